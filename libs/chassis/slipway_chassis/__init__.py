@@ -1,0 +1,1 @@
+"""What every process needs: broker, publishing, leases, blobs, telemetry, probes, settings."""

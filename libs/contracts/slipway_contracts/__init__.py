@@ -1,0 +1,1 @@
+"""The language of the platform: messages, subjects, topology and lifecycle rules."""

@@ -1,0 +1,88 @@
+"""The envelope of every message: CloudEvents 1.0 in binary mode, as NATS headers.
+
+Source of the rules: CloudEvents 1.0.2 "NATS protocol binding", and its extensions "Distributed tracing" and
+"Correlation".
+"""
+
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+TYPE_PREFIX: Final = "dev.slipway."
+
+
+def new_id() -> str:
+    """Return a UUIDv7 (RFC 9562): ids made later sort later, to the millisecond."""
+    raw = bytearray((time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10))
+    raw[6] = (raw[6] & 0x0F) | 0x70
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    return str(uuid.UUID(bytes=bytes(raw)))
+
+
+def now() -> datetime:
+    """Return the present in UTC."""
+    return datetime.now(UTC)
+
+
+class MalformedEnvelopeError(ValueError):
+    """A message came without the headers that every message of the log carries."""
+
+
+class Envelope(BaseModel):
+    """Who says what about what, when, and because of what."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(description="Makes repeats harmless; also the `Nats-Msg-Id`.")
+    type: str = Field(description="As in the body, `release.ready.v1`; `dev.slipway.` is added on the wire.")
+    source: str = Field(description="The service that says it, as `/slipway/deployer`.")
+    subject: str = Field(description="What it is about, as `default/digits`.")
+    time: AwareDatetime
+    causation_id: str | None = Field(default=None, description="Id of the message that led to this one.")
+    correlation_id: str | None = Field(default=None, description="Id of the command that began it all.")
+    traceparent: str | None = Field(default=None, description="W3C trace context.")
+
+    def to_headers(self) -> dict[str, str]:
+        """Return the NATS headers, `Nats-Msg-Id` among them."""
+        headers = {
+            "Nats-Msg-Id": self.id,
+            "content-type": "application/json",
+            "ce-specversion": "1.0",
+            "ce-id": self.id,
+            "ce-type": TYPE_PREFIX + self.type,
+            "ce-source": self.source,
+            "ce-subject": self.subject,
+            "ce-time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        }
+        optional = {
+            "ce-causationid": self.causation_id,
+            "ce-correlationid": self.correlation_id,
+            "traceparent": self.traceparent,
+        }
+        return headers | {key: value for key, value in optional.items() if value is not None}
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> Self:
+        """Read the envelope.
+
+        Raises:
+            MalformedEnvelopeError: a required CloudEvents header is missing.
+        """
+        try:
+            return cls(
+                id=headers["ce-id"],
+                type=headers["ce-type"].removeprefix(TYPE_PREFIX),
+                source=headers["ce-source"],
+                subject=headers["ce-subject"],
+                time=datetime.fromisoformat(headers["ce-time"]),
+                causation_id=headers.get("ce-causationid"),
+                correlation_id=headers.get("ce-correlationid"),
+                traceparent=headers.get("traceparent"),
+            )
+        except KeyError as missing:
+            raise MalformedEnvelopeError(f"the message has no header {missing}") from None

@@ -1,0 +1,107 @@
+"""Subjects of the log: tenant first, so that one permission or subscription covers a group or a deployment.
+
+    slipway.<group>.<deployment>.cmd.<service>.<verb>
+    slipway.<group>.<deployment>.evt.<noun>.<verb>
+    slipway.<group>.<deployment>.desired
+    slipway.<group>.<deployment>.replica.<workload>.<replica>
+    slipway.<group>.<deployment>.log.<build|workload>.<build id|workload id>.<replica>
+
+`_` stands for "no group" and "no deployment"; no name can be `_`.
+"""
+
+from typing import Final
+
+from slipway_contracts.commands import (
+    Build,
+    Cancel,
+    CancelBuild,
+    Command,
+    Delete,
+    Deploy,
+    Redeploy,
+    Start,
+    Stop,
+)
+from slipway_contracts.desired import Desired
+from slipway_contracts.events import Event, GroupConfigured
+from slipway_contracts.message import DeploymentMessage, Message
+from slipway_contracts.replica import ReplicaFact
+
+NONE: Final = "_"
+ALL_DESIRED: Final = "slipway.*.*.desired"
+ALL_REPLICAS: Final = "slipway.*.*.replica.>"
+ALL_COMMANDS: Final = "slipway.*.*.cmd.>"
+ALL_EVENTS: Final = "slipway.*.*.evt.>"
+INSTALLATION_EVENTS: Final = "slipway.*._.evt.>"
+
+
+def of(message: Command | Event | Desired | ReplicaFact) -> str:
+    """Return the subject on which this message is published."""
+    match message:
+        case Desired():
+            return desired(message.group, message.deployment)
+        case ReplicaFact():
+            return replica(message.group, message.deployment, message.workload, message.replica)
+        case Build():
+            return f"slipway.{message.group}.{message.deployment}.cmd.builder.build"
+        case CancelBuild():
+            return f"slipway.{message.group}.{message.deployment}.cmd.builder.cancel"
+        case Deploy() | Redeploy() | Start() | Stop() | Delete() | Cancel():
+            return f"slipway.{message.group}.{message.deployment}.cmd.deployer.{message.type.split('.')[1]}"
+        case DeploymentMessage():
+            return _event(f"{message.group}.{message.deployment}", message)
+        case GroupConfigured():
+            return _event(f"{message.group}.{NONE}", message)
+        case _:
+            return _event(f"{NONE}.{NONE}", message)
+
+
+def _event(owner: str, message: Message) -> str:
+    noun, verb, _version = message.type.split(".")
+    return f"slipway.{owner}.evt.{noun}.{verb}"
+
+
+def deployment(group: str, identifier: str) -> str:
+    """Return the filter of everything of one deployment."""
+    return f"slipway.{group}.{identifier}.>"
+
+
+def desired(group: str, identifier: str) -> str:
+    """Return the subject of a deployment's desired state."""
+    return f"slipway.{group}.{identifier}.desired"
+
+
+def replica(group: str, identifier: str, workload: str, replica_id: str) -> str:
+    """Return the subject of a replica's facts."""
+    return f"slipway.{group}.{identifier}.replica.{workload}.{replica_id}"
+
+
+def replicas(group: str, identifier: str) -> str:
+    """Return the filter of all replica facts of a deployment."""
+    return f"slipway.{group}.{identifier}.replica.>"
+
+
+def deployer_commands(group: str, identifier: str) -> str:
+    """Return the filter of a deployment's commands; its last sequence is the deployment's ETag."""
+    return f"slipway.{group}.{identifier}.cmd.deployer.>"
+
+
+def build_events(group: str, identifier: str) -> str:
+    """Return the filter of the events of all builds of a deployment."""
+    return f"slipway.{group}.{identifier}.evt.build.>"
+
+
+def build_log(group: str, identifier: str, build: str) -> str:
+    """Return the subject of a build's log lines."""
+    return f"slipway.{group}.{identifier}.log.build.{build}"
+
+
+def replica_log(group: str, identifier: str, workload: str, replica_id: str) -> str:
+    """Return the subject of a replica's log lines."""
+    return f"slipway.{group}.{identifier}.log.workload.{workload}.{replica_id}"
+
+
+def owner_of(subject: str) -> tuple[str, str]:
+    """Return (group, deployment) of a subject of the log."""
+    _, group, identifier, *_rest = subject.split(".")
+    return group, identifier

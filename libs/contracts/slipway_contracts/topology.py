@@ -1,0 +1,133 @@
+"""Streams, consumers, buckets and rights, as data; the chassis' provisioning command applies them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSpec:
+    """A JetStream stream on file storage."""
+
+    name: str
+    description: str
+    subjects: tuple[str, ...]
+    duplicate_window: timedelta = timedelta(minutes=2)
+    max_age: timedelta | None = None
+    max_bytes: int | None = None
+    max_messages_per_subject: int | None = None
+    discard_old: bool = False
+    atomic_batches: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsumerSpec:
+    """A durable pull consumer with explicit acknowledgement, shared by the replicas of one service.
+
+    `max_deliver` is unlimited: the typed error of a handler decides what a delivery means.
+    """
+
+    durable: str
+    service: str
+    stream: str
+    filters: tuple[str, ...]
+    ack_wait: timedelta = timedelta(seconds=30)
+    max_ack_pending: int = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketSpec:
+    """A key-value bucket."""
+
+    name: str
+    description: str
+    message_ttl: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceRights:
+    """What a service's NATS user may publish and read of the log; API and inbox subjects come on top."""
+
+    service: str
+    publish: tuple[str, ...]
+    buckets_written: tuple[str, ...] = ()
+
+
+LOG: Final = StreamSpec(
+    name="SLIPWAY",
+    description="The one log: commands, events, desired state, replica facts.",
+    subjects=("slipway.*.*.cmd.>", "slipway.*.*.evt.>", "slipway.*.*.desired", "slipway.*.*.replica.>"),
+    duplicate_window=timedelta(hours=24),
+    atomic_batches=True,
+)
+LOG_LINES: Final = StreamSpec(
+    name="SLIPWAY_LOGS",
+    description="Log lines of builds and replicas.",
+    subjects=("slipway.*.*.log.>",),
+    max_age=timedelta(days=7),
+    max_bytes=4 << 30,
+    max_messages_per_subject=20_000,
+    discard_old=True,
+)
+STREAMS: Final = (LOG, LOG_LINES)
+
+BUILDER: Final = ConsumerSpec(
+    durable="builder", service="builder", stream=LOG.name, filters=("slipway.*.*.cmd.builder.build",)
+)
+BUILDER_CANCEL: Final = ConsumerSpec(
+    durable="builder-cancel", service="builder", stream=LOG.name, filters=("slipway.*.*.cmd.builder.cancel",)
+)
+DEPLOYER: Final = ConsumerSpec(
+    durable="deployer",
+    service="deployer",
+    stream=LOG.name,
+    filters=(
+        "slipway.*.*.cmd.deployer.>",
+        "slipway.*.*.evt.build.succeeded",
+        "slipway.*.*.evt.build.failed",
+        "slipway.*.*.evt.build.canceled",
+        "slipway.*.*.replica.>",
+    ),
+)
+CONSUMERS: Final = (BUILDER, BUILDER_CANCEL, DEPLOYER)
+
+LEASES: Final = BucketSpec(name="leases", description="Who holds what, until when.", message_ttl=True)
+GATEWAYS: Final = BucketSpec(name="gateways", description="What each gateway has applied.")
+BUCKETS: Final = (LEASES, GATEWAYS)
+
+RIGHTS: Final = (
+    ServiceRights(
+        service="api",
+        publish=("slipway.*.*.cmd.>", "slipway.*._.evt.group.*", "slipway._._.evt.key.*"),
+    ),
+    ServiceRights(
+        service="builder",
+        publish=(
+            "slipway.*.*.evt.build.*",
+            "slipway.*.*.evt.operation.*",
+            "slipway.*.*.evt.message.dead",
+            "slipway.*.*.log.build.>",
+        ),
+    ),
+    ServiceRights(
+        service="deployer",
+        publish=(
+            "slipway.*.*.desired",
+            "slipway.*.*.evt.release.*",
+            "slipway.*.*.evt.traffic.*",
+            "slipway.*.*.evt.deployment.*",
+            "slipway.*.*.evt.operation.*",
+            "slipway.*.*.evt.message.dead",
+            "slipway.*.*.cmd.builder.cancel",
+            "slipway._._.evt.target.*",
+        ),
+        buckets_written=("leases",),
+    ),
+    ServiceRights(
+        service="monitor",
+        publish=("slipway.*.*.replica.>", "slipway._._.evt.target.*", "slipway.*.*.log.workload.>"),
+        buckets_written=("leases",),
+    ),
+    ServiceRights(service="gateway", publish=(), buckets_written=("gateways",)),
+    ServiceRights(service="projector", publish=(), buckets_written=("leases",)),
+)

@@ -1,0 +1,1 @@
+"""The Engine protocol and its adapters, one per kind of target."""

@@ -1,0 +1,1 @@
+"""REST and SSE: authenticates, validates, publishes commands, answers from the projection."""

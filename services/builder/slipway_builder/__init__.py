@@ -1,0 +1,1 @@
+"""Source, base image and files become an immutable version."""

@@ -1,0 +1,242 @@
+"""Reads `slipway.yaml` or `valohai.yaml` of a source into the contracts' manifest.
+
+A manifest that cannot be read says every problem at once, each with file, line, key and the nearest valid key.
+It opens no other file: whether the files that it names are there is the build's question.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from slipway_contracts.manifest import Manifest, ManifestEndpoint, ManifestFile
+
+from slipway_builder.yaml_document import BrokenYamlError, Document, Plain, read_document
+from slipway_builder.yaml_document import Path as KeyPath
+
+SLIPWAY_FILE: Final = "slipway.yaml"
+VALOHAI_FILE: Final = "valohai.yaml"
+MAX_FILE_BYTES: Final = 1 << 20
+
+_SECONDS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+_BYTES: Final[Mapping[str, int]] = {
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+}
+_QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]+)\s*")
+
+
+class ManifestMissingError(Exception):
+    """The source has neither of the two manifest files."""
+
+    def __init__(self, present: Iterable[str]) -> None:
+        found = ", ".join(sorted(present)[:10]) or "nothing"
+        super().__init__(f"no {SLIPWAY_FILE} and no {VALOHAI_FILE} at the top of the source; it holds: {found}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestProblem:
+    """One thing that is wrong with a manifest."""
+
+    file: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.message}"
+
+
+class ManifestInvalidError(Exception):
+    """A manifest that cannot be used, with everything that is wrong with it."""
+
+    def __init__(self, problems: Iterable[ManifestProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundManifest:
+    """A manifest and the name of the file it was read from."""
+
+    file: str
+    manifest: Manifest
+
+
+def read_manifest(folder: Path) -> FoundManifest:
+    """Read the manifest at the top of a source; where both files exist, `slipway.yaml` counts.
+
+    Raises:
+        ManifestMissingError: neither file exists.
+        ManifestInvalidError: the file is too large, no UTF-8, no YAML, or says what no manifest may say.
+    """
+    for name in (SLIPWAY_FILE, VALOHAI_FILE):
+        path = folder / name
+        if path.is_file() and not path.is_symlink():
+            return FoundManifest(file=name, manifest=parse_manifest(name, _read_text(path, name)))
+    raise ManifestMissingError(entry.name for entry in folder.iterdir())
+
+
+def parse_manifest(file: str, text: str) -> Manifest:
+    """Read the text of a manifest; the file's name says which of the two shapes it has.
+
+    Raises:
+        ManifestInvalidError: with every problem found.
+    """
+    try:
+        document = read_document(text)
+    except BrokenYamlError as error:
+        raise ManifestInvalidError(
+            [ManifestProblem(file=file, line=error.line, message=f"this is no YAML: {error.message}")]
+        ) from error
+    return _Check(file, document).manifest()
+
+
+def _read_text(path: Path, name: str) -> str:
+    if path.stat().st_size > MAX_FILE_BYTES:
+        message = f"the file is larger than {MAX_FILE_BYTES} bytes"
+        raise ManifestInvalidError([ManifestProblem(file=name, line=None, message=message)])
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        message = f"the file is no UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
+        raise ManifestInvalidError([ManifestProblem(file=name, line=None, message=message)]) from error
+
+
+class _Check:
+    """Collects the problems of one document."""
+
+    def __init__(self, file: str, document: Document) -> None:
+        self._file = file
+        self._document = document
+        self._problems: list[ManifestProblem] = []
+        self._places: dict[int, KeyPath] = {}
+
+    def manifest(self) -> Manifest:
+        content = self._valohai() if self._file == VALOHAI_FILE else self._slipway()
+        manifest = None if self._problems else self._validated(content)
+        if manifest is None:
+            raise ManifestInvalidError(sorted(self._problems, key=lambda each: each.line or 0))
+        return manifest
+
+    def _slipway(self) -> dict[str, Any]:
+        value = self._document.value
+        if not isinstance(value, dict):
+            self._problem((), "the manifest is no mapping; it begins with `endpoints:` and a list")
+            return {}
+        self._known_keys(value, (), Manifest)
+        content: dict[str, Any] = dict(value)
+        items = value.get("endpoints")
+        if not isinstance(items, list) or not items:
+            self._problem(("endpoints",), "`endpoints:` must hold a list of at least one endpoint")
+            return content
+        content["endpoints"] = self._endpoints((("endpoints", index), item) for index, item in enumerate(items))
+        return content
+
+    def _valohai(self) -> dict[str, Any]:
+        value = self._document.value
+        if not isinstance(value, list):
+            self._problem((), "the manifest is no list; it holds items such as `- endpoint:`")
+            return {}
+        found = [
+            ((index, "endpoint"), item["endpoint"])
+            for index, item in enumerate(value)
+            if isinstance(item, dict) and "endpoint" in item
+        ]
+        if not found:
+            self._problem((), "no item of the list is an `- endpoint:`")
+        return {"endpoints": self._endpoints(found)}
+
+    def _endpoints(self, items: Iterable[tuple[KeyPath, Plain]]) -> list[Any]:
+        return [self._endpoint(path, item, number) for number, (path, item) in enumerate(items)]
+
+    def _endpoint(self, path: KeyPath, item: Plain, number: int) -> Any:  # noqa: ANN401
+        self._places[number] = path
+        if not isinstance(item, dict):
+            self._problem(path, "an endpoint is no mapping; it begins with `name:`")
+            return item
+        self._known_keys(item, path, ManifestEndpoint)
+        files = item.get("files")
+        for index, entry in enumerate(files if isinstance(files, list) else ()):
+            if isinstance(entry, dict):
+                self._known_keys(entry, (*path, "files", index), ManifestFile)
+        content: dict[str, Any] = dict(item)
+        self._quantity(content, path, "timeout", _SECONDS)
+        self._quantity(content, path, "max_body", _BYTES)
+        return content
+
+    def _quantity(
+        self, content: dict[str, Any], path: KeyPath, key: str, units: Mapping[str, float]
+    ) -> None:
+        value = content.get(key)
+        if not isinstance(value, str):
+            return
+        match = _QUANTITY.fullmatch(value)
+        factor = units.get(match[2].lower()) if match else None
+        if match is None or factor is None:
+            self._problem(
+                (*path, key), f"`{key}: {value}` is no number with one of the units {', '.join(units)}"
+            )
+            return
+        amount = float(match[1]) * factor
+        content[key] = int(amount) if isinstance(factor, int) and key == "max_body" else amount
+
+    def _known_keys(self, value: Mapping[str, Plain], path: KeyPath, model: type[BaseModel]) -> None:
+        valid = [field.alias or name for name, field in model.model_fields.items()]
+        for key in value:
+            if key not in valid:
+                self._problem((*path, key), f"unknown key `{key}`; {_nearest(key, valid)}")
+
+    def _validated(self, content: dict[str, Any]) -> Manifest | None:
+        try:
+            manifest = Manifest.model_validate(content)
+        except ValidationError as error:
+            for each in error.errors():
+                self._problem(self._place(each["loc"]), _sentence(each["loc"], each["msg"]))
+            return None
+        self._problems.extend(self._duplicates(manifest))
+        return None if self._problems else manifest
+
+    def _duplicates(self, manifest: Manifest) -> Iterator[ManifestProblem]:
+        names: set[str] = set()
+        for number, endpoint in enumerate(manifest.endpoints):
+            if endpoint.name in names:
+                line = self._document.line_of((*self._places[number], "name"))
+                yield ManifestProblem(
+                    file=self._file, line=line, message=f"two endpoints are named {endpoint.name}"
+                )
+            names.add(endpoint.name)
+
+    def _place(self, loc: tuple[int | str, ...]) -> KeyPath:
+        match loc:
+            case ("endpoints", int(number), *rest) if number in self._places:
+                return (*self._places[number], *rest)
+            case _:
+                return loc
+
+    def _problem(self, path: KeyPath, message: str) -> None:
+        self._problems.append(
+            ManifestProblem(file=self._file, line=self._document.line_of(path), message=message)
+        )
+
+
+def _nearest(key: str, valid: list[str]) -> str:
+    by_plain = {each.replace("-", "_").lower(): each for each in valid}
+    close = difflib.get_close_matches(key.replace("-", "_").lower(), by_plain, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean `{by_plain[close[0]]}`?"
+    return f"valid keys are {', '.join(valid)}"
+
+
+def _sentence(loc: tuple[int | str, ...], message: str) -> str:
+    words = message.removeprefix("Value error, ")
+    keys = [str(part) for part in loc if isinstance(part, str) and part not in {"endpoints", "str"}]
+    return f"`{keys[-1]}`: {words}" if keys else words

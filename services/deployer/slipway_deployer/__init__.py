@@ -1,0 +1,1 @@
+"""Commands and facts become desired state, and desired state becomes engine wishes."""

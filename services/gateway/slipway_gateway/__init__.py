@@ -1,0 +1,1 @@
+"""Desired traffic and observed replicas become Envoy configuration."""

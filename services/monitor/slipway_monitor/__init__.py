@@ -1,0 +1,1 @@
+"""Engines become replica facts, logs and metrics."""

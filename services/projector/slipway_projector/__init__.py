@@ -1,0 +1,1 @@
+"""The log becomes history and statuses in Postgres."""
