@@ -1,0 +1,90 @@
+"""Replica facts as failure records: the cause in words, and what to do next. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from slipway_contracts.desired import DesiredRelease
+from slipway_contracts.failure import FailureRecord, Reason, Stage
+from slipway_contracts.replica import ReplicaFact, ReplicaState
+
+
+def exit_failure(fact: ReplicaFact, attempts: int) -> FailureRecord:
+    """Say how a replica ended that never became ready."""
+    how = f"was ended by {fact.signal}" if fact.signal else f"exited with code {fact.exit_code}"
+    return FailureRecord(
+        stage=Stage.START,
+        reason=Reason.REPLICA_EXITED,
+        message=f"Endpoint {fact.endpoint} {how}, {attempts} times in a row, before it was ready.",
+        hint="Read the log lines below; run the endpoint's command on your machine with PORT set.",
+        at=fact.at,
+        exit_code=fact.exit_code,
+        signal=fact.signal,
+        log_tail=fact.log_tail,
+        endpoint=fact.endpoint,
+        replica=fact.replica,
+    )
+
+
+def image_failure(fact: ReplicaFact) -> FailureRecord:
+    """Say why the engine cannot start the image at all."""
+    return FailureRecord(
+        stage=Stage.START,
+        reason=Reason.IMAGE_UNUSABLE,
+        message=f"Endpoint {fact.endpoint} cannot be started: {fact.detail or 'its image is unusable'}",
+        hint="Build the version again: slipway deploy PATH",
+        at=fact.at,
+        log_tail=fact.log_tail,
+        endpoint=fact.endpoint,
+        replica=fact.replica,
+    )
+
+
+def deadline_failure(release: DesiredRelease, facts: Sequence[ReplicaFact], at: datetime) -> FailureRecord:
+    """Say which replica was not ready in time, and why, as far as it was seen."""
+    seconds = release.config.deadline_seconds
+    late = next((fact for fact in facts if fact.state is not ReplicaState.READY), None)
+    if late is None:
+        return FailureRecord(
+            stage=Stage.DEADLINE,
+            reason=Reason.DEADLINE_EXCEEDED,
+            message=f"No replica was seen within {seconds:g} s on target {release.config.target}.",
+            hint="Check that the target's monitor runs: slipway status",
+            at=at,
+        )
+    reason, message, hint = _cause(late, release, seconds)
+    return FailureRecord(
+        stage=Stage.HEALTH,
+        reason=reason,
+        message=message,
+        hint=hint,
+        at=at,
+        exit_code=late.exit_code,
+        signal=late.signal,
+        log_tail=late.log_tail,
+        endpoint=late.endpoint,
+        replica=late.replica,
+    )
+
+
+def _cause(fact: ReplicaFact, release: DesiredRelease, seconds: float) -> tuple[Reason, str, str]:
+    port = fact.address.rpartition(":")[2] if fact.address else "?"
+    endpoints = release.version.endpoints if release.version else ()
+    health = next((each.health for each in endpoints if each.name == fact.endpoint), None)
+    others = [str(each) for each in fact.listening if str(each) != port]
+    if others and len(others) == len(fact.listening):
+        return (
+            Reason.WRONG_PORT,
+            f"Endpoint {fact.endpoint} listens on port {', '.join(others)}, but $PORT is {port}.",
+            "Let the server listen on the port that the environment variable PORT names.",
+        )
+    if health is not None and fact.listening:
+        return (
+            Reason.HEALTH_CHECK_FAILED,
+            f"GET {health} of {fact.endpoint} gave no 2xx or 3xx within {seconds:g} s: {fact.detail}",
+            f"Make {health} answer 200 when the model is loaded, or raise the deadline.",
+        )
+    return (
+        Reason.NEVER_LISTENED,
+        f"Endpoint {fact.endpoint} did not listen on port {port} within {seconds:g} s.",
+        "Let the server listen on $PORT, load the model faster, or raise the deadline.",
+    )

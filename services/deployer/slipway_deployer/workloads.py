@@ -1,0 +1,140 @@
+"""Which workloads the kept releases need, and how many of their slots serve. Pure."""
+
+from datetime import datetime, timedelta
+
+from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload, RemovedWorkload
+from slipway_contracts.lifecycle import ReleaseState
+from slipway_contracts.version import Version
+from slipway_contracts.workload import Workload
+
+
+def workloads_of(desired: Desired, release: DesiredRelease, version: Version) -> dict[str, Workload]:
+    """Return the workload of each endpoint; an endpoint with a fixed port gets one replica."""
+    return {
+        endpoint.name: Workload.of(
+            group=desired.group,
+            deployment=desired.deployment,
+            target=release.config.target,
+            endpoint=endpoint,
+            environment=release.config.environment,
+            size=release.config.size,
+            replicas=1 if endpoint.fixed_port else release.config.replicas,
+        ).model_copy(update={"traceparent": release.traceparent})
+        for endpoint in version.endpoints
+    }
+
+
+def with_workloads(desired: Desired, wanted: list[Workload], at: datetime) -> Desired:
+    """Add these workloads, or slots to those that exist.
+
+    A workload of another release that holds a fixed port which is wanted now makes room: the only case in
+    which a replica goes before its successor is ready.
+    """
+    ports = {each.fixed_port: each.id for each in wanted if each.fixed_port is not None}
+    in_the_way = [
+        each
+        for each in desired.workloads
+        if each.workload.fixed_port in ports and ports[each.workload.fixed_port] != each.workload.id
+    ]
+    kept = {each.workload.id: each for each in desired.workloads if each not in in_the_way}
+    for workload in wanted:
+        kept[workload.id] = _grown(kept.get(workload.id), workload)
+    back = {each.id for each in wanted}
+    removed = [each for each in desired.removed if each.id not in back]
+    removed += [RemovedWorkload(id=each.workload.id, since=at) for each in in_the_way]
+    return desired.model_copy(update={"workloads": tuple(kept.values()), "removed": tuple(removed)})
+
+
+def _grown(existing: DesiredWorkload | None, wanted: Workload) -> DesiredWorkload:
+    if existing is None:
+        count = len(wanted.slots)
+        return DesiredWorkload(workload=wanted, serving=count, crashes=(0,) * count)
+    missing = len(wanted.slots) - len(existing.workload.slots)
+    slots = existing.workload.slots + (1,) * missing
+    return existing.model_copy(
+        update={
+            "workload": existing.workload.model_copy(update={"slots": slots}),
+            "crashes": existing.crashes + (0,) * missing,
+            "serving": max(existing.serving, len(wanted.slots)),
+            "drain_until": existing.drain_until if existing.serving > len(wanted.slots) else None,
+        }
+    )
+
+
+def pruned(desired: Desired, at: datetime) -> Desired:
+    """Drop what no kept release needs, and scale down to what the kept ones need.
+
+    What the serving release gave up for a fixed port comes back when its successor is gone.
+    """
+    live = desired.live
+    if live is not None and live.version is not None and desired.unfinished is None:
+        lost = [
+            each
+            for each in workloads_of(desired, live, live.version).values()
+            if desired.workload(each.id) is None
+        ]
+        desired = with_workloads(desired, lost, at) if lost else desired
+    needs = _needs(desired)
+    kept = tuple(
+        _scaled(desired, each, needs[each.workload.id], at)
+        for each in desired.workloads
+        if each.workload.id in needs
+    )
+    gone = tuple(
+        RemovedWorkload(id=each.workload.id, since=at)
+        for each in desired.workloads
+        if each.workload.id not in needs
+    )
+    return desired.model_copy(update={"workloads": kept, "removed": desired.removed + gone})
+
+
+def _needs(desired: Desired) -> dict[str, int]:
+    """Return how many replicas of each workload the kept releases need; a draining one keeps, not serves."""
+    needs: dict[str, int] = {}
+    for release in desired.releases:
+        serves = release.state is not ReleaseState.DRAINING
+        for workload in release.workloads.values():
+            needs[workload] = max(needs.get(workload, 0), release.config.replicas if serves else 0)
+    return needs
+
+
+def _scaled(desired: Desired, each: DesiredWorkload, need: int, at: datetime) -> DesiredWorkload:
+    """Take requests from surplus slots; a workload that only drains keeps all of its slots."""
+    need = min(len(each.workload.slots), need) or each.serving
+    if need >= each.serving:
+        return each
+    patience = max(
+        (
+            endpoint.timeout_seconds
+            for release in desired.releases
+            for endpoint in (release.version.endpoints if release.version else ())
+            if release.workloads.get(endpoint.name) == each.workload.id
+        ),
+        default=0.0,
+    )
+    return each.model_copy(update={"serving": need, "drain_until": at + timedelta(seconds=patience)})
+
+
+def trimmed(each: DesiredWorkload) -> DesiredWorkload:
+    """Give up the slots that no longer serve."""
+    return each.model_copy(
+        update={
+            "workload": each.workload.model_copy(update={"slots": each.workload.slots[: each.serving]}),
+            "crashes": each.crashes[: each.serving],
+            "drain_until": None,
+        }
+    )
+
+
+def restarted(each: DesiredWorkload, slot: int, crashes: int) -> DesiredWorkload:
+    """Raise the attempt of one slot: the engine starts a new process for it."""
+    slots = list(each.workload.slots)
+    slots[slot] += 1
+    counts = list(each.crashes)
+    counts[slot] = crashes
+    return each.model_copy(
+        update={
+            "workload": each.workload.model_copy(update={"slots": tuple(slots)}),
+            "crashes": tuple(counts),
+        }
+    )

@@ -1,0 +1,337 @@
+from deployment_world import (
+    START,
+    World,
+    live_world,
+    make_cancel,
+    make_delete,
+    make_deploy,
+    make_redeploy,
+    make_stop,
+    make_version,
+)
+from slipway_contracts.commands import CancelBuild
+from slipway_contracts.events import (
+    BuildFailed,
+    BuildSucceeded,
+    OperationFailed,
+    OperationSucceeded,
+    OperationSuperseded,
+    ReleaseFailed,
+    ReleaseStarting,
+)
+from slipway_contracts.failure import FailureRecord, Reason, Stage
+from slipway_contracts.lifecycle import ReleaseState, Wanted
+from slipway_contracts.names import derived_id
+from slipway_contracts.replica import ReplicaState
+
+
+def test_a_deploy_goes_live_only_after_replicas_and_gateways_said_so() -> None:
+    world = World()
+
+    world.send(make_deploy())
+    started = world.names()
+    world.replicas(ReplicaState.READY)
+    shifted = world.names()
+    world.apply_gateway()
+
+    assert started == ["deployment.created", "operation.started", "release.created", "release.starting"]
+    assert shifted[4:] == ["release.ready", "traffic.shifted"]
+    assert world.names()[6:] == ["release.live", "operation.succeeded"]
+    assert world.record.live is not None
+
+
+def test_a_message_decided_before_changes_nothing() -> None:
+    world = live_world()
+    before, world.sequence = world.record, world.record.position - 1
+
+    world.send(make_deploy(make_version(2)))
+
+    assert world.record == before
+    assert world.told == []
+
+
+def test_the_old_release_keeps_its_replicas_until_its_last_answer() -> None:
+    world = live_world()
+    old = world.record.workloads[0].workload.id
+
+    world.send(make_deploy(make_version(2)))
+    world.replicas(ReplicaState.READY)
+    world.apply_gateway(active=0)
+    world.apply_gateway(active=3)
+    busy = [each.workload.id for each in world.record.workloads]
+    world.apply_gateway(active=0)
+
+    assert old in busy
+    assert old not in [each.workload.id for each in world.record.workloads]
+    assert [each.id for each in world.record.removed] == [old]
+    assert world.names()[-1] == "release.retired"
+
+
+def test_a_stale_gateway_record_retires_nothing() -> None:
+    world = live_world()
+
+    world.send(make_deploy(make_version(2)))
+    world.replicas(ReplicaState.READY)
+
+    assert "release.live" not in world.names()
+    assert world.record.shifting is not None
+    assert world.record.live is not None
+
+
+def test_a_redeploy_without_change_shares_the_running_replicas() -> None:
+    world = live_world()
+    before = world.record.workloads
+
+    world.send(make_redeploy(make_version()))
+    world.apply_gateway()
+    world.apply_gateway()
+
+    assert [each.workload.replica_ids for each in world.record.workloads] == [
+        each.workload.replica_ids for each in before
+    ]
+    assert world.record.live is not None
+    assert world.record.live.number == 2
+    assert len(world.record.releases) == 1
+
+
+def test_scaling_down_waits_for_the_answers_of_the_surplus_replica() -> None:
+    world = live_world(replicas=2)
+
+    world.send(make_redeploy(make_version(), replicas=1))
+    world.apply_gateway()
+    assert world.record.workloads[0].serving == 1
+    world.apply_gateway(active=1)
+    while_busy = world.record.workloads[0].workload.slots
+    world.apply_gateway(active=0)
+
+    assert while_busy == (1, 1)
+    assert world.record.workloads[0].workload.slots == (1,)
+
+
+def test_scaling_up_keeps_the_replicas_that_run() -> None:
+    world = live_world()
+
+    world.send(make_redeploy(make_version(), replicas=3))
+
+    assert world.record.workloads[0].workload.slots == (1, 1, 1)
+    assert world.record.unfinished is not None
+    assert world.record.unfinished.state is ReleaseState.STARTING
+
+
+def test_a_newer_deploy_supersedes_the_unfinished_one() -> None:
+    world = World()
+
+    first = world.send(make_deploy())
+    second = world.send(make_deploy(make_version(2)))
+
+    superseded = world.last(OperationSuperseded)
+    assert (superseded.operation, superseded.by_operation) == (first, second)
+    assert [release.number for release in world.record.releases] == [2]
+    assert len(world.record.workloads) == 1
+
+
+def test_an_app_that_exits_at_once_fails_with_its_exit_code_and_leaves_traffic_alone() -> None:
+    world = live_world()
+    traffic = world.record.traffic
+
+    operation = world.send(make_deploy(make_version(2)))
+    new = world.record.workloads[-1].workload.id
+    for attempt in (1, 2, 3):
+        world.see(new, f"0-{attempt}", ReplicaState.EXITED, exit_code=3, log_tail=("boom",))
+        world.wait(1)
+
+    failed = world.last(OperationFailed)
+    assert failed.operation == operation
+    assert (failed.failure.reason, failed.failure.exit_code) == (Reason.REPLICA_EXITED, 3)
+    assert failed.failure.log_tail == ("boom",)
+    assert world.record.traffic == traffic
+    assert new not in [each.workload.id for each in world.record.workloads]
+
+
+def test_a_release_that_never_listens_fails_at_its_deadline() -> None:
+    world = World()
+
+    world.send(make_deploy(deadline_seconds=5))
+    world.replicas(ReplicaState.STARTED)
+    world.wait(4.9)
+    early = world.names()
+    world.wait(0.2)
+
+    assert "release.failed" not in early
+    assert world.last(ReleaseFailed).failure.reason is Reason.NEVER_LISTENED
+
+
+def test_a_release_that_listens_elsewhere_is_told_where() -> None:
+    world = World()
+
+    world.send(make_deploy(deadline_seconds=5))
+    world.replicas(ReplicaState.STARTED, listening=(8000,), address="127.0.0.1:41234")
+    world.wait(6)
+
+    failure = world.last(ReleaseFailed).failure
+    assert failure.reason is Reason.WRONG_PORT
+    assert "8000" in failure.message
+    assert "41234" in failure.message
+
+
+def test_a_blocked_replica_fails_the_release_at_once() -> None:
+    world = World()
+
+    world.send(make_deploy())
+    world.replicas(ReplicaState.BLOCKED, detail="no such layer")
+
+    assert world.last(ReleaseFailed).failure.reason is Reason.IMAGE_UNUSABLE
+
+
+def test_a_serving_replica_that_dies_is_started_again_with_growing_pauses() -> None:
+    world = live_world()
+    workload = world.record.workloads[0].workload.id
+
+    pauses = []
+    for attempt in range(1, 7):
+        world.see(workload, f"0-{attempt}", ReplicaState.EXITED, signal="SIGKILL")
+        waited = 0.0
+        while world.record.workloads[0].workload.slots == (attempt,):
+            world.wait(0.1)
+            waited += 0.1
+        pauses.append(round(waited, 1))
+
+    assert pauses == sorted(pauses)
+    assert pauses[0] < 0.5
+    assert pauses[-1] > 3
+    assert "release.failed" not in world.names()
+
+
+def test_stop_drains_removes_and_then_ends() -> None:
+    world = live_world()
+
+    operation = world.send(make_stop())
+    drained_first = [release.state for release in world.record.releases]
+    world.apply_gateway(active=2)
+    still_there = len(world.record.workloads)
+    world.apply_gateway(active=0)
+    assert not world.record.ended
+    world.gone()
+
+    assert drained_first == [ReleaseState.DRAINING]
+    assert still_there == 1
+    assert world.record.ended
+    assert world.last(OperationSucceeded).operation == operation
+
+
+def test_stop_supersedes_a_deploy_on_its_way_and_both_end() -> None:
+    world = World()
+
+    deploy = world.send(make_deploy())
+    stop = world.send(make_stop())
+    world.replicas(ReplicaState.READY)
+    world.gone()
+    world.wait(30)
+
+    assert world.last(OperationSuperseded).operation == deploy
+    assert world.last(OperationSucceeded).operation == stop
+    assert world.record.wanted is Wanted.STOPPED
+    assert world.record.ended
+
+
+def test_deploy_supersedes_a_stop_on_its_way() -> None:
+    world = live_world()
+
+    stop = world.send(make_stop())
+    world.send(make_deploy(make_version(2)))
+    world.replicas(ReplicaState.READY)
+    world.apply_gateway()
+    world.apply_gateway()
+    world.gone()
+
+    assert world.last(OperationSuperseded).operation == stop
+    assert world.record.live is not None
+    assert not world.record.ended
+
+
+def test_delete_ends_a_stopped_deployment() -> None:
+    world = live_world()
+    world.send(make_stop())
+    world.apply_gateway()
+    world.gone()
+
+    operation = world.send(make_delete())
+
+    assert world.record.wanted is Wanted.DELETED
+    assert world.record.ended
+    assert world.last(OperationSucceeded).operation == operation
+
+
+def test_a_deploy_waits_for_its_build() -> None:
+    world = World()
+    version = make_version()
+
+    world.send(make_deploy(build=version.build))
+    waiting = world.record.workloads
+    world.send(
+        BuildSucceeded(group="default", deployment="digits", build=version.build, version=version, seconds=1)
+    )
+
+    assert waiting == ()
+    assert world.last(ReleaseStarting).version == version
+
+
+def test_a_failed_build_fails_its_deploy_with_the_same_failure() -> None:
+    world = World()
+    build = derived_id("build", 1)
+    failure = FailureRecord(
+        stage=Stage.BUILD, reason=Reason.MANIFEST_MISSING, message="none", hint="add one", at=START
+    )
+
+    operation = world.send(make_deploy(build=build))
+    world.send(BuildFailed(group="default", deployment="digits", build=build, failure=failure))
+
+    failed = world.last(OperationFailed)
+    assert (failed.operation, failed.failure) == (operation, failure)
+    assert world.record.failed
+
+
+def test_cancel_ends_the_rollout_and_its_build_and_leaves_what_served() -> None:
+    world = live_world()
+    build = derived_id("build", 2)
+
+    deploy = world.send(make_deploy(build=build))
+    cancel = world.send(make_cancel())
+
+    assert world.last(CancelBuild).build == build
+    assert world.last(OperationSucceeded).operation == cancel
+    assert [m.operation for m in world.told if m.type == "operation.canceled.v1"] == [deploy]
+    assert world.record.live is not None
+    assert world.record.unfinished is None
+
+
+def test_cancel_of_nothing_fails_and_says_so() -> None:
+    world = live_world()
+
+    world.send(make_cancel())
+
+    assert world.last(OperationFailed).failure.reason is Reason.NOTHING_TO_CANCEL
+
+
+def test_a_fixed_port_is_handed_over_in_place_and_comes_back_when_the_successor_fails() -> None:
+    world = live_world(make_version(fixed_port=8000))
+    old = world.record.workloads[0].workload.id
+
+    world.send(make_deploy(make_version(2, fixed_port=8000)))
+    during = [each.workload.id for each in world.record.workloads]
+    world.replicas(ReplicaState.BLOCKED, detail="no")
+    after = [each.workload.id for each in world.record.workloads]
+
+    assert old not in during
+    assert after == [old]
+
+
+def test_a_fixed_port_gets_one_replica() -> None:
+    world = World()
+
+    world.send(make_deploy(make_version(fixed_port=8000), replicas=3))
+    world.replicas(ReplicaState.READY)
+    world.apply_gateway()
+
+    assert world.record.workloads[0].workload.slots == (1,)
+    assert world.record.live is not None
