@@ -117,11 +117,11 @@ class Deployments:
     async def _replicas(self, key: Key, desired: Desired) -> dict[tuple[str, str], ReplicaFact]:
         identifiers = [each.workload.id for each in desired.workloads]
         identifiers += [each.id for each in desired.removed]
-        facts = [
-            cast("ReplicaFact", stored.message)
-            for identifier in identifiers
-            for stored in await self._event_log.last_per_subject(subjects.replica(*key, identifier, "*"))
-        ]
+        if not identifiers:
+            return {}
+        filters = [subjects.replica(*key, identifier, "*") for identifier in identifiers]
+        stored = await self._event_log.last_per_subject(*filters)
+        facts = [cast("ReplicaFact", each.message) for each in stored]
         return {(fact.workload, fact.replica): fact for fact in facts}
 
     async def _write(self, key: Key, loaded: _Loaded, decision: Decision) -> int | None:
@@ -137,7 +137,7 @@ class Deployments:
             Outgoing(subject=subjects.of(each.message), message=each.message, envelope=envelope)
             for each, envelope in zip((*decision.emitted, record), envelopes, strict=True)
         ]
-        batch[-1] = replace(batch[-1], expect=Expect(loaded.sequence))
+        batch[-1] = replace(batch[-1], expect=Expect(sequence=loaded.sequence))
         try:
             receipt = await self._event_log.publish_batch(batch)
         except (ConflictError, DuplicateError):
@@ -152,7 +152,7 @@ def _concerns(stored: Stored) -> bool:
     return ".cmd." in stored.subject or isinstance(stored.message, ends)
 
 
-def _envelope(  # noqa: PLR0913, PLR0917
+def _envelope(  # noqa: PLR0917
     key: Key, revision: int, index: int, at: datetime, emitted: Emitted, cause: str | None
 ) -> Envelope:
     # The id of a decision follows from the revision it replaces: a retry keeps it, a recurrence gets another.

@@ -1,0 +1,71 @@
+"""Publishes log lines of builds and replicas to the log stream, a few at a time.
+
+Bounded: where the stream does not take lines, the writer waits; it drops none by itself.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final, TypeVar
+
+from slipway_contracts.log_lines import POSITION_HEADER, LogLine, LogLines
+
+from slipway_chassis.connection import Connection
+from slipway_chassis.errors import LogUnavailableError
+
+_MOST_LINES: Final = 200
+_PUBLISH_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 1.0
+T = TypeVar("T")
+
+
+class LogLinePublisher:
+    """Sends lines to one subject, in order.
+
+    A line may come twice after a lost confirmation: lines have no identity.
+    """
+
+    def __init__(self, *, connection: Connection, subject: str) -> None:
+        self._connection = connection
+        self._subject = subject
+
+    async def publish(self, lines: tuple[LogLine, ...], *, position: str | None = None) -> None:
+        """Store these lines; waits for as long as the stream does not take them."""
+        headers = {} if position is None else {POSITION_HEADER: position}
+        body = LogLines(lines=lines).model_dump_json().encode()
+        while True:
+            try:
+                await self._connection.request(self._subject, body, headers=headers, within=_PUBLISH_SECONDS)
+            except LogUnavailableError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                return
+
+
+async def batches(items: AsyncIterator[T], *, most: int = _MOST_LINES) -> AsyncIterator[list[T]]:
+    """Group what is there already; an item never waits for the next one."""
+    queue: asyncio.Queue[T | None] = asyncio.Queue(maxsize=most)
+
+    async def fill() -> None:
+        try:
+            async for item in items:
+                await queue.put(item)
+        finally:
+            await queue.put(None)
+
+    filling = asyncio.create_task(fill())
+    try:
+        ended = False
+        while not ended:
+            batch: list[T] = []
+            item = await queue.get()
+            while item is not None:
+                batch.append(item)
+                if queue.empty() or len(batch) >= most:
+                    break
+                item = queue.get_nowait()
+            ended = item is None
+            if batch:
+                yield batch
+        await filling
+    finally:
+        filling.cancel()

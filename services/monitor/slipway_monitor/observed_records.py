@@ -1,0 +1,123 @@
+"""The observed records of one target: the last fact per replica, written under one lease epoch.
+
+Every write expects the sequence of the record that it replaces, so that a monitor whose lease went to another
+cannot write over its successor.
+"""
+
+import asyncio
+from typing import Final
+
+from slipway_chassis.errors import ConflictError, LeaseLostError, LogFullError, LogUnavailableError
+from slipway_chassis.event_log import EventLog, Expect, Outgoing
+from slipway_contracts import subjects
+from slipway_contracts.desired import Desired
+from slipway_contracts.envelope import Envelope, now
+from slipway_contracts.names import derived_id
+from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.workload import ReplicaRef
+from slipway_engines.engine import ImageProblem, ReplicaObserved
+
+from slipway_monitor.facts import fact_of, gone
+
+SOURCE: Final = "/slipway/monitor"
+_PAUSE_SECONDS: Final = 0.2
+
+
+class ObservedRecords:
+    """Turns observations into facts, and facts into records of the log."""
+
+    def __init__(self, *, log: EventLog, target: str, epoch: int) -> None:
+        self._event_log = log
+        self._target = target
+        self._epoch = epoch
+        self._known: dict[tuple[str, str], tuple[ReplicaFact, int]] = {}
+        self._traces: dict[str, str | None] = {}
+
+    async def load(self) -> None:
+        """Read the records that earlier monitors of this target left."""
+        for stored in await self._event_log.last_per_subject(subjects.ALL_REPLICAS):
+            fact = stored.message
+            if isinstance(fact, ReplicaFact) and fact.target == self._target:
+                self._known[(fact.workload, fact.replica)] = (fact, stored.sequence)
+
+    async def record(self, seen: ReplicaObserved | ImageProblem) -> bool:
+        """Write what was seen, if it is news; return whether it was.
+
+        Raises:
+            LeaseLostError: another monitor wrote this record under a later epoch.
+        """
+        fact, _ = self._last(seen.ref)
+        news = fact_of(seen, fact, target=self._target, epoch=self._epoch)
+        if news is None:
+            return False
+        await self._write(news)
+        return True
+
+    async def forget_unseen(self, seen: set[ReplicaRef]) -> None:
+        """Write that every replica is gone which is on record but was not seen."""
+        present = {(ref.workload.id, ref.id) for ref in seen}
+        for key, (fact, _) in list(self._known.items()):
+            if key not in present and fact.state is not ReplicaState.GONE:
+                await self._write(gone(fact, epoch=self._epoch, at=now()))
+
+    def _last(self, ref: ReplicaRef) -> tuple[ReplicaFact | None, int]:
+        return self._known.get((ref.workload.id, ref.id), (None, 0))
+
+    async def _write(self, fact: ReplicaFact) -> None:
+        trace = await self._trace(fact)
+        while True:
+            _, sequence = self._known.get((fact.workload, fact.replica), (None, 0))
+            try:
+                receipt = await self._event_log.publish(_outgoing(fact, sequence, trace))
+            except ConflictError:
+                fact = await self._reloaded(fact)
+            except (LogUnavailableError, LogFullError):
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                self._known[(fact.workload, fact.replica)] = (fact, receipt.sequence)
+                return
+
+    async def _reloaded(self, fact: ReplicaFact) -> ReplicaFact:
+        """Read the record that stands in the way; go on behind it, if it is ours or older."""
+        stored = await self._event_log.last(
+            subjects.replica(fact.group, fact.deployment, fact.workload, fact.replica)
+        )
+        if stored is None or not isinstance(stored.message, ReplicaFact):
+            self._known.pop((fact.workload, fact.replica), None)
+            return fact
+        last = stored.message
+        if last.epoch > self._epoch:
+            raise LeaseLostError(
+                f"target {self._target} is watched under epoch {last.epoch}, this monitor has {self._epoch}"
+            )
+        self._known[(fact.workload, fact.replica)] = (last, stored.sequence)
+        return fact.model_copy(update={"transition": last.transition + 1})
+
+    async def _trace(self, fact: ReplicaFact) -> str | None:
+        """Return the trace of the command that first wanted the workload."""
+        if fact.workload not in self._traces:
+            stored = await self._event_log.last(subjects.desired(fact.group, fact.deployment))
+            wanted = stored.message if stored else None
+            found = wanted.workload(fact.workload) if isinstance(wanted, Desired) else None
+            if found is None:
+                return None
+            self._traces[fact.workload] = found.workload.traceparent
+        return self._traces[fact.workload]
+
+
+def _outgoing(fact: ReplicaFact, sequence: int, trace: str | None) -> Outgoing:
+    return Outgoing(
+        subject=subjects.of(fact),
+        message=fact,
+        envelope=Envelope(
+            id=derived_id(
+                fact.group, fact.deployment, fact.workload, fact.replica, fact.transition, fact.epoch
+            ),
+            type=fact.type,
+            source=SOURCE,
+            subject=f"{fact.group}/{fact.deployment}",
+            time=fact.at,
+            traceparent=trace,
+        ),
+        expect=Expect(sequence=sequence),
+    )

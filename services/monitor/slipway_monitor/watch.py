@@ -1,0 +1,93 @@
+"""Watches one target, under its lease: facts of its replicas and their log lines. It judges nothing."""
+
+from typing import Final
+
+import structlog
+from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_contracts import subjects
+from slipway_contracts.envelope import Envelope, now
+from slipway_contracts.events import TargetAnnounced
+from slipway_contracts.names import derived_id
+from slipway_contracts.replica import ReplicaState
+from slipway_contracts.workload import ReplicaRef
+from slipway_engines.engine import (
+    Engine,
+    ImageProblem,
+    ReplicaObserved,
+    SnapshotComplete,
+    TargetObserved,
+    WorkloadUnknown,
+)
+
+from slipway_monitor.observed_records import SOURCE, ObservedRecords
+from slipway_monitor.replica_logs import ReplicaLogs
+
+_log: Final = structlog.get_logger()
+
+
+class Watch:
+    """One term of watching a target, from taking its lease to losing it."""
+
+    def __init__(
+        self, *, log: EventLog, engine: Engine, logs: ReplicaLogs, target: str, kind: str, epoch: int
+    ) -> None:
+        self._event_log = log
+        self._engine = engine
+        self._logs = logs
+        self._target = target
+        self._kind = kind
+        self._epoch = epoch
+        self._records = ObservedRecords(log=log, target=target, epoch=epoch)
+        self._seen: set[ReplicaRef] = set()
+        self._complete = False
+
+    async def run(self) -> None:
+        """Watch until cancelled.
+
+        Raises:
+            LeaseLostError: another monitor watches this target.
+        """
+        await self._announce()
+        await self._records.load()
+        async for observation in self._engine.observe():
+            match observation:
+                case ReplicaObserved() | ImageProblem():
+                    await self._replica(observation)
+                case SnapshotComplete():
+                    self._complete = True
+                    await self._records.forget_unseen(self._seen)
+                case WorkloadUnknown():
+                    _log.warning("workload.unknown", workload=observation.id, detail=observation.detail)
+                case TargetObserved():
+                    _log.info("target.observed", reachable=observation.reachable, detail=observation.detail)
+
+    async def _replica(self, seen: ReplicaObserved | ImageProblem) -> None:
+        state = ReplicaState.BLOCKED if isinstance(seen, ImageProblem) else seen.state
+        news = await self._records.record(seen)
+        if state is ReplicaState.GONE:
+            self._seen.discard(seen.ref)
+            self._logs.forget(seen.ref)
+        else:
+            self._seen.add(seen.ref)
+            if isinstance(seen, ReplicaObserved):
+                self._logs.follow(seen.ref)
+        if news:
+            _log.info(f"replica.{state}", workload=seen.ref.workload.id, replica=seen.ref.id)
+
+    async def _announce(self) -> None:
+        capacity = await self._engine.capacity()
+        event = TargetAnnounced(
+            target=self._target,
+            engine=self._kind,
+            epoch=self._epoch,
+            cpu=capacity.cpu,
+            memory_bytes=capacity.memory_bytes,
+        )
+        envelope = Envelope(
+            id=derived_id("target", self._target, self._epoch),
+            type=event.type,
+            source=SOURCE,
+            subject=self._target,
+            time=now(),
+        )
+        await self._event_log.publish(Outgoing(subject=subjects.of(event), message=event, envelope=envelope))
