@@ -1,0 +1,212 @@
+import asyncio
+
+import pytest
+from deployment_world import make_deploy, make_stop, make_version
+from memory_engine import MemoryEngine
+from slipway_chassis.errors import TransientError
+from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_contracts import subjects
+from slipway_contracts.commands import Command
+from slipway_contracts.desired import Desired
+from slipway_contracts.envelope import Envelope, new_id, now
+from slipway_contracts.gateway import GatewayRecord
+from slipway_contracts.lifecycle import Wanted
+from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_deployer.deployments import Deployments
+
+KEY = ("default", "digits")
+
+
+class Gateway:
+    """Says what a gateway would: it has applied everything, and nothing is active."""
+
+    def __init__(self) -> None:
+        self.applied = 0
+        self.idle: dict[str, int] = {}
+
+    def records(self) -> tuple[GatewayRecord, ...]:
+        return (GatewayRecord(gateway="one", applied=self.applied, active=self.idle, at=now()),)
+
+
+def make_deployments(log: EventLog, engine: MemoryEngine, gateway: Gateway | None = None) -> Deployments:
+    return Deployments(log=log, engine=engine, gateways=(gateway or Gateway()).records)
+
+
+async def send(log: EventLog, command: Command) -> str:
+    envelope = Envelope(
+        id=new_id(), type=command.type, source="/slipway/api", subject="default/digits", time=now()
+    )
+    await log.publish(Outgoing(subject=subjects.of(command), message=command, envelope=envelope))
+    return envelope.id
+
+
+async def see(log: EventLog, workload: str, replica: str, state: ReplicaState, transition: int = 1) -> None:
+    fact = ReplicaFact(
+        group="default",
+        deployment="digits",
+        workload=workload,
+        replica=replica,
+        endpoint="predict",
+        target="local",
+        state=state,
+        transition=transition,
+        epoch=1,
+        at=now(),
+        address="127.0.0.1:9000",
+    )
+    envelope = Envelope(
+        id=new_id(), type=fact.type, source="/slipway/monitor", subject="default/digits", time=now()
+    )
+    await log.publish(Outgoing(subject=subjects.of(fact), message=fact, envelope=envelope))
+
+
+async def desired(log: EventLog) -> Desired:
+    stored = await log.last(subjects.desired(*KEY))
+    assert stored is not None
+    assert isinstance(stored.message, Desired)
+    return stored.message
+
+
+async def events(log: EventLog) -> list[str]:
+    return [stored.envelope.type async for stored in log.read("slipway.*.*.evt.>", after=0)]
+
+
+async def make_live(log: EventLog, deployments: Deployments, gateway: Gateway) -> str:
+    """Bring the first release of a deployment to LIVE; return its workload."""
+    await send(log, make_deploy())
+    await deployments.advance(KEY)
+    workload = (await desired(log)).workloads[0].workload.id
+    await see(log, workload, "0-1", ReplicaState.READY)
+    await deployments.advance(KEY)
+    gateway.applied = await log.end()
+    await deployments.advance(KEY)
+    assert (await desired(log)).live is not None
+    return workload
+
+
+async def test_a_deploy_command_becomes_wishes_and_events(log: EventLog) -> None:
+    engine = MemoryEngine()
+
+    await send(log, make_deploy())
+    await make_deployments(log, engine).advance(KEY)
+
+    assert [workload.slots for workload in engine.wishes.values()] == [(1,)]
+    assert await events(log) == [
+        "deployment.created.v1",
+        "operation.started.v1",
+        "release.created.v1",
+        "release.starting.v1",
+    ]
+
+
+async def test_a_redelivered_deploy_command_starts_no_second_replica(log: EventLog) -> None:
+    engine = MemoryEngine()
+    deployments = make_deployments(log, engine)
+    await send(log, make_deploy())
+    await deployments.advance(KEY)
+    before = await events(log)
+
+    await deployments.advance(KEY)
+    await make_deployments(log, engine).advance(KEY)
+
+    assert await events(log) == before
+    assert [workload.slots for workload in engine.wishes.values()] == [(1,)]
+
+
+async def test_racing_deployers_decide_once(log: EventLog) -> None:
+    engine = MemoryEngine()
+    await send(log, make_deploy())
+
+    await asyncio.gather(*(make_deployments(log, engine).advance(KEY) for _ in range(8)))
+
+    assert len(await events(log)) == 4
+    assert len(engine.wishes) == 1
+
+
+async def test_stop_handled_before_the_deploy_that_preceded_it_ends_stopped(log: EventLog) -> None:
+    engine = MemoryEngine()
+    await send(log, make_deploy())
+    await send(log, make_stop())
+
+    await asyncio.gather(*(make_deployments(log, engine).advance(KEY) for _ in range(2)))
+
+    record = await desired(log)
+    assert record.wanted is Wanted.STOPPED
+    assert record.unfinished is None
+    assert "operation.superseded.v1" in await events(log)
+    assert engine.wishes == {}
+
+
+async def test_an_engine_that_was_down_gets_its_wishes_later(log: EventLog) -> None:
+    engine = MemoryEngine()
+    engine.down = True
+    deployments = make_deployments(log, engine)
+    await send(log, make_deploy())
+    with pytest.raises(TransientError, match="target is down"):
+        await deployments.advance(KEY)
+
+    engine.down = False
+    await deployments.advance(KEY)
+
+    assert len(engine.wishes) == 1
+    assert (await events(log)).count("release.starting.v1") == 1
+
+
+async def test_a_deployer_that_dies_between_decision_and_wish_is_replaced(log: EventLog) -> None:
+    engine = MemoryEngine()
+    engine.down = True
+    await send(log, make_deploy())
+    with pytest.raises(TransientError):
+        await make_deployments(log, engine).advance(KEY)
+
+    engine.down = False
+    await make_deployments(log, engine).advance(KEY)
+
+    assert len(engine.wishes) == 1
+
+
+async def test_traffic_moves_and_the_old_workload_goes_after_it_drained(log: EventLog) -> None:
+    engine, gateway = MemoryEngine(), Gateway()
+    deployments = make_deployments(log, engine, gateway)
+    old = await make_live(log, deployments, gateway)
+
+    await send(log, make_deploy(make_version(2)))
+    await deployments.advance(KEY)
+    new = next(each for each in engine.wishes if each != old)
+    await see(log, new, "0-1", ReplicaState.READY)
+    await deployments.advance(KEY)
+    gateway.applied = await log.end()
+    await deployments.advance(KEY)
+    while_draining = set(engine.wishes)
+    gateway.applied, gateway.idle = await log.end(), {old: 0}
+    await deployments.advance(KEY)
+
+    assert while_draining == {old, new}
+    assert set(engine.wishes) == {new}
+    assert (await events(log))[-1] == "release.retired.v1"
+
+
+async def test_an_emptied_log_removes_no_workload(log: EventLog) -> None:
+    engine = MemoryEngine()
+    await send(log, make_deploy())
+    await make_deployments(log, engine).advance(KEY)
+    running = dict(engine.wishes)
+
+    await make_deployments(log, engine).advance(("default", "forgotten"), resync=True)
+
+    assert engine.wishes == running
+
+
+async def test_a_resync_tells_the_engine_its_wishes_again(log: EventLog) -> None:
+    engine = MemoryEngine()
+    deployments = make_deployments(log, engine)
+    await send(log, make_deploy())
+    await deployments.advance(KEY)
+    engine.wishes.clear()
+
+    await deployments.advance(KEY)
+    unchanged = dict(engine.wishes)
+    await deployments.advance(KEY, resync=True)
+
+    assert unchanged == {}
+    assert len(engine.wishes) == 1

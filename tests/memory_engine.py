@@ -1,0 +1,40 @@
+"""An engine that only remembers its wishes, for tests that look at decisions rather than processes."""
+
+from collections.abc import AsyncIterator
+
+from slipway_contracts.workload import ReplicaRef, Workload, WorkloadRef
+from slipway_engines.engine import Capacity, LogLine, Observation, Position
+from slipway_engines.errors import EngineUnavailableError
+
+
+class MemoryEngine:
+    """Keeps the last wish per workload; `down` makes it refuse."""
+
+    def __init__(self) -> None:
+        self.wishes: dict[str, Workload] = {}
+        self.applied = 0
+        self.down = False
+
+    async def apply(self, workload: Workload) -> None:
+        self._refuse_when_down()
+        self.applied += 1
+        self.wishes[workload.id] = workload
+
+    async def remove(self, workload: WorkloadRef) -> None:
+        self._refuse_when_down()
+        self.wishes.pop(workload.id, None)
+
+    async def observe(self) -> AsyncIterator[Observation]:
+        return
+        yield
+
+    async def logs(self, replica: ReplicaRef, since: Position) -> AsyncIterator[LogLine]:
+        return
+        yield
+
+    async def capacity(self) -> Capacity:
+        return Capacity(cpu=2, memory_bytes=1 << 30, gpu=0, replicas=len(self.wishes))
+
+    def _refuse_when_down(self) -> None:
+        if self.down:
+            raise EngineUnavailableError("the test said that this target is down")
