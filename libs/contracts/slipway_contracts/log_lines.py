@@ -4,8 +4,12 @@ They are no messages of the log: no envelope, no id; a lost line is lost, a repe
 """
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+POSITION_HEADER: Final = "Slipway-Log-Position"
+"""Where the reader of a replica's log stood behind a message's last line: the next reader goes on there."""
 
 
 class LogStream(StrEnum):
@@ -14,6 +18,8 @@ class LogStream(StrEnum):
     STDOUT = "stdout"
     STDERR = "stderr"
     BUILD = "build"
+    SLIPWAY = "slipway"
+    """A remark of the platform, such as where lines were cut."""
 
 
 class LogLine(BaseModel):

@@ -82,7 +82,7 @@ class Workload(BaseModel):
         return tuple(f"{slot}-{attempt}" for slot, attempt in enumerate(self.slots))
 
     @classmethod
-    def of(  # noqa: PLR0913, every argument is part of the identity
+    def of(
         cls,
         *,
         group: str,

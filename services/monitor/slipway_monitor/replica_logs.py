@@ -8,7 +8,7 @@ from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.log_lines import LogLinePublisher, batches
 from slipway_contracts import subjects
-from slipway_contracts.log_lines import POSITION_HEADER, LogLine
+from slipway_contracts.log_lines import POSITION_HEADER, LogLine, LogStream
 from slipway_contracts.topology import LOG_LINES
 from slipway_contracts.workload import ReplicaRef
 from slipway_engines import engine as engines
@@ -53,7 +53,9 @@ class ReplicaLogs:
         since = last.headers.get(POSITION_HEADER, "") if last else ""
         publisher = LogLinePublisher(connection=self._connection, subject=subject)
         async for batch in batches(self._engine.logs(replica, engines.Position(since))):
-            lines = tuple(LogLine(at=line.at, stream=line.stream, text=line.text) for line in batch)
+            lines = tuple(
+                LogLine(at=line.at, stream=LogStream(line.stream), text=line.text) for line in batch
+            )
             await publisher.publish(lines, position=batch[-1].position)
         _log.debug("replica.log_read", workload=workload.id, replica=replica.id)
 

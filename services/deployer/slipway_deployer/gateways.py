@@ -1,0 +1,47 @@
+"""What the gateways say they have applied, kept from their heartbeats."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+import structlog
+from pydantic import ValidationError
+from slipway_chassis.event_log import CaughtUp
+from slipway_chassis.heartbeats import Heartbeat, Heartbeats
+from slipway_contracts.gateway import GatewayRecord
+
+_log = structlog.get_logger(__name__)
+
+
+class Gateways:
+    """The last record of each gateway; one that is silent still counts, for its Envoy may still serve."""
+
+    def __init__(self, *, heartbeats: Heartbeats) -> None:
+        self._heartbeats = heartbeats
+        self._records: dict[str, GatewayRecord] = {}
+
+    def records(self) -> tuple[GatewayRecord, ...]:
+        """Return the records as they were last seen."""
+        return tuple(self._records.values())
+
+    async def follow(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Keep the records, and call `changed` after each that says something new; runs until cancelled."""
+        async with aclosing(self._heartbeats.watch()) as beats:
+            async for beat in beats:
+                if not isinstance(beat, CaughtUp) and self._note(beat):
+                    await changed()
+
+    def _note(self, beat: Heartbeat) -> bool:
+        before = self._records.get(beat.key)
+        if beat.data is None:
+            return self._records.pop(beat.key, None) is not None
+        try:
+            record = GatewayRecord.model_validate_json(beat.data)
+        except ValidationError as error:
+            _log.warning("gateway.record_unreadable", gateway=beat.key, error=str(error))
+            return False
+        self._records[beat.key] = record
+        return before is None or _told(before) != _told(record)
+
+
+def _told(record: GatewayRecord) -> tuple[object, ...]:
+    return record.applied, record.active, record.leaving

@@ -1,0 +1,103 @@
+"""The deployer's process: what wakes a deployment, put together."""
+
+import asyncio
+from collections.abc import Coroutine
+
+from slipway_chassis.broker import Delivered, LogBroker, make_broker, running, subscribe
+from slipway_chassis.heartbeats import Heartbeats
+from slipway_chassis.leases import Leases
+from slipway_chassis.process import Service, run_service
+from slipway_contracts import subjects
+from slipway_contracts.commands import Cancel, Delete, Deploy, Redeploy, Start, Stop
+from slipway_contracts.events import BuildCanceled, BuildFailed, BuildSucceeded
+from slipway_contracts.message import DeploymentMessage
+from slipway_contracts.replica import ReplicaFact
+from slipway_contracts.topology import DEPLOYER, GATEWAYS
+from slipway_engines.select import make_engine
+
+from slipway_deployer.agenda import Agenda
+from slipway_deployer.dead_messages import DeadMessages
+from slipway_deployer.deployments import Deployments
+from slipway_deployer.gateways import Gateways
+from slipway_deployer.settings import DeployerSettings
+from slipway_deployer.targets import TargetWatch
+from slipway_deployer.wakeups import Wakeups
+
+_CONCURRENCY = 8
+
+
+async def deploy(service: Service[DeployerSettings]) -> None:
+    """Deploy until the process is told to stop."""
+    settings = service.settings
+    gateways = Gateways(heartbeats=Heartbeats(connection=service.connection, bucket=GATEWAYS.name))
+    deployments = Deployments(
+        log=service.log,
+        engine=make_engine(settings.engine, settings.supervisor()),
+        gateways=gateways.records,
+    )
+    wakeups = Wakeups(advance=deployments.advance)
+    resyncs = Wakeups(advance=lambda key: deployments.advance(key, resync=True))
+    agenda = Agenda(log=service.log, wake=wakeups.wake, resync=resyncs.wake)
+    targets = TargetWatch(
+        log=service.log,
+        leases=Leases(connection=service.connection, holder=settings.service_instance),
+        target=settings.target,
+        lost_after=settings.target_lost_after,
+    )
+    await _until_stopped(
+        service,
+        _handlers(service, wakeups),
+        agenda.follow(),
+        agenda.run(),
+        gateways.follow(agenda.gateways_changed),
+        targets.run(),
+    )
+
+
+def _handlers(service: Service[DeployerSettings], wakeups: Wakeups) -> LogBroker:
+    broker = make_broker(
+        connection=service.connection,
+        telemetry=service.telemetry,
+        metrics=service.metrics,
+        dead=DeadMessages(log=service.log).bury,
+        grace=service.settings.stop_timeout.total_seconds() / 2,
+    )
+    handlers = subscribe(broker, DEPLOYER, concurrency=_CONCURRENCY)
+
+    @handlers.on(
+        Deploy,
+        Redeploy,
+        Start,
+        Stop,
+        Delete,
+        Cancel,
+        BuildSucceeded,
+        BuildFailed,
+        BuildCanceled,
+        ReplicaFact,
+    )
+    async def wake(message: DeploymentMessage, stored: Delivered) -> None:  # noqa: ARG001
+        await wakeups.wake(subjects.owner_of(stored.subject))
+
+    return broker
+
+
+async def _until_stopped(
+    service: Service[DeployerSettings], broker: LogBroker, *work: Coroutine[None, None, None]
+) -> None:
+    """Handle messages and do this work until told to stop; whatever fails ends the process, to begin anew."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in work]
+        async with running(broker):
+            await service.stopping.wait()
+        for task in tasks:
+            task.cancel()
+
+
+def main() -> None:
+    """Run the deployer."""
+    run_service("deployer", DeployerSettings, deploy)
+
+
+if __name__ == "__main__":
+    main()

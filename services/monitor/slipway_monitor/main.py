@@ -1,0 +1,78 @@
+"""The monitor's process: one term of watching after another, each under the target's lease."""
+
+import asyncio
+
+import structlog
+from slipway_chassis.errors import LeaseLostError
+from slipway_chassis.leases import Lease, Leases
+from slipway_chassis.process import Service, run_service
+from slipway_engines.engine import Engine
+from slipway_engines.select import make_engine
+
+from slipway_monitor.replica_logs import ReplicaLogs
+from slipway_monitor.settings import MonitorSettings
+from slipway_monitor.watch import Watch
+
+_log = structlog.get_logger(__name__)
+
+
+async def monitor(service: Service[MonitorSettings]) -> None:
+    """Watch the target whenever its lease is to be had, until the process is told to stop."""
+    settings = service.settings
+    engine = make_engine(settings.engine, settings.supervisor())
+    leases = Leases(connection=service.connection, holder=settings.service_instance)
+    watching = asyncio.create_task(_terms(service, engine, leases))
+    stopping = asyncio.create_task(service.stopping.wait())
+    await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    watching.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+    try:
+        await watching
+    except asyncio.CancelledError:
+        return
+
+
+async def _terms(service: Service[MonitorSettings], engine: Engine, leases: Leases) -> None:
+    settings = service.settings
+    while True:
+        async with leases.hold(f"target.{settings.target}", ttl=settings.lease_ttl) as lease:
+            await _term(service, engine, lease)
+
+
+async def _term(service: Service[MonitorSettings], engine: Engine, lease: Lease) -> None:
+    """Watch until the lease is lost."""
+    settings = service.settings
+    logs = ReplicaLogs(connection=service.connection, engine=engine)
+    watch = Watch(
+        log=service.log,
+        engine=engine,
+        logs=logs,
+        target=settings.target,
+        kind=settings.engine,
+        epoch=lease.epoch,
+    )
+    watching = asyncio.create_task(watch.run())
+    lost = asyncio.create_task(lease.lost.wait())
+    try:
+        await asyncio.wait({watching, lost}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        lost.cancel()
+        watching.cancel()
+        await asyncio.gather(lost, return_exceptions=True)
+        await logs.close()
+    try:
+        await watching
+    except asyncio.CancelledError:
+        _log.warning("watch.lease_lost", target=settings.target, epoch=lease.epoch)
+    except LeaseLostError as error:
+        _log.warning("watch.lease_lost", target=settings.target, error=str(error))
+
+
+def main() -> None:
+    """Run the monitor."""
+    run_service("monitor", MonitorSettings, monitor)
+
+
+if __name__ == "__main__":
+    main()

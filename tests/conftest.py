@@ -1,0 +1,21 @@
+"""Fixtures of real servers for every test."""
+
+from servers import (
+    connection,
+    fresh_nats,
+    log,
+    make_database,
+    migrated_template,
+    nats_server,
+    postgres_server,
+)
+
+__all__ = [
+    "connection",
+    "fresh_nats",
+    "log",
+    "make_database",
+    "migrated_template",
+    "nats_server",
+    "postgres_server",
+]

@@ -1,0 +1,75 @@
+"""Sources, wheels and a builder's parts for the tests of the builder."""
+
+import base64
+import hashlib
+import io
+import tarfile
+import zipfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import pytest
+from slipway_builder.dependencies import Installer
+from slipway_builder.host_base import host_base
+from slipway_chassis.blobs import FilesystemBlobStore
+
+Upload = Callable[[Mapping[str, str | bytes]], Awaitable[str]]
+MakeWheel = Callable[..., tuple[str, bytes]]
+
+
+@pytest.fixture(scope="session")
+def installer(tmp_path_factory: pytest.TempPathFactory) -> Installer:
+    return Installer(base=host_base(), cache=tmp_path_factory.mktemp("uv-cache"))
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> FilesystemBlobStore:
+    return FilesystemBlobStore(tmp_path / "blobs")
+
+
+@pytest.fixture
+def upload(blobs: FilesystemBlobStore, tmp_path: Path) -> Upload:
+    """Return a function that packs files by name and stores the archive."""
+
+    async def run(files: Mapping[str, str | bytes]) -> str:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+            for name, content in files.items():
+                data = content.encode() if isinstance(content, str) else content
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+        archive = tmp_path / "upload.tar.gz"
+        archive.unlink(missing_ok=True)
+        archive.write_bytes(buffer.getvalue())
+        return await blobs.put_file(archive)
+
+    return run
+
+
+@pytest.fixture
+def make_wheel() -> MakeWheel:
+    """Return a function that makes a wheel with one package and one console script."""
+
+    def run(name: str = "tiny", version: str = "1.0", body: str = "VALUE = 1\n") -> tuple[str, bytes]:
+        info = f"{name}-{version}.dist-info"
+        files = {
+            f"{name}/__init__.py": body,
+            f"{name}/tests/test_it.py": "assert True\n",
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:print\n",
+        }
+        record = "".join(f"{path},sha256={_sha(text)},{len(text)}\n" for path, text in files.items())
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as wheel:
+            for path, text in files.items():
+                wheel.writestr(zipfile.ZipInfo(path), text)
+            wheel.writestr(zipfile.ZipInfo(f"{info}/RECORD"), f"{record}{info}/RECORD,,\n")
+        return f"{name}-{version}-py3-none-any.whl", buffer.getvalue()
+
+    return run
+
+
+def _sha(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

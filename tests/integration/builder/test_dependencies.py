@@ -1,0 +1,152 @@
+"""Installing requirements with the real installer."""
+
+import asyncio
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from slipway_builder.dependencies import (
+    Installation,
+    Installer,
+    RequirementsUnresolvableError,
+    build_environment,
+)
+from slipway_builder.layers import GZIP, entries_of, write_layer
+from slipway_builder.stop_flag import StopFlag
+from slipway_chassis.blobs import FilesystemBlobStore
+
+MakeWheel = Callable[..., tuple[str, bytes]]
+PLACE = "/opt/slipway/site-packages"
+
+
+def make_task(folder: Path, text: str, **files: bytes) -> Installation:
+    source, target, home = folder / "source", folder / "target", folder / "home"
+    for each in (source, target, home):
+        each.mkdir(parents=True)
+    for name, content in files.items():
+        (source / name).write_bytes(content)
+    (home / "requirements.txt").write_text(text)
+    return Installation(
+        requirements=home / "requirements.txt", target=target, place=PLACE, source=source, home=home
+    )
+
+
+async def test_two_installations_from_scratch_are_the_same_layer(
+    installer: Installer, tmp_path: Path, make_wheel: MakeWheel
+) -> None:
+    name, wheel = make_wheel()
+    layers = []
+    for number in ("one", "another-folder"):
+        cold = Installer(base=installer.base, cache=tmp_path / number / "cache")
+        task = make_task(tmp_path / number, f"./{name}\n", **{name: wheel})
+        await cold.install(task, line=lambda _: None)
+        blobs = FilesystemBlobStore(tmp_path / number / "blobs")
+        entries = entries_of(task.target, under=PLACE[1:])
+        layers.append(await write_layer(entries, media_type=GZIP, blobs=blobs, stop=StopFlag()))
+
+    assert layers[0] == layers[1]
+
+
+async def test_modules_are_compiled_and_scripts_obey_the_path(
+    installer: Installer, tmp_path: Path, make_wheel: MakeWheel
+) -> None:
+    name, wheel = make_wheel()
+    task = make_task(tmp_path, f"./{name}\n", **{name: wheel})
+
+    await installer.install(task, line=lambda _: None)
+
+    script = task.target / "bin" / "tiny"
+    assert script.read_bytes().startswith(b"#!/usr/bin/env python3\n")
+    assert script.stat().st_mode & stat.S_IXUSR
+    compiled = list(task.target.rglob("*.pyc"))
+    assert [path.parent.parent.name for path in compiled] == ["tiny"]
+    assert str(tmp_path).encode() not in compiled[0].read_bytes()
+
+
+async def test_the_words_of_the_resolver_reach_the_user(installer: Installer, tmp_path: Path) -> None:
+    lines: list[str] = []
+    task = make_task(tmp_path, "slipway-no-such-package==99.1\n")
+
+    with pytest.raises(RequirementsUnresolvableError, match=r"slipway-no-such-package") as caught:
+        await installer.install(task, line=lines.append)
+
+    assert set(caught.value.lines) <= set(lines)
+    assert "\x1b" not in str(caught.value)
+
+
+async def test_a_source_distribution_is_not_built(installer: Installer, tmp_path: Path) -> None:
+    task = make_task(tmp_path, "./pkg\n")
+    package = task.source / "pkg"
+    package.mkdir()
+    (package / "setup.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+
+    with pytest.raises(RequirementsUnresolvableError):
+        await installer.install(task, line=lambda _: None)
+
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_a_file_that_is_no_python_does_not_stop_the_installation(
+    installer: Installer, tmp_path: Path, make_wheel: MakeWheel
+) -> None:
+    name, wheel = make_wheel(body="this is {{ a template }}\n")
+    task = make_task(tmp_path, f"./{name}\n", **{name: wheel})
+
+    await installer.install(task, line=lambda _: None)
+
+    assert (task.target / "tiny" / "__init__.py").exists()
+
+
+async def test_cancelling_ends_the_installer(installer: Installer, tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def never_answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    task = make_task(tmp_path, f"hangs @ http://127.0.0.1:{port}/hangs-1-py3-none-any.whl\n")
+    running = asyncio.create_task(installer.install(task, line=lambda _: None))
+    await asyncio.wait_for(asked.wait(), timeout=10)
+    assert _children() != []
+
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert _children() == []
+    server.close()
+
+
+def _children() -> list[str]:
+    return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+
+
+def test_a_child_knows_nothing_of_the_platform() -> None:
+    outer = {
+        "PATH": "/bin",
+        "HOME": "/root",
+        "SLIPWAY_NATS_PASSWORD": "secret",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "PYTHONPATH": "/elsewhere",
+        "UV_INDEX_URL": "index",
+        "UV_CACHE_DIR": "/root/.cache/uv",
+        "PIP_INDEX_URL": "index",
+        "SSL_CERT_FILE": "ca.pem",
+        "https_proxy": "proxy",
+    }
+
+    environment = build_environment(Path("/work/home"), outer)
+
+    assert environment == {
+        "PATH": "/bin",
+        "HOME": "/work/home",
+        "LANG": "C.UTF-8",
+        "UV_INDEX_URL": "index",
+        "PIP_INDEX_URL": "index",
+        "SSL_CERT_FILE": "ca.pem",
+        "https_proxy": "proxy",
+    }

@@ -1,0 +1,174 @@
+"""Leases: one holder at a time, prompt take-over, growing epochs, loss that is noticed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from eventually import eventually
+from servers import NatsServer
+from slipway_chassis.connection import Connection
+from slipway_chassis.errors import LeaseLostError
+from slipway_chassis.jetstream_api import publish
+from slipway_chassis.leases import Holding, Lease, Leases
+from slipway_chassis.provision import provision
+
+TTL = timedelta(seconds=1)
+LONG = timedelta(seconds=30)
+
+
+@asynccontextmanager
+async def waiting_for(leases: Leases, name: str, *, ttl: timedelta = TTL) -> AsyncIterator[list[Lease]]:
+    """Hold in the background; yields a list that has the lease once it is taken."""
+    taken: list[Lease] = []
+
+    async def hold() -> None:
+        async with leases.hold(name, ttl=ttl) as lease:
+            taken.append(lease)
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hold())
+    try:
+        yield taken
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def seize(connection: Connection, name: str) -> None:
+    """Write another holder's record over a lease, as a process that took it over would."""
+    record = b'{"holder":"intruder","token":"other"}'
+    await publish(connection, f"$KV.leases.{name}", record, headers={"Nats-TTL": "30s"}, within=5)
+
+
+async def test_second_holder_waits_until_the_first_gives_the_lease_back(connection: Connection) -> None:
+    first, second = (Leases(connection=connection, holder=name) for name in ("first", "second"))
+
+    async with AsyncExitStack() as stack:
+        async with first.hold("target", ttl=LONG) as held:
+            taken = await stack.enter_async_context(waiting_for(second, "target", ttl=LONG))
+            assert (await second.current("target")) == Holding(holder="first", epoch=held.epoch)
+            assert taken == []
+        await eventually(lambda: taken, timeout=2)
+
+    assert taken[0].epoch > held.epoch
+
+
+async def test_lease_of_a_dead_holder_is_taken_over_soon_after_its_time(
+    fresh_nats: NatsServer, connection: Connection
+) -> None:
+    dying = await Connection.open(url=fresh_nats.url, user=None, password=None, name="dying")
+    standby = Leases(connection=connection, holder="standby")
+    async with waiting_for(Leases(connection=dying, holder="dying"), "target") as first:
+        await eventually(lambda: first)
+        async with waiting_for(standby, "target") as second:
+            await dying.nc.close()
+
+            await eventually(lambda: second, timeout=2.5)
+
+            assert second[0].epoch > first[0].epoch
+            await eventually(lambda: first[0].lost.is_set(), timeout=0.1)
+
+
+async def test_held_lease_outlives_its_time_by_renewal(connection: Connection) -> None:
+    leases = Leases(connection=connection, holder="only")
+    rival = Leases(connection=connection, holder="rival")
+    loop = asyncio.get_running_loop()
+
+    async with leases.hold("target", ttl=TTL) as lease, waiting_for(rival, "target") as taken:
+        until = loop.time() + 2.5
+        await eventually(lambda: loop.time() > until)
+
+        assert lease.held
+        assert taken == []
+        assert await leases.current("target") == Holding(holder="only", epoch=lease.epoch)
+
+
+async def test_holder_learns_that_another_process_has_its_lease(connection: Connection) -> None:
+    leases = Leases(connection=connection, holder="first")
+
+    async with leases.hold("target", ttl=TTL) as lease:
+        lease.check()
+        await seize(connection, "target")
+
+        await eventually(lambda: lease.lost.is_set(), timeout=1)
+        with pytest.raises(LeaseLostError, match="target"):
+            lease.check()
+
+    holding = await leases.current("target")
+    assert holding is not None
+    assert holding.holder == "intruder"
+
+
+async def test_holder_that_cannot_reach_the_server_loses_the_lease_by_its_own_clock(
+    fresh_nats: NatsServer, connection: Connection
+) -> None:
+    leases = Leases(connection=connection, holder="first")
+
+    async with leases.hold("target", ttl=TTL) as lease:
+        fresh_nats.kill9()
+
+        await eventually(lambda: lease.lost.is_set(), timeout=2)
+
+        assert not lease.held
+
+
+async def test_holder_keeps_the_lease_over_a_quick_restart_of_the_server(
+    fresh_nats: NatsServer, connection: Connection
+) -> None:
+    leases = Leases(connection=connection, holder="first")
+
+    async with leases.hold("target", ttl=timedelta(seconds=3)) as lease:
+        await asyncio.to_thread(fresh_nats.restart)
+        first = await leases.current("target")
+        sequence = lambda: connection.nc.stats["out_msgs"]  # noqa: E731
+        before = sequence()
+        await eventually(lambda: sequence() > before + 2, timeout=5)
+
+        assert lease.held
+        assert await leases.current("target") == first
+
+
+async def test_exactly_one_of_twenty_rivals_holds_at_any_time(connection: Connection) -> None:
+    holders: list[str] = []
+    epochs: list[int] = []
+
+    async def rival(name: str) -> None:
+        async with Leases(connection=connection, holder=name).hold("target", ttl=TTL) as lease:
+            holders.append(name)
+            assert holders == [name]
+            epochs.append(lease.epoch)
+            await asyncio.sleep(0.01)
+            holders.remove(name)
+
+    await asyncio.gather(*(rival(f"rival-{number}") for number in range(20)))
+
+    assert len(epochs) == 20
+    assert epochs == sorted(set(epochs))
+
+
+async def test_free_lease_has_no_holder(connection: Connection) -> None:
+    leases = Leases(connection=connection, holder="first")
+    async with leases.hold("target", ttl=LONG):
+        pass
+
+    assert await leases.current("target") is None
+    assert await leases.current("never") is None
+
+
+async def test_time_below_the_servers_resolution_is_refused(connection: Connection) -> None:
+    leases = Leases(connection=connection, holder="first")
+
+    with pytest.raises(ValueError, match="0:00:01"):
+        async with leases.hold("target", ttl=timedelta(milliseconds=500)):
+            pass
+
+
+async def test_provisioning_again_keeps_a_held_lease(connection: Connection) -> None:
+    leases = Leases(connection=connection, holder="first")
+
+    async with leases.hold("target", ttl=LONG) as lease:
+        await provision(connection)
+
+        assert await leases.current("target") == Holding(holder="first", epoch=lease.epoch)

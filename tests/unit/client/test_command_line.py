@@ -1,0 +1,128 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from slipway.cli import make_app
+from slipway.hints import hint_for
+from slipway.invocation import Invocation
+from typer.testing import CliRunner, Result
+
+CLOSED = ("--url", "http://127.0.0.1:1", "--key", "slw_x")
+
+
+@pytest.fixture(autouse=True)
+def _no_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLIPWAY_URL", "SLIPWAY_KEY", "SLIPWAY_GROUP"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLIPWAY_STATE", str(tmp_path / "no-platform"))
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(make_app(), list(words))
+
+
+def test_help_names_every_command_under_a_heading() -> None:
+    said = run("--help").output
+
+    for heading, commands in {
+        "Deploy:": ("deploy", "redeploy", "build"),
+        "Run and end:": ("start", "stop", "rm", "cancel"),
+        "Look:": ("ls", "show", "logs", "events", "history", "versions", "builds"),
+    }.items():
+        section = said.split(f"\n{heading}\n")[1].split("\n\n")[0]
+        assert [line.split()[0] for line in section.splitlines() if line[2] != " "] == sorted(
+            commands, key=lambda name: section.index(f"  {name} ")
+        )
+        for name in commands:
+            assert f"\n  {name} " in f"\n{section}"
+    assert "..." not in said
+
+
+def test_every_command_takes_the_connection_and_json() -> None:
+    for name in ("deploy", "redeploy", "build", "start", "stop", "rm", "cancel", "ls", "show", "history"):
+        said = run(name, "--help").output
+
+        for option in ("--group", "--url", "--key", "--state", "--json"):
+            assert option in said, (name, option)
+
+
+def test_asking_for_help_loads_neither_http_nor_rich_nor_models() -> None:
+    script = (
+        "import sys, slipway.cli as cli\n"
+        "cli.make_app()\n"
+        "print([name for name in ('aiohttp', 'rich.console', 'pydantic', 'pathspec') if name in sys.modules])"
+    )
+
+    said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+
+    assert said.stdout.strip() == "[]"
+
+
+def test_without_a_platform_it_says_how_to_start_one() -> None:
+    result = run("ls")
+
+    assert result.exit_code == 3
+    assert "there is no platform in" in result.stderr
+    assert "slipway up" in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_api_that_is_not_there_is_exit_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_PATIENCE", "0")
+
+    result = run("ls", *CLOSED)
+
+    assert result.exit_code == 3
+    assert "http://127.0.0.1:1 does not answer: Connection refused" in result.stderr
+
+
+def test_an_error_is_one_json_document_where_json_is_wanted() -> None:
+    result = run("ls", "--json")
+
+    document = json.loads(result.stdout)
+
+    assert result.exit_code == 3
+    assert document["error"]["reason"] == "NotConnected"
+    assert "slipway up" in document["error"]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("deploy", "./nowhere", *CLOSED), "./nowhere is no folder"),
+        (("deploy", "20261121.1", *CLOSED), "whose version it is, is not said"),
+        (("deploy", "20261121.1", "--name", "x", "--label", "y", *CLOSED), "--label names what is built"),
+        (("deploy", ".", "--memory", "much", *CLOSED), "no amount of memory"),
+        (("deploy", ".", "--env", "A", *CLOSED), "not NAME=VALUE"),
+        (("deploy", ".", "--replicas", "0", *CLOSED), "--replicas"),
+        (("deplo", "."), "Did you mean 'deploy'"),
+        (("build", "./nowhere", "--name", "x", *CLOSED), "is no folder"),
+        (("ls", "--url", "nonsense", "--key", "x"), "is no URL"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(words: tuple[str, ...], said: str) -> None:
+    result = run(*words)
+
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run("--version").output.startswith("slipway ")
+
+
+def test_the_command_to_look_again_asks_the_same_platform() -> None:
+    invocation = Invocation(group="vision", state=Path("/with a space"))
+
+    assert invocation.again("show", "digits") == "slipway show digits --group vision --state '/with a space'"
+
+
+def test_a_refusal_is_explained_in_commands_not_in_routes() -> None:
+    again = Invocation().again
+
+    assert hint_for("NotRunning", {"deployment": "digits"}, again) == "Run it again: slipway start digits"
+    assert hint_for("DeploymentNotFound", {}, again) == "See what there is: slipway ls"
+    assert hint_for("NotRunning", {}, again) is None
+    assert hint_for("StorageFull", {}, again) is None

@@ -1,0 +1,136 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from slipway.event_stream import Event
+from slipway.progress import Mark, Progress, Step, spoken
+
+BEGIN = datetime(2026, 11, 21, 3, tzinfo=UTC)
+VERSION = {"label": "20261121.1", "notices": []}
+FAILURE = {"stage": "start", "reason": "ReplicaExited", "message": "It exited.", "hint": "Read its log."}
+
+
+def make_event(kind: str, *, after: float = 0.0, **data: Any) -> Event:
+    return Event(sequence=1, type=f"{kind}.v1", data=data, time=BEGIN + timedelta(seconds=after))
+
+
+def created(*, release: int = 3, build: str | None = None, replicas: int = 1) -> Event:
+    return make_event("release.created", release=release, build=build, config={"replicas": replicas})
+
+
+def starting(*, after: float = 0.0, release: int = 3) -> Event:
+    return make_event(
+        "release.starting",
+        after=after,
+        release=release,
+        version=VERSION,
+        workloads={"predict": "w1", "greet": "w2"},
+    )
+
+
+def replica(state: str, *, endpoint: str = "predict", replica: str = "0-1", **data: Any) -> Event:
+    return make_event("replica", state=state, endpoint=endpoint, replica=replica, workload="w1", **data)
+
+
+def steps(*events: Event) -> list[Step]:
+    progress = Progress()
+    return [step for event in events for step in progress.take(event)]
+
+
+def test_a_build_shows_each_step_with_its_own_time_and_what_it_did() -> None:
+    shown = steps(
+        make_event("build.started", build="b", by="builder-1"),
+        make_event("build.step-started", build="b", step="dependencies"),
+        make_event("build.step-finished", build="b", step="dependencies", seconds=1.25, detail="reused"),
+        make_event("build.succeeded", build="b", version=VERSION, seconds=1.5),
+    )
+
+    assert shown == [
+        Step(part="build", text="dependencies", seconds=1.25, detail="reused"),
+        Step(part="build", text="version made", seconds=1.5, detail="20261121.1"),
+    ]
+
+
+def test_a_release_shows_the_time_from_each_step_to_the_next() -> None:
+    shown = steps(
+        created(),
+        starting(after=0.5),
+        make_event("release.ready", after=2.0, release=3),
+        make_event("release.live", after=2.25, release=3, seconds=2.25),
+    )
+
+    assert [(step.part, step.text, step.seconds) for step in shown] == [
+        ("release 3", "starting", 0.5),
+        ("release 3", "ready", 1.5),
+        ("release 3", "live", 0.25),
+    ]
+
+
+def test_the_time_of_the_build_is_not_counted_to_the_release() -> None:
+    shown = steps(
+        created(build="b"),
+        make_event("build.succeeded", after=60, build="b", version=VERSION, seconds=59.9),
+        starting(after=60.125),
+    )
+
+    assert shown[-1].seconds == pytest.approx(0.125)
+
+
+def test_what_is_waited_for_counts_ready_replicas_of_all_endpoints() -> None:
+    progress = Progress()
+    seen = []
+
+    for event in (
+        created(replicas=2),
+        starting(),
+        replica("ready"),
+        replica("ready", replica="1-1"),
+        replica("unready"),
+        replica("ready", endpoint="greet"),
+    ):
+        progress.take(event)
+        seen.append(progress.running)
+
+    assert seen == [
+        "release 3",
+        "release 3: 0 of 4 replicas ready",
+        "release 3: 1 of 4 replicas ready",
+        "release 3: 2 of 4 replicas ready",
+        "release 3: 1 of 4 replicas ready",
+        "release 3: 2 of 4 replicas ready",
+    ]
+
+
+def test_a_replica_that_ends_on_the_way_is_told_at_once() -> None:
+    by_code = steps(created(), starting(), replica("exited", exit_code=1))[-1]
+    by_signal = steps(created(), starting(), replica("exited", signal="SIGKILL"))[-1]
+
+    assert (by_code.mark, by_code.detail) == (Mark.NOTE, "predict 0-1 with code 1")
+    assert by_signal.detail == "predict 0-1 by SIGKILL"
+
+
+@pytest.mark.parametrize(
+    ("event", "text", "detail"),
+    [
+        (make_event("build.failed", build="b", failure=FAILURE), "failed", "ReplicaExited"),
+        (make_event("build.canceled", build="b", by="ada"), "canceled", "by ada"),
+        (make_event("release.failed", release=3, failure=FAILURE), "failed", "ReplicaExited"),
+        (make_event("release.superseded", release=3, by_operation="x"), "superseded", "by a newer command"),
+        (make_event("release.canceled", release=3, by="ada"), "canceled", "by ada"),
+    ],
+)
+def test_every_bad_end_is_marked_as_one(event: Event, text: str, detail: str) -> None:
+    (step,) = steps(event)
+
+    assert (step.text, step.detail, step.mark) == (text, detail, Mark.FAILED)
+
+
+def test_an_event_of_a_kind_that_is_not_known_yet_changes_nothing() -> None:
+    assert steps(make_event("quota.admitted", release=3)) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.004, "0.00 s"), (0.25, "0.25 s"), (12.34, "12.3 s"), (61, "1 min 1 s")]
+)
+def test_durations_are_spoken_as_people_do(seconds: float, expected: str) -> None:
+    assert spoken(seconds) == expected
