@@ -1,5 +1,6 @@
 """An engine that only remembers its wishes, for tests that look at decisions rather than processes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from slipway_contracts.workload import ReplicaRef, Workload, WorkloadRef
@@ -8,12 +9,14 @@ from slipway_engines.errors import EngineUnavailableError
 
 
 class MemoryEngine:
-    """Keeps the last wish per workload; `down` makes it refuse."""
+    """Keeps the last wish per workload; `down` makes it refuse; a test says what is seen and logged."""
 
     def __init__(self) -> None:
         self.wishes: dict[str, Workload] = {}
         self.applied = 0
         self.down = False
+        self.sights: asyncio.Queue[Observation] = asyncio.Queue()
+        self.lines: dict[str, list[LogLine]] = {}
 
     async def apply(self, workload: Workload) -> None:
         self._refuse_when_down()
@@ -25,12 +28,13 @@ class MemoryEngine:
         self.wishes.pop(workload.id, None)
 
     async def observe(self) -> AsyncIterator[Observation]:
-        return
-        yield
+        while True:
+            yield await self.sights.get()
 
     async def logs(self, replica: ReplicaRef, since: Position) -> AsyncIterator[LogLine]:
-        return
-        yield
+        for line in self.lines.get(replica.id, []):
+            if line.position > since:
+                yield line
 
     async def capacity(self) -> Capacity:
         return Capacity(cpu=2, memory_bytes=1 << 30, gpu=0, replicas=len(self.wishes))

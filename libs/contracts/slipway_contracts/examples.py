@@ -40,7 +40,8 @@ _VERSION: Final = Version(
 )
 _CONFIG: Final = ReleaseConfig(environment={"LOG_LEVEL": "info"})
 _WORKLOAD: Final = Workload.of(
-    **_OWNER,
+    group="default",
+    deployment="digits",
     target="local",
     endpoint=_ENDPOINT,
     environment=_CONFIG.environment,

@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 from deployment_world import START, World, live_world, make_deploy, make_stop, make_version
+from slipway_contracts.codec import AnyMessage
 from slipway_contracts.evolve import DeploymentFacts, deployment_state, evolve, replica_counts
 from slipway_contracts.lifecycle import DeploymentState
-from slipway_contracts.message import Message
 from slipway_contracts.replica import ReplicaState
 
 S = DeploymentState
@@ -13,7 +13,7 @@ S = DeploymentState
 def fold(world: World) -> DeploymentFacts:
     """Fold what the log of this world says now: its record, and the facts of its replicas."""
     facts = DeploymentFacts.empty("default", "digits")
-    messages: list[Message] = [world.record, *world.facts.values()]
+    messages: list[AnyMessage] = [world.record, *world.facts.values()]
     for sequence, message in enumerate(messages, start=1):
         facts = evolve(facts, message, sequence=sequence, at=START)
     return facts
