@@ -25,6 +25,7 @@ from slipway_deployer.decide import DeployerMessage, Inbox, decide
 from slipway_deployer.decision import Decision, Emitted
 from slipway_deployer.judge import Observed, judge
 from slipway_deployer.reconcile import reconcile
+from slipway_deployer.workloads import numbered
 
 SOURCE: Final = "/slipway/deployer"
 Key = tuple[str, str]
@@ -105,10 +106,12 @@ class Deployments:
             emitted += decision.emitted
         if desired is None:
             return None
+        replicas = await self._replicas(key, desired)
+        desired = numbered(desired, loaded.desired, replicas)
         unwritten = desired != loaded.desired
         observed = Observed(
             revision=loaded.sequence,
-            replicas=await self._replicas(key, desired),
+            replicas=replicas,
             gateways=() if unwritten else self._gateways(),
         )
         judged = judge(Decision(desired=desired, at=self._clock()), observed)

@@ -1,9 +1,11 @@
 """Which workloads the kept releases need, and how many of their slots serve. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload, RemovedWorkload
 from slipway_contracts.lifecycle import ReleaseState
+from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.version import Version
 from slipway_contracts.workload import Workload
 
@@ -113,6 +115,27 @@ def _scaled(desired: Desired, each: DesiredWorkload, need: int, at: datetime) ->
         default=0.0,
     )
     return each.model_copy(update={"serving": need, "drain_until": at + timedelta(seconds=patience)})
+
+
+def numbered(
+    desired: Desired, before: Desired | None, facts: Mapping[tuple[str, str], ReplicaFact]
+) -> Desired:
+    """Let the attempts of a workload that comes back go on behind those of its earlier life."""
+    known = {each.workload.id for each in before.workloads} if before else set()
+    workloads = tuple(
+        each if each.workload.id in known else _numbered(each, facts) for each in desired.workloads
+    )
+    return desired.model_copy(update={"workloads": workloads})
+
+
+def _numbered(each: DesiredWorkload, facts: Mapping[tuple[str, str], ReplicaFact]) -> DesiredWorkload:
+    last = dict.fromkeys(range(len(each.workload.slots)), 0)
+    for workload, replica in facts:
+        slot, _, attempt = replica.partition("-")
+        if workload == each.workload.id and int(slot) in last:
+            last[int(slot)] = max(last[int(slot)], int(attempt))
+    slots = tuple(last[slot] + 1 for slot in sorted(last))
+    return each.model_copy(update={"workload": each.workload.model_copy(update={"slots": slots})})
 
 
 def trimmed(each: DesiredWorkload) -> DesiredWorkload:

@@ -210,3 +210,23 @@ async def test_a_resync_tells_the_engine_its_wishes_again(log: EventLog) -> None
 
     assert unchanged == {}
     assert len(engine.wishes) == 1
+
+
+async def test_a_workload_that_comes_back_is_a_new_attempt_and_no_crash(log: EventLog) -> None:
+    engine, gateway = MemoryEngine(), Gateway()
+    deployments = make_deployments(log, engine, gateway)
+    workload = await make_live(log, deployments, gateway)
+    await send(log, make_stop())
+    await deployments.advance(KEY)
+    gateway.applied, gateway.idle = await log.end(), {workload: 0}
+    await deployments.advance(KEY)
+    await see(log, workload, "0-1", ReplicaState.GONE, transition=2)
+    await deployments.advance(KEY)
+    assert (await desired(log)).ended
+
+    await send(log, make_deploy())
+    await deployments.advance(KEY)
+
+    again = (await desired(log)).workloads[0]
+    assert again.workload.replica_ids == ("0-2",)
+    assert again.crashes == (0,)
