@@ -1,0 +1,128 @@
+"""The platform as a user starts it, and what a test needs to look at it or to hurt it."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sysconfig
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+from slipway.client import Slipway
+from slipway.documents import Accepted, Operation
+
+SLIPWAY: Final = Path(sysconfig.get_path("scripts")) / "slipway"
+FIXTURES: Final = Path(__file__).parents[1] / "fixtures"
+ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "SUPERSEDED", "CANCELED"})
+
+
+@dataclass
+class RunningPlatform:
+    """One `slipway up`."""
+
+    state: Path
+    urls: dict[str, Any] = field(default_factory=dict)
+
+    def slipway(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run the command line as a user would."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("SLIPWAY_")}
+        return subprocess.run(
+            [str(SLIPWAY), *arguments],
+            env=kept | {"SLIPWAY_STATE": str(self.state)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+
+    def up(self) -> None:
+        ran = self.slipway("up", "--detach", "--json")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        self.urls = json.loads(ran.stdout)
+
+    def down(self) -> None:
+        ran = self.slipway("down")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    @property
+    def gateway_url(self) -> str:
+        return str(json.loads((self.state / "connection.json").read_text())["gateway_url"]).rstrip("/")
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Slipway]:
+        connection = json.loads((self.state / "connection.json").read_text())
+        key = (self.state / "admin.key").read_text().strip()
+        async with Slipway(connection["url"], key, patience=30) as client:
+            yield client
+
+    def pid(self, process: str) -> int:
+        return int(json.loads((self.state / "run" / f"{process}.json").read_text())["pid"])
+
+    def kill9(self, process: str) -> None:
+        os.kill(self.pid(process), signal.SIGKILL)
+
+    async def ready(self, within: float = 30) -> None:
+        """Wait until every process is ready."""
+        deadline = time.monotonic() + within
+        while True:
+            ran = await asyncio.to_thread(self.slipway, "status", "--json")
+            if ran.returncode == 0:
+                return
+            assert time.monotonic() < deadline, ran.stdout + ran.stderr
+
+
+async def ended(client: Slipway, accepted: Accepted, within: float = 60) -> Operation:
+    """Return the operation when it has ended, whatever dies meanwhile."""
+    deadline = time.monotonic() + within
+    while True:
+        seen = await client.operation(accepted.operation.id, at_least=accepted.sequence)
+        if seen.state in ENDED:
+            return seen
+        assert time.monotonic() < deadline, f"operation still {seen.state}"
+        await asyncio.sleep(0.1)
+
+
+@dataclass
+class Probe:
+    """What a caller of an endpoint got."""
+
+    answers: int = 0
+    failures: list[str] = field(default_factory=list)
+    longest_gap: float = 0.0
+
+
+@asynccontextmanager
+async def calling(url: str, *, per_second: float = 40) -> AsyncIterator[Probe]:
+    """Call an endpoint at a steady rate while the body runs."""
+    probe = Probe()
+
+    async def call(session: aiohttp.ClientSession) -> None:
+        good = time.monotonic()
+        while True:
+            try:
+                async with session.get(url) as response:
+                    text = await response.text()
+                    if response.status == 200:
+                        probe.answers += 1
+                        good = time.monotonic()
+                    else:
+                        probe.failures.append(f"{response.status} {text[:200]}")
+            except (aiohttp.ClientError, TimeoutError) as error:
+                probe.failures.append(repr(error))
+            probe.longest_gap = max(probe.longest_gap, time.monotonic() - good)
+            await asyncio.sleep(1 / per_second)
+
+    timeout = aiohttp.ClientTimeout(total=5)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        task = asyncio.create_task(call(session))
+        try:
+            yield probe
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
