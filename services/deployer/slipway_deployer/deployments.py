@@ -12,6 +12,7 @@ from typing import Final, cast
 import structlog
 from slipway_chassis.errors import ConflictError, DuplicateError
 from slipway_chassis.event_log import EventLog, Expect, Outgoing, Stored
+from slipway_chassis.log_lines import last_lines
 from slipway_contracts import subjects
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, now
@@ -23,7 +24,7 @@ from slipway_engines.engine import Engine
 
 from slipway_deployer.decide import DeployerMessage, Inbox, decide
 from slipway_deployer.decision import Decision, Emitted
-from slipway_deployer.judge import Observed, judge
+from slipway_deployer.judge import Observed, is_late, judge
 from slipway_deployer.reconcile import reconcile
 from slipway_deployer.workloads import numbered
 
@@ -48,11 +49,13 @@ class Deployments:
         self,
         *,
         log: EventLog,
+        log_lines: EventLog,
         engine: Engine,
         gateways: Callable[[], tuple[GatewayRecord, ...]],
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._event_log = log
+        self._log_lines = log_lines
         self._engine = engine
         self._gateways = gateways
         self._clock = clock
@@ -108,13 +111,14 @@ class Deployments:
             return None
         replicas = await self._replicas(key, desired)
         desired = numbered(desired, loaded.desired, replicas)
-        unwritten = desired != loaded.desired
+        unwritten, at = desired != loaded.desired, self._clock()
         observed = Observed(
             revision=loaded.sequence,
             replicas=replicas,
             gateways=() if unwritten else self._gateways(),
+            log_tails=await self._late_tails(key, desired, at),
         )
-        judged = judge(Decision(desired=desired, at=self._clock()), observed)
+        judged = judge(Decision(desired=desired, at=at), observed)
         return Decision(desired=judged.desired, at=judged.at, emitted=(*emitted, *judged.emitted))
 
     async def _replicas(self, key: Key, desired: Desired) -> dict[tuple[str, str], ReplicaFact]:
@@ -126,6 +130,24 @@ class Deployments:
         stored = await self._event_log.last_per_subject(*filters)
         facts = [cast("ReplicaFact", each.message) for each in stored]
         return {(fact.workload, fact.replica): fact for fact in facts}
+
+    async def _late_tails(
+        self, key: Key, desired: Desired, at: datetime
+    ) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Return the last lines of the replicas that were not ready in time: they explain the failure."""
+        release = desired.unfinished
+        if release is None or not is_late(release, at):
+            return {}
+        wanted = [
+            each.workload for each in desired.workloads if each.workload.id in release.workloads.values()
+        ]
+        return {
+            (workload.id, replica): await last_lines(
+                self._log_lines, subjects.replica_log(*key, workload.id, replica)
+            )
+            for workload in wanted
+            for replica in workload.replica_ids
+        }
 
     async def _write(self, key: Key, loaded: _Loaded, decision: Decision) -> int | None:
         """Write the decision; None where another replica decided meanwhile."""

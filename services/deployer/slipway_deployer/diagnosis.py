@@ -1,11 +1,10 @@
 """Replica facts as failure records: the cause in words, and what to do next. Pure."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from slipway_contracts.desired import DesiredRelease
 from slipway_contracts.failure import FailureRecord, Reason, Stage
-from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.replica import ReplicaFact
 
 
 def exit_failure(fact: ReplicaFact, attempts: int) -> FailureRecord:
@@ -39,10 +38,11 @@ def image_failure(fact: ReplicaFact) -> FailureRecord:
     )
 
 
-def deadline_failure(release: DesiredRelease, facts: Sequence[ReplicaFact], at: datetime) -> FailureRecord:
-    """Say which replica was not ready in time, and why, as far as it was seen."""
+def deadline_failure(
+    release: DesiredRelease, late: ReplicaFact | None, log_tail: tuple[str, ...], at: datetime
+) -> FailureRecord:
+    """Say why this replica was not ready in time, as far as it was seen; None: none was seen at all."""
     seconds = release.config.deadline_seconds
-    late = next((fact for fact in facts if fact.state is not ReplicaState.READY), None)
     if late is None:
         return FailureRecord(
             stage=Stage.DEADLINE,
@@ -60,7 +60,7 @@ def deadline_failure(release: DesiredRelease, facts: Sequence[ReplicaFact], at: 
         at=at,
         exit_code=late.exit_code,
         signal=late.signal,
-        log_tail=late.log_tail,
+        log_tail=late.log_tail or log_tail,
         endpoint=late.endpoint,
         replica=late.replica,
     )

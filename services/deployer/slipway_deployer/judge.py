@@ -42,6 +42,8 @@ class Observed:
     revision: int
     replicas: Mapping[tuple[str, str], ReplicaFact] = field(default_factory=dict)
     gateways: tuple[GatewayRecord, ...] = ()
+    log_tails: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """Of replicas that are late; the fact of one that ended has its own."""
 
     @property
     def applied(self) -> bool:
@@ -153,10 +155,18 @@ def _judge_starting(
         crashes = each.crashes[each.workload.replica_ids.index(fact.replica)]
         if fact.state in _ENDED and _attempts_used_up(decision, each, crashes):
             return _failed(decision.fail(release, exit_failure(fact, crashes + 1))), None
-    if release.deadline_at is not None and decision.at >= release.deadline_at:
-        failure = deadline_failure(release, [fact for _, fact in facts], decision.at)
+    if is_late(release, decision.at):
+        late = next((fact for _, fact in facts if fact.state is not ReplicaState.READY), None)
+        tail = observed.log_tails.get((late.workload, late.replica), ()) if late else ()
+        failure = deadline_failure(release, late, tail, decision.at)
         return _failed(decision.fail(release, failure)), None
     return decision, release
+
+
+def is_late(release: DesiredRelease, at: datetime) -> bool:
+    """Whether the replicas of this release should have been ready by now."""
+    starting = release.state is ReleaseState.STARTING
+    return starting and release.deadline_at is not None and at >= release.deadline_at
 
 
 def _failed(decision: Decision) -> Decision:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 
 from slipway_chassis.broker import Delivered, LogBroker, make_broker, running, subscribe
+from slipway_chassis.event_log import EventLog
 from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.leases import Leases
 from slipway_chassis.process import Service, run_service
@@ -12,7 +13,7 @@ from slipway_contracts.commands import Cancel, Delete, Deploy, Redeploy, Start, 
 from slipway_contracts.events import BuildCanceled, BuildFailed, BuildSucceeded
 from slipway_contracts.message import DeploymentMessage
 from slipway_contracts.replica import ReplicaFact
-from slipway_contracts.topology import DEPLOYER, GATEWAYS
+from slipway_contracts.topology import DEPLOYER, GATEWAYS, LOG_LINES
 from slipway_engines.select import make_engine
 
 from slipway_deployer.agenda import Agenda
@@ -32,6 +33,7 @@ async def deploy(service: Service[DeployerSettings]) -> None:
     gateways = Gateways(heartbeats=Heartbeats(connection=service.connection, bucket=GATEWAYS.name))
     deployments = Deployments(
         log=service.log,
+        log_lines=EventLog(connection=service.connection, stream=LOG_LINES.name),
         engine=make_engine(settings.engine, settings.supervisor()),
         gateways=gateways.records,
     )

@@ -12,6 +12,7 @@ from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.topology import LOG_LINES
 from slipway_deployer.deployments import Deployments
 
 KEY = ("default", "digits")
@@ -29,7 +30,8 @@ class Gateway:
 
 
 def make_deployments(log: EventLog, engine: MemoryEngine, gateway: Gateway | None = None) -> Deployments:
-    return Deployments(log=log, engine=engine, gateways=(gateway or Gateway()).records)
+    lines = EventLog(connection=log._connection, stream=LOG_LINES.name)
+    return Deployments(log=log, log_lines=lines, engine=engine, gateways=(gateway or Gateway()).records)
 
 
 async def send(log: EventLog, command: Command) -> str:

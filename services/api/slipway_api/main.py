@@ -1,0 +1,109 @@
+"""The process: composes the api and serves it until it is told to stop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator
+from typing import Final
+
+import structlog
+import uvicorn
+from slipway_chassis.blobs import FilesystemBlobStore
+from slipway_chassis.event_log import EventLog
+from slipway_chassis.process import Service, run_service
+from slipway_contracts.topology import LOG_LINES
+from slipway_store.queries import open_reads
+from starlette.types import ASGIApp
+
+from slipway_api.app import make_app
+from slipway_api.directory import Directory
+from slipway_api.feed import Feed
+from slipway_api.services import Deps
+from slipway_api.settings import ApiSettings
+
+_GRACE_SECONDS: Final = 3
+_log: Final = structlog.get_logger()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Capture none."""
+        yield
+
+
+async def serve(service: Service[ApiSettings]) -> None:
+    """Serve until the process is told to stop; event streams end first, then requests in hand."""
+    settings = service.settings
+    log = EventLog(
+        connection=service.connection,
+        publish_timeout=settings.publish_timeout.total_seconds(),
+        telemetry=service.telemetry,
+    )
+    reads = await open_reads(settings.database_url.get_secret_value())
+    directory = Directory(log=log)
+    feed = Feed(log=log, events=settings.feed_events, size=settings.feed_bytes)
+    deps = Deps(
+        settings=settings,
+        log=log,
+        lines=EventLog(connection=service.connection, stream=LOG_LINES.name),
+        reads=reads,
+        blobs=FilesystemBlobStore(settings.blob_root),
+        directory=directory,
+        feed=feed,
+        telemetry=service.telemetry,
+        metrics=service.metrics,
+        stopping=service.stopping,
+    )
+    service.probes.add("directory", lambda: _reading(directory, feed))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            followers = [tasks.create_task(directory.run()), tasks.create_task(feed.run())]
+            await _serve_http(make_app(deps), settings, service.stopping)
+            for follower in followers:
+                follower.cancel()
+    finally:
+        await reads.close()
+
+
+async def _serve_http(app: ASGIApp, settings: ApiSettings, stopping: asyncio.Event) -> None:
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    listening = socket.create_server((settings.host, settings.port), backlog=2048)
+    port = listening.getsockname()[1]
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    _log.info("listening", host=settings.host, port=port)
+    stopped = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        server.should_exit = True
+        stopped.cancel()
+        await serving
+
+
+async def _reading(directory: Directory, feed: Feed) -> str | None:
+    if directory.caught_up.is_set() and feed.started.is_set():
+        return None
+    return "reading keys and the newest events from the log"
+
+
+def main() -> None:
+    """Run the api."""
+    run_service("api", ApiSettings, serve)
+
+
+if __name__ == "__main__":
+    main()

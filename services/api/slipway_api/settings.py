@@ -1,0 +1,36 @@
+"""Settings of the api."""
+
+from datetime import timedelta
+
+from pydantic import Field, SecretStr
+from slipway_chassis.settings import ServiceSettings
+
+
+class ApiSettings(ServiceSettings):
+    """Where the api listens, where the others are, and its bounds."""
+
+    host: str = Field(default="127.0.0.1", description="Address of the API.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port of the API; 0 picks a free one.")
+    database_url: SecretStr = Field(description="Where the projection is, as `postgresql://user:pw@host/db`.")
+    gateway_url: str = Field(
+        default="http://127.0.0.1:8000", description="Base of the endpoints' URLs, without a final slash."
+    )
+    publish_timeout: timedelta = Field(
+        default=timedelta(seconds=5), description="Longest wait for the log to confirm a command."
+    )
+    projection_timeout: timedelta = Field(
+        default=timedelta(seconds=2), description="Longest wait of `at_least` for the projection."
+    )
+    longest_wait: timedelta = Field(
+        default=timedelta(seconds=60), description="Upper bound of `Prefer: wait`."
+    )
+    build_timeout: timedelta = Field(
+        default=timedelta(minutes=30), description="From the acceptance of a build to its deadline."
+    )
+    heartbeat: timedelta = Field(
+        default=timedelta(seconds=15), description="Longest silence of an event stream."
+    )
+    max_body_bytes: int = Field(default=256 << 10, gt=0, description="Largest JSON body.")
+    max_artifact_bytes: int = Field(default=10 << 30, gt=0, description="Largest artifact.")
+    feed_events: int = Field(default=4096, gt=0, description="Events held in memory for event streams.")
+    feed_bytes: int = Field(default=16 << 20, gt=0, description="Bytes held in memory for event streams.")
