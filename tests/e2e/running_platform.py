@@ -28,13 +28,14 @@ class RunningPlatform:
 
     state: Path
     urls: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
 
     def slipway(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user would."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("SLIPWAY_")}
         return subprocess.run(
             [str(SLIPWAY), *arguments],
-            env=kept | {"SLIPWAY_STATE": str(self.state)},
+            env=kept | self.environment | {"SLIPWAY_STATE": str(self.state)},
             capture_output=True,
             text=True,
             check=False,
