@@ -69,4 +69,4 @@ contracts: setup ## Regenerate schemas, examples and OpenAPI
 bench: $(addprefix bench-,$(BENCHES)) ## Every benchmark, one JSON line each
 
 bench-%: setup
-	@$(PY) benchmarks/$*.py
+	@PYTHONPATH=tests:benchmarks $(PY) benchmarks/$*.py
