@@ -1,5 +1,7 @@
 """Make the engine match the desired state: wishes only, each idempotent; what comes of them is observed."""
 
+import asyncio
+
 from slipway_contracts.desired import Desired
 from slipway_contracts.workload import WorkloadRef
 from slipway_engines.engine import Engine
@@ -13,7 +15,6 @@ async def reconcile(engine: Engine, desired: Desired) -> None:
     Raises:
         EngineUnavailableError: the target did not take a wish; the others may have been taken.
     """
-    for removed in desired.removed:
-        await engine.remove(WorkloadRef(group=desired.group, deployment=desired.deployment, id=removed.id))
-    for each in desired.workloads:
-        await engine.apply(each.workload)
+    owner = {"group": desired.group, "deployment": desired.deployment}
+    await asyncio.gather(*(engine.remove(WorkloadRef(**owner, id=each.id)) for each in desired.removed))
+    await asyncio.gather(*(engine.apply(each.workload) for each in desired.workloads))
