@@ -8,6 +8,7 @@ from servers import (
     migrated_template,
     nats_server,
     postgres_server,
+    provisioned_nats,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "migrated_template",
     "nats_server",
     "postgres_server",
+    "provisioned_nats",
 ]

@@ -234,6 +234,13 @@ async def connection(fresh_nats: NatsServer) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
+async def provisioned_nats(fresh_nats: NatsServer, connection: Connection) -> NatsServer:
+    """This test's own nats-server, with the topology: what a service needs to start."""
+    assert connection.problem is None
+    return fresh_nats
+
+
+@pytest.fixture
 async def log(connection: Connection) -> EventLog:
     """The log of this test alone."""
     return EventLog(connection=connection)

@@ -11,6 +11,7 @@ from slipway_contracts.log_lines import POSITION_HEADER, LogLine, LogLines
 
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LogUnavailableError
+from slipway_chassis.event_log import EventLog
 
 _MOST_LINES: Final = 200
 _PUBLISH_SECONDS: Final = 5.0
@@ -39,6 +40,18 @@ class LogLinePublisher:
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 return
+
+
+async def last_lines(log_lines: EventLog, subject: str, *, most: int = 20) -> tuple[str, ...]:
+    """Return the texts of the last message on a subject of the log stream, at most `most` lines.
+
+    Raises:
+        LogUnavailableError: no answer in time.
+    """
+    stored = await log_lines.last(subject)
+    if stored is None:
+        return ()
+    return tuple(line.text for line in LogLines.model_validate_json(stored.data).lines[-most:])
 
 
 async def batches(items: AsyncIterator[T], *, most: int = _MOST_LINES) -> AsyncIterator[list[T]]:

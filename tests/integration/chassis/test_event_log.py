@@ -182,6 +182,37 @@ async def test_publish_waits_through_a_restart_of_the_server(log: EventLog, fres
     assert (await publishing).sequence == 2
 
 
+async def test_batches_are_whole_and_stored_once_through_kills_of_the_server(
+    log: EventLog, fresh_nats: NatsServer
+) -> None:
+    confirmed: list[str] = []
+    unclear: list[str] = []
+
+    async def publish_batches(worker: int) -> None:
+        for number in range(60):
+            name = f"w{worker}-{number}"
+            batch = [make_outgoing(deployment=name, release=part) for part in (1, 2, 3)]
+            try:
+                await log.publish_batch(batch)
+            except DuplicateError:
+                unclear.append(name)
+            else:
+                confirmed.append(name)
+
+    publishing = asyncio.gather(*(publish_batches(worker) for worker in range(4)))
+    for goal in (30, 90, 150):
+        await eventually(lambda goal=goal: len(confirmed) >= goal)  # type: ignore[misc]
+        await asyncio.to_thread(fresh_nats.restart)
+    await publishing
+
+    stored = [item async for item in log.read("slipway.>", after=0)]
+    messages = [item.message for item in stored if isinstance(item.message, ReleaseReady)]
+    batches = [messages[start : start + 3] for start in range(0, len(messages), 3)]
+    assert all(len({part.deployment for part in batch}) == 1 for batch in batches)
+    assert all([part.release for part in batch] == [1, 2, 3] for batch in batches)
+    assert sorted(batch[0].deployment for batch in batches) == sorted(confirmed + unclear)
+
+
 async def test_publish_without_a_server_gives_up_in_time_and_says_where_it_should_be(
     fresh_nats: NatsServer, connection: Connection
 ) -> None:

@@ -10,6 +10,7 @@ from eventually import eventually
 from servers import NatsServer
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LeaseLostError
+from slipway_chassis.event_log import EventLog
 from slipway_chassis.jetstream_api import publish
 from slipway_chassis.leases import Holding, Lease, Leases
 from slipway_chassis.provision import provision
@@ -68,7 +69,7 @@ async def test_lease_of_a_dead_holder_is_taken_over_soon_after_its_time(
             await eventually(lambda: second, timeout=2.5)
 
             assert second[0].epoch > first[0].epoch
-            await eventually(lambda: first[0].lost.is_set(), timeout=0.1)
+            await eventually(first[0].lost.is_set, timeout=0.1)
 
 
 async def test_held_lease_outlives_its_time_by_renewal(connection: Connection) -> None:
@@ -92,7 +93,7 @@ async def test_holder_learns_that_another_process_has_its_lease(connection: Conn
         lease.check()
         await seize(connection, "target")
 
-        await eventually(lambda: lease.lost.is_set(), timeout=1)
+        await eventually(lease.lost.is_set, timeout=1)
         with pytest.raises(LeaseLostError, match="target"):
             lease.check()
 
@@ -109,7 +110,7 @@ async def test_holder_that_cannot_reach_the_server_loses_the_lease_by_its_own_cl
     async with leases.hold("target", ttl=TTL) as lease:
         fresh_nats.kill9()
 
-        await eventually(lambda: lease.lost.is_set(), timeout=2)
+        await eventually(lease.lost.is_set, timeout=2)
 
         assert not lease.held
 
@@ -118,16 +119,18 @@ async def test_holder_keeps_the_lease_over_a_quick_restart_of_the_server(
     fresh_nats: NatsServer, connection: Connection
 ) -> None:
     leases = Leases(connection=connection, holder="first")
+    bucket = EventLog(connection=connection, stream="KV_leases")
 
     async with leases.hold("target", ttl=timedelta(seconds=3)) as lease:
         await asyncio.to_thread(fresh_nats.restart)
-        first = await leases.current("target")
-        sequence = lambda: connection.nc.stats["out_msgs"]  # noqa: E731
-        before = sequence()
-        await eventually(lambda: sequence() > before + 2, timeout=5)
+        restarted_at = await bucket.end()
 
+        async def renewed_twice() -> bool:
+            return await bucket.end() >= restarted_at + 2
+
+        await eventually(renewed_twice, timeout=5)
         assert lease.held
-        assert await leases.current("target") == first
+        assert await leases.current("target") == Holding(holder="first", epoch=lease.epoch)
 
 
 async def test_exactly_one_of_twenty_rivals_holds_at_any_time(connection: Connection) -> None:

@@ -1,0 +1,229 @@
+"""Leases: at most one holder per name at a time, by messages that expire.
+
+Who takes a lease over gets a greater epoch; what a holder writes elsewhere carries it, so that the late write
+of a predecessor can be refused. Raw publishes on the bucket's subjects: the client's own key-value calls take
+an expired lease over late or not at all.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+from slipway_contracts.topology import LEASES
+
+from slipway_chassis.connection import Connection
+from slipway_chassis.errors import ConflictError, LeaseLostError, LogUnavailableError
+from slipway_chassis.jetstream_api import publish
+from slipway_chassis.logs import get_logger
+from slipway_chassis.reading import Reader
+from slipway_chassis.stored import Stored
+
+_SHORTEST_TTL: Final = timedelta(seconds=1)
+_LONGEST_POLL_SECONDS: Final = 0.5
+_RELEASE_SECONDS: Final = 1.0
+_READ_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 0.1
+_log: Final = get_logger()
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    holder: str
+    token: str
+    epoch: int | None = None
+    """None in the message that takes the lease over: that message's own sequence is the epoch."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Who holds a lease now, as the server sees it."""
+
+    holder: str
+    epoch: int
+
+
+class Lease:
+    """A lease while it is held.
+
+    Attributes:
+        name: its name.
+        epoch: grows with each take-over.
+        lost: set when another process has it, or may have it; what it protects must then be left alone.
+    """
+
+    def __init__(self, *, name: str, epoch: int, valid_until: float) -> None:
+        self.name: Final = name
+        self.epoch: Final = epoch
+        self.lost: Final = asyncio.Event()
+        self._valid_until = valid_until
+
+    @property
+    def held(self) -> bool:
+        """Whether it is still held, by the local clock too."""
+        return not self.lost.is_set() and time.monotonic() < self._valid_until
+
+    def check(self) -> None:
+        """Do nothing while it is held.
+
+        Raises:
+            LeaseLostError: it is not.
+        """
+        if not self.held:
+            raise LeaseLostError(
+                f"lease {self.name} (epoch {self.epoch}) was lost; another process may have it"
+            )
+
+    def extend(self, valid_until: float) -> None:
+        """Let it be valid until this monotonic time."""
+        self._valid_until = valid_until
+
+    @property
+    def seconds_left(self) -> float:
+        """Time until it runs out unless it is renewed."""
+        return self._valid_until - time.monotonic()
+
+
+class Leases:
+    """The leases of one bucket.
+
+    Args:
+        connection: the process' connection.
+        holder: names this process in the record.
+        bucket: the bucket, provisioned with message expiry.
+    """
+
+    def __init__(self, *, connection: Connection, holder: str, bucket: str = LEASES.name) -> None:
+        self._connection = connection
+        self._holder = holder
+        self._prefix = f"$KV.{bucket}."
+        self._reader = Reader(connection=connection, stream=f"KV_{bucket}", timeout=_READ_SECONDS)
+
+    @asynccontextmanager
+    async def hold(self, name: str, *, ttl: timedelta) -> AsyncIterator[Lease]:
+        """Wait for the lease, hold it while the body runs, give it back.
+
+        It is renewed every third of `ttl`. The body must end when `lease.lost` is set; nothing ends it.
+
+        Args:
+            name: a subject token or several.
+            ttl: how long after the holder's death others wait; at least 1 s.
+        """
+        if ttl < _SHORTEST_TTL:
+            raise ValueError(f"the server knows no expiry below {_SHORTEST_TTL}")
+        claim = _Claim(
+            connection=self._connection,
+            reader=self._reader,
+            subject=self._prefix + name,
+            holder=self._holder,
+            ttl=ttl,
+        )
+        lease = await claim.take(name)
+        _log.info("lease taken", lease=name, epoch=lease.epoch)
+        renewing = asyncio.create_task(claim.renew(lease))
+        try:
+            yield lease
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+            if lease.held:
+                await claim.release()
+            _log.info("lease ended", lease=name, epoch=lease.epoch, lost=lease.lost.is_set())
+
+    async def current(self, name: str) -> Holding | None:
+        """Return who holds the lease; None when it is free.
+
+        Raises:
+            LogUnavailableError: no answer in time.
+        """
+        stored = await self._reader.last(self._prefix + name)
+        record = _record(stored)
+        if stored is None or record is None:
+            return None
+        return Holding(holder=record.holder, epoch=record.epoch or stored.sequence)
+
+
+class _Claim:
+    """One process' wish to hold one lease, and its position in the bucket once it does."""
+
+    def __init__(
+        self, *, connection: Connection, reader: Reader, subject: str, holder: str, ttl: timedelta
+    ) -> None:
+        self._connection = connection
+        self._reader = reader
+        self._subject = subject
+        self._ttl = ttl.total_seconds()
+        self._record = _Record(holder=holder, token=secrets.token_hex(8))
+        self._sequence = 0
+
+    async def take(self, name: str) -> Lease:
+        poll = min(self._ttl / 6, _LONGEST_POLL_SECONDS)
+        while True:
+            with suppress(ConflictError, LogUnavailableError):
+                last = await self._reader.last(self._subject)
+                held_by = _record(last)
+                if held_by is None or held_by.token == self._record.token:
+                    self._sequence = last.sequence if last is not None else 0
+                    valid_until = await self._publish()
+                    self._record = self._record.model_copy(update={"epoch": self._sequence})
+                    return Lease(name=name, epoch=self._sequence, valid_until=valid_until)
+            await asyncio.sleep(poll)
+
+    async def renew(self, lease: Lease) -> None:
+        """Renew until cancelled, or until the lease is lost."""
+        await asyncio.sleep(self._ttl / 3)
+        while lease.held:
+            try:
+                lease.extend(await self._publish(within=min(lease.seconds_left, self._ttl / 3)))
+            except ConflictError:
+                if not await self._is_still_ours():
+                    break
+            except LogUnavailableError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                await asyncio.sleep(self._ttl / 3)
+        lease.lost.set()
+        _log.warning("lease lost", lease=lease.name, epoch=lease.epoch)
+
+    async def release(self) -> None:
+        """Let the next one take it at once; if that cannot be told now, it runs out."""
+        with suppress(ConflictError, LogUnavailableError):
+            await self._put(b"", {"KV-Operation": "DEL"}, within=_RELEASE_SECONDS)
+
+    async def _publish(self, *, within: float | None = None) -> float:
+        """Write the record and return until when it is valid, counted from before it was sent."""
+        sent = time.monotonic()
+        body = self._record.model_dump_json().encode()
+        await self._put(body, {"Nats-TTL": f"{int(self._ttl * 1000)}ms"}, within=within or self._ttl)
+        return sent + self._ttl
+
+    async def _put(self, body: bytes, headers: dict[str, str], *, within: float) -> None:
+        headers |= {"Nats-Expected-Last-Subject-Sequence": str(self._sequence)}
+        answer = await publish(self._connection, self._subject, body, headers=headers, within=within)
+        self._sequence = int(answer["seq"])
+
+    async def _is_still_ours(self) -> bool:
+        """Adopt a renewal of ours that was stored although its confirmation was lost."""
+        try:
+            last = await self._reader.last(self._subject)
+        except LogUnavailableError:
+            return True
+        record = _record(last)
+        if last is None or record is None or record.token != self._record.token:
+            return False
+        self._sequence = last.sequence
+        return True
+
+
+def _record(stored: Stored | None) -> _Record | None:
+    """Return the record of a live lease; an expired or given-back one leaves a marker or nothing."""
+    if stored is None or stored.headers.keys() & {"Nats-Marker-Reason", "KV-Operation"}:
+        return None
+    return _Record.model_validate_json(stored.data)

@@ -1,0 +1,93 @@
+"""Messages on their way into the log, and as they lie in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from slipway_contracts.codec import AnyMessage, parse
+from slipway_contracts.envelope import Envelope, MalformedEnvelopeError
+
+from slipway_chassis.nats_client import Msg
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expect:
+    """A message is taken only if the record it was decided on has not changed.
+
+    Attributes:
+        sequence: the last sequence on `subject`; 0: nothing was ever there.
+        subject: filter of the record, as `slipway.g.d.cmd.deployer.>`; None: the message's own subject.
+    """
+
+    sequence: int
+    subject: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """A message to publish; `envelope.id` makes a repeat harmless."""
+
+    subject: str
+    message: AnyMessage
+    envelope: Envelope
+    expect: Expect | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The log has it.
+
+    Attributes:
+        sequence: position in the log; of a batch: that of its last message.
+        duplicate: the log had a message of this id already; `sequence` is that one's.
+    """
+
+    sequence: int
+    duplicate: bool = False
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A message of the log at its position."""
+
+    subject: str
+    sequence: int
+    time: datetime
+    headers: Mapping[str, str]
+    data: bytes
+
+    @cached_property
+    def envelope(self) -> Envelope:
+        """The envelope.
+
+        Raises:
+            MalformedEnvelopeError: a header is missing or says nothing usable.
+        """
+        try:
+            return Envelope.from_headers(self.headers)
+        except MalformedEnvelopeError:
+            raise
+        except ValueError as error:
+            raise MalformedEnvelopeError(f"the message has a header that is not usable: {error}") from error
+
+    @cached_property
+    def message(self) -> AnyMessage:
+        """The body, typed by the envelope.
+
+        Raises:
+            UnknownMessageError: no such type is known here, or the body is not of it.
+        """
+        return parse(self.envelope.type, self.data)
+
+
+def stored_of(message: Msg) -> Stored:
+    """Return a message that a consumer delivered as the log has it."""
+    metadata = message.metadata
+    return Stored(
+        subject=message.subject,
+        sequence=metadata.sequence.stream,
+        time=metadata.timestamp,
+        headers=message.headers or {},
+        data=message.data,
+    )
