@@ -10,15 +10,16 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
+from contract.engines.images import ImageShelf
 from eventually import eventually
+from pydantic import SecretStr
 from servers import die_with_parent
 from slipway_engines.engine import Engine
 from slipway_engines.select import make_engine
 from slipway_engines.supervisor.launcher.process_tree import holders
 from slipway_engines.supervisor.settings import SupervisorSettings
 
-from contract.engines.images import ImageShelf
-
+PASSWORD = SecretStr("secret")
 CONFIG = """
 [unix_http_server]
 file={socket}
@@ -53,7 +54,7 @@ class LocalTarget:
             folder=folder / "engine",
             socket=self._sockets / "s.sock",
             username="someone",
-            password="secret",
+            password=PASSWORD,
             blob_root=folder / "blobs",
         )
         (folder / "supervisord.conf").write_text(CONFIG.format(socket=self.settings.socket))

@@ -1,0 +1,120 @@
+"""The engine for this machine: takes wishes as files, and tells supervisord to make them so."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from slipway_chassis.blobs import FilesystemBlobStore
+from slipway_contracts.workload import ReplicaRef, Workload, WorkloadRef
+
+from slipway_engines.engine import Capacity, LogLine, Observation, Position
+from slipway_engines.errors import EngineUnavailableError
+from slipway_engines.supervisor import rpc
+from slipway_engines.supervisor.file_watch import FileWatch
+from slipway_engines.supervisor.housekeeping import tidy
+from slipway_engines.supervisor.image_plan import plan_image
+from slipway_engines.supervisor.launcher.replica_record import STOPPED
+from slipway_engines.supervisor.log_follower import follow
+from slipway_engines.supervisor.machine import capacity_of
+from slipway_engines.supervisor.observer import Observer
+from slipway_engines.supervisor.program_files import Program, ProgramFiles
+from slipway_engines.supervisor.rpc import Call, Fault, SupervisorClient
+from slipway_engines.supervisor.settings import SupervisorSettings
+
+
+class SupervisorEngine:
+    """Runs each replica as a program of supervisord; several of these may work on one folder at once."""
+
+    def __init__(self, *, settings: SupervisorSettings) -> None:
+        self._settings = settings
+        self._files = ProgramFiles(settings)
+        self._blobs = FilesystemBlobStore(settings.blob_root)
+        self._supervisor = SupervisorClient(
+            socket=settings.socket, username=settings.username, password=settings.password
+        )
+        self._watch = FileWatch()
+
+    async def apply(self, workload: Workload) -> None:
+        """Wish that exactly this workload exists; see `Engine.apply`."""
+        wanted = set(workload.replica_ids)
+        async with self._files.lock():
+            existing = [each for each in self._files.wished() if each.workload == workload.id]
+            kept = [each for each in existing if each.replica in wanted]
+            for program in existing:
+                if program not in kept:
+                    self._files.withdraw(program)
+            missing = sorted(wanted - {each.replica for each in kept})
+            image = plan_image(workload.image, self._blobs.path_of) if missing else {}
+            new = [self._files.create(workload, replica, image) for replica in missing]
+        if new or not await self._all_known(kept):
+            await self._add([*kept, *new])
+        if await self._end_withdrawn():
+            await tidy(self._files, self._settings)
+
+    async def remove(self, workload: WorkloadRef) -> None:
+        """Wish that the workload ends; see `Engine.remove`."""
+        async with self._files.lock():
+            for program in self._files.wished():
+                if program.workload == workload.id:
+                    self._files.withdraw(program)
+        await self._end_withdrawn()
+        await tidy(self._files, self._settings)
+
+    def observe(self) -> AsyncIterator[Observation]:
+        """Report everything there is, then changes; see `Engine.observe`."""
+        return Observer(files=self._files, supervisor=self._supervisor, watch=self._watch).observations()
+
+    def logs(self, replica: ReplicaRef, since: Position) -> AsyncIterator[LogLine]:
+        """Report and follow the lines of a replica; see `Engine.logs`."""
+        return follow(self._files, self._watch, replica, since)
+
+    async def capacity(self) -> Capacity:
+        """Say what this machine has; limits of its container count."""
+        return capacity_of(replicas=len(self._files.wished()))
+
+    async def _all_known(self, programs: Sequence[Program]) -> bool:
+        """Say whether supervisord knows these; one that it was told to stop by hand is started again."""
+        if not programs:
+            return True
+        answers = await self._supervisor.calls([Call("getProcessInfo", (each.name,)) for each in programs])
+        if any(isinstance(each, Fault) for each in answers):
+            return False
+        idle = [
+            program
+            for program, info in zip(programs, answers, strict=True)
+            if info["statename"] in ("STOPPED", "FATAL") and self._may_start_again(program)
+        ]
+        if idle:
+            await self._supervisor.calls([Call("startProcess", (each.name, False)) for each in idle])
+        return True
+
+    def _may_start_again(self, program: Program) -> bool:
+        record = self._files.record(program)
+        return record is None or record.status == STOPPED
+
+    async def _add(self, programs: Sequence[Program]) -> None:
+        """Make supervisord read the files and start what it did not know."""
+        # One batch: between reading and adding nobody may tell supervisord to end one of these.
+        reread, *answers = await self._supervisor.calls(
+            [Call("reloadConfig"), *(Call("addProcessGroup", (each.name,)) for each in programs)]
+        )
+        if isinstance(reread, Fault):
+            raise EngineUnavailableError(f"supervisord cannot read its configuration: {reread.text}")
+        for program, answer in zip(programs, answers, strict=True):
+            if not isinstance(answer, Fault) or answer.code == rpc.ALREADY_ADDED:
+                continue
+            # A wish that was taken back meanwhile is unknown to supervisord, and rightly so.
+            if answer.code != rpc.BAD_NAME or self._files.is_wished(program):
+                raise EngineUnavailableError(
+                    f"supervisord refuses {program.name}: {answer.text}; does its [include] name "
+                    f"{self._files.layout.programs}/*.conf?"
+                )
+
+    async def _end_withdrawn(self) -> bool:
+        """End what nobody wishes for, also what a crash left half done; say whether there was any."""
+        withdrawn = self._files.withdrawn()
+        await self._supervisor.calls([Call("stopProcess", (each.name, False)) for each in withdrawn])
+        ended = [each for each in withdrawn if self._files.has_ended(each)]
+        answers = await self._supervisor.calls([Call("removeProcessGroup", (each.name,)) for each in ended])
+        for program, answer in zip(ended, answers, strict=True):
+            if not isinstance(answer, Fault) or answer.code == rpc.BAD_NAME:
+                self._files.dismiss(program)
+        return bool(withdrawn)

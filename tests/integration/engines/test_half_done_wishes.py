@@ -1,0 +1,342 @@
+"""What a crash left half done, and what somebody else did, on a real supervisord."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from contract.engines.apps import SERVER, ask
+from contract.engines.engine_contract import begins, ref_of, shell_command, workload_of
+from contract.engines.local_target import CONFIG, LocalTarget
+from contract.engines.sightings import observing
+from eventually import eventually
+from pydantic import SecretStr
+from slipway_contracts.replica import ReplicaState
+from slipway_contracts.workload import Workload
+from slipway_engines.engine import START, WorkloadUnknown
+from slipway_engines.errors import EngineUnavailableError
+from slipway_engines.select import make_engine
+from slipway_engines.supervisor.image_plan import plan_image
+from slipway_engines.supervisor.program_files import Program, ProgramFiles
+from slipway_engines.supervisor.rpc import BAD_NAME, Call, Fault, SupervisorClient
+
+
+@pytest.fixture
+async def target(tmp_path: Path) -> AsyncIterator[LocalTarget]:
+    target = LocalTarget(tmp_path)
+    yield await target.up()
+    await target.clear()
+
+
+def client_of(target: LocalTarget) -> SupervisorClient:
+    settings = target.settings
+    return SupervisorClient(socket=settings.socket, username=settings.username, password=settings.password)
+
+
+async def written_down(target: LocalTarget, workload: Workload) -> Program:
+    """Write a wish down as `apply` does, and crash before supervisord hears of it."""
+    files = ProgramFiles(target.settings)
+    async with files.lock():
+        return files.create(workload, "0-1", plan_image(workload.image, target.shelf.path_of))
+
+
+async def test_a_wish_that_was_only_written_down_is_finished_by_a_repeat(target: LocalTarget) -> None:
+    workload = workload_of(target)
+    engine = target.engine()
+    await written_down(target, workload)
+    async with observing(engine) as seen:
+        await seen.until(workload, "0-1", ReplicaState.UNREADY)
+
+        await engine.apply(workload)
+
+        await seen.ready(workload)
+        assert await begins(engine, workload, ["0-1"]) == 1
+
+
+async def test_a_wish_that_was_only_written_down_is_taken_by_the_next_supervisord(
+    target: LocalTarget,
+) -> None:
+    workload = workload_of(target)
+    engine = target.engine()
+    await written_down(target, workload)
+
+    await target.down()
+    await target.up()
+
+    async with observing(engine) as seen:
+        await seen.ready(workload)
+
+
+async def test_a_withdrawal_that_was_only_written_down_is_finished_by_any_wish(target: LocalTarget) -> None:
+    workload = workload_of(target)
+    other = workload_of(target, id="00000000000000bb", command=shell_command("exit 0"))
+    engine = target.engine()
+    files = ProgramFiles(target.settings)
+    async with observing(engine) as seen:
+        await engine.apply(workload)
+        await seen.ready(workload)
+        for program in files.wished():
+            files.withdraw(program)
+        await seen.until(workload, "0-1", ReplicaState.UNREADY)
+
+        await engine.apply(other)
+
+        await seen.until(workload, "0-1", ReplicaState.GONE)
+
+
+async def test_a_wish_whose_folder_alone_was_made_does_not_exist(target: LocalTarget) -> None:
+    workload = workload_of(target)
+    engine = target.engine()
+    program = await written_down(target, workload)
+    ProgramFiles(target.settings).withdraw(program)
+
+    async with observing(engine) as seen:
+        assert seen.states(workload) == {}
+        await engine.apply(workload)
+
+        await seen.ready(workload)
+
+
+async def test_a_process_that_somebody_stopped_by_hand_is_started_again_by_the_next_wish(
+    target: LocalTarget,
+) -> None:
+    workload = workload_of(target)
+    engine = target.engine()
+    (name,) = [(await written_down(target, workload)).name]
+    async with observing(engine) as seen:
+        await engine.apply(workload)
+        await seen.ready(workload)
+        await client_of(target).call(Call("stopProcess", (name, True)))
+        await seen.until(workload, "0-1", ReplicaState.UNREADY)
+
+        await engine.apply(workload)
+
+        await seen.ready(workload)
+
+
+async def test_a_killed_launcher_is_an_exit_of_its_replica_and_the_next_attempt_starts(
+    target: LocalTarget,
+) -> None:
+    workload = workload_of(target)
+    engine = target.engine()
+    async with observing(engine) as seen:
+        await engine.apply(workload)
+        (ready,) = (await seen.ready(workload)).values()
+        files = ProgramFiles(target.settings)
+        record = files.record(files.wished()[0])
+        assert record is not None
+
+        os.kill(record.launcher_pid, signal.SIGKILL)
+
+        exited = await seen.until(workload, "0-1", ReplicaState.EXITED)
+        assert (exited.signal, exited.exit_code, exited.pid) == ("SIGKILL", None, ready.pid)
+        raised = workload.model_copy(update={"slots": (2,)})
+        await engine.apply(raised)
+        await seen.ready(raised)
+        await seen.until(workload, "0-1", ReplicaState.GONE)
+        assert len(target.processes()) == 1
+
+
+async def test_programs_of_another_installation_are_not_touched_and_not_reported(
+    target: LocalTarget,
+) -> None:
+    workload = workload_of(target)
+    ours = target.engine()
+    theirs = make_engine("supervisor", target.settings.model_copy(update={"installation": "other"}))
+    async with observing(theirs) as seen:
+        await theirs.apply(workload)
+        (ready,) = (await seen.ready(workload)).values()
+
+        await ours.remove(workload.ref)
+        async with observing(ours) as seen_by_us:
+            assert seen_by_us.states(workload) == {}
+
+        assert (await ask(ready.address))["pid"] == ready.pid
+        assert (await ours.capacity()).replicas == 0
+
+
+async def test_a_program_of_ours_without_files_is_reported_and_left_alone(target: LocalTarget) -> None:
+    name = "slipway-here-00000000000000aa-0-1-1"
+    conf = Path(target.settings.folder) / "programs"
+    conf.mkdir(parents=True, exist_ok=True)
+    (conf / f"{name}.conf").write_text(f"[program:{name}]\ncommand=/bin/sleep 1000\n")
+    client = client_of(target)
+    await client.calls([Call("reloadConfig"), Call("addProcessGroup", (name,))])
+    engine = target.engine()
+
+    async with observing(engine) as seen:
+        await eventually(lambda: any(isinstance(each, WorkloadUnknown) for each in seen.all))
+
+        (unknown,) = {each.id for each in seen.all if isinstance(each, WorkloadUnknown)}
+        assert unknown == name
+        await engine.apply(workload_of(target, id="00000000000000bb"))
+        assert (await client.call(Call("getProcessInfo", (name,))))["statename"] in ("STARTING", "RUNNING")
+
+
+async def test_supervisord_forgets_removed_programs_and_old_files_are_deleted(target: LocalTarget) -> None:
+    workload = workload_of(target)
+    settings = target.settings.model_copy(update={"keep_ended": target.settings.keep_ended * 0})
+    engine = make_engine("supervisor", settings)
+    client = client_of(target)
+    files = ProgramFiles(settings)
+    async with observing(engine) as seen:
+        await engine.apply(workload)
+        await seen.ready(workload)
+        (program,) = files.wished()
+        await engine.remove(workload.ref)
+        await seen.until(workload, "0-1", ReplicaState.GONE)
+
+        async def forgotten() -> bool:
+            await engine.remove(workload.ref)
+            info = await client.call(Call("getProcessInfo", (program.name,)))
+            return isinstance(info, Fault) and info.code == BAD_NAME and not files.known()
+
+        await eventually(forgotten)
+        assert not any((Path(settings.folder) / "records").iterdir())
+
+
+async def test_an_image_that_no_replica_uses_is_deleted_and_unpacked_again_when_needed(
+    target: LocalTarget,
+) -> None:
+    used, unused = (
+        workload_of(target, id=f"{number:016x}", image=target.shelf.image({"app/server.py": SERVER + word}))
+        for number, word in enumerate(["", "pass"])
+    )
+    at_once = {"keep_ended": timedelta(0), "keep_images": timedelta(0)}
+    engine = make_engine("supervisor", target.settings.model_copy(update=at_once))
+    async with observing(engine) as seen:
+        await engine.apply(used)
+        await engine.apply(unused)
+        await seen.ready(used)
+        await seen.ready(unused)
+        await engine.remove(unused.ref)
+        await seen.until(unused, "0-1", ReplicaState.GONE)
+
+        async def deleted() -> bool:
+            await engine.remove(unused.ref)
+            return _unpacked(target) == (1, 1)
+
+        await eventually(deleted)
+        (ready,) = (await seen.ready(used)).values()
+        assert (await ask(ready.address))["pid"] == ready.pid
+        await engine.apply(unused)
+        await eventually(lambda: _unpacked(target) == (2, 2))
+        await seen.ready(unused)
+
+
+async def test_the_log_of_a_removed_replica_can_still_be_read(target: LocalTarget) -> None:
+    workload = workload_of(target)
+    engine = target.engine()
+    async with observing(engine) as seen:
+        await engine.apply(workload)
+        await seen.ready(workload)
+        await engine.remove(workload.ref)
+        await seen.until(workload, "0-1", ReplicaState.GONE)
+
+    lines = [line async for line in engine.logs(ref_of(workload, "0-1"), START)]
+
+    assert lines[0].text.startswith("begin")
+
+
+async def test_many_wishes_at_once_get_ports_of_their_own(target: LocalTarget) -> None:
+    image = target.shelf.image({"app/server.py": SERVER})
+    workloads = [workload_of(target, id=f"{number:016x}", image=image) for number in range(8)]
+    engines = [target.engine(), target.engine()]
+
+    await asyncio.gather(*(engine.apply(each) for each in workloads for engine in engines))
+
+    async with observing(engines[0]) as seen:
+        ready = [(await seen.ready(each))["0-1"] for each in workloads]
+        assert len({each.address for each in ready}) == 8
+        for each in ready:
+            assert (await ask(each.address))["pid"] == each.pid
+    layers = [each for each in (Path(target.settings.folder) / "layers").iterdir() if each.is_dir()]
+    assert len(layers) == 1
+
+
+async def test_an_image_with_a_hostile_layer_is_a_problem_that_names_it(target: LocalTarget) -> None:
+    workload = workload_of(target, image=target.shelf.image({"app/x": "1"}, {"../../evil": "1"}))
+    engine = target.engine()
+    async with observing(engine) as seen:
+        await engine.apply(workload)
+
+        problem = await seen.problem(workload)
+
+        assert "../../evil" in problem.message
+        assert not list(target.folder.rglob("evil"))
+
+
+async def test_a_port_that_another_process_answers_on_is_not_ready(target: LocalTarget) -> None:
+    async with await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        workload = workload_of(target, command=shell_command("sleep 1000"), fixed_port=port)
+        engine = target.engine()
+        async with observing(engine) as seen:
+            await engine.apply(workload)
+
+            unready = await seen.until(workload, "0-1", ReplicaState.UNREADY)
+
+            assert str(port) in (unready.detail or "")
+            assert unready.address == f"127.0.0.1:{port}"
+
+
+async def test_a_supervisord_that_hangs_is_unavailable_in_bounded_time(target: LocalTarget) -> None:
+    settings = target.settings
+    client = SupervisorClient(
+        socket=settings.socket, username="someone", password=settings.password, timeout_seconds=0.3
+    )
+    os.kill(target.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(EngineUnavailableError, match=r"no answer within 0\.3 s"):
+            await client.call(Call("getPID"))
+    finally:
+        os.kill(target.pid, signal.SIGCONT)
+
+
+async def test_a_wrong_password_is_named(target: LocalTarget) -> None:
+    client = SupervisorClient(socket=target.settings.socket, username="someone", password=SecretStr("x"))
+
+    with pytest.raises(EngineUnavailableError, match="401"):
+        await client.call(Call("getPID"))
+
+
+async def test_a_supervisord_that_does_not_read_our_files_is_named(target: LocalTarget) -> None:
+    text = CONFIG.format(socket=target.settings.socket).replace("engine/programs", "elsewhere")
+    (target.folder / "supervisord.conf").write_text(text)
+    workload = workload_of(target)
+
+    with pytest.raises(EngineUnavailableError, match=r"\[include\]"):
+        await target.engine().apply(workload)
+
+
+async def test_each_observation_and_log_gives_back_its_descriptors(target: LocalTarget) -> None:
+    workload = workload_of(target)
+    engine = target.engine()
+    await engine.apply(workload)
+    async with observing(engine) as seen:
+        await seen.ready(workload)
+    before = _descriptors()
+
+    for _ in range(5):
+        async with observing(engine) as seen:
+            await begins(engine, workload, ["0-1"])
+
+    await eventually(_same(before))
+
+
+def _unpacked(target: LocalTarget) -> tuple[int, int]:
+    """Return how many images and layers lie unpacked."""
+    folders = (Path(target.settings.folder) / name for name in ("images", "layers"))
+    images, layers = (sum(1 for each in folder.iterdir() if each.is_dir()) for folder in folders)
+    return images, layers
+
+
+def _descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def _same(count: int) -> Callable[[], bool]:
+    return lambda: _descriptors() <= count
