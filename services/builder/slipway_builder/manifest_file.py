@@ -1,7 +1,7 @@
 """Reads `slipway.yaml` or `valohai.yaml` of a source into the contracts' manifest.
 
-A manifest that cannot be read says every problem at once, each with file, line, key and the nearest valid key.
-It opens no other file: whether the files that it names are there is the build's question.
+A manifest that cannot be used says every problem at once, each with file, line, key and the nearest valid
+key. It opens no other file: whether the files that it names are there is the build's question.
 """
 
 import difflib
@@ -31,6 +31,16 @@ _BYTES: Final[Mapping[str, int]] = {
     "mib": 1 << 20,
     "gib": 1 << 30,
 }
+_PLAIN_TEXT: Final = frozenset({"python", "description", "name"})
+_MESSAGES: Final[Mapping[tuple[str, str], str]] = {
+    (
+        "name",
+        "string_pattern_mismatch",
+    ): "a name has 1 to 63 of a-z, 0-9 and -, and no - at its ends",
+    ("wsgi", "string_pattern_mismatch"): "must be `module:callable`, as `predict_wsgi:predict_wsgi`",
+    ("asgi", "string_pattern_mismatch"): "must be `module:callable`, as `predict_asgi:app`",
+    ("health", "string_pattern_mismatch"): "must be a path that begins with `/`",
+}
 _QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]+)\s*")
 
 
@@ -39,7 +49,9 @@ class ManifestMissingError(Exception):
 
     def __init__(self, present: Iterable[str]) -> None:
         found = ", ".join(sorted(present)[:10]) or "nothing"
-        super().__init__(f"no {SLIPWAY_FILE} and no {VALOHAI_FILE} at the top of the source; it holds: {found}")
+        super().__init__(
+            f"no {SLIPWAY_FILE} and no {VALOHAI_FILE} at the top of the source; it holds: {found}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +107,7 @@ def parse_manifest(file: str, text: str) -> Manifest:
         document = read_document(text)
     except BrokenYamlError as error:
         raise ManifestInvalidError(
-            [ManifestProblem(file=file, line=error.line, message=f"this is no YAML: {error.message}")]
+            [ManifestProblem(file=file, line=error.line, message=f"the YAML cannot be read: {error.message}")]
         ) from error
     return _Check(file, document).manifest()
 
@@ -118,12 +130,12 @@ class _Check:
         self._file = file
         self._document = document
         self._problems: list[ManifestProblem] = []
-        self._places: dict[int, KeyPath] = {}
+        self._places: list[KeyPath] = []
 
     def manifest(self) -> Manifest:
         content = self._valohai() if self._file == VALOHAI_FILE else self._slipway()
-        manifest = None if self._problems else self._validated(content)
-        if manifest is None:
+        manifest = self._validated(content) if content else None
+        if manifest is None or self._problems:
             raise ManifestInvalidError(sorted(self._problems, key=lambda each: each.line or 0))
         return manifest
 
@@ -132,14 +144,13 @@ class _Check:
         if not isinstance(value, dict):
             self._problem((), "the manifest is no mapping; it begins with `endpoints:` and a list")
             return {}
-        self._known_keys(value, (), Manifest)
-        content: dict[str, Any] = dict(value)
+        content = self._known(value, (), Manifest)
         items = value.get("endpoints")
         if not isinstance(items, list) or not items:
             self._problem(("endpoints",), "`endpoints:` must hold a list of at least one endpoint")
-            return content
-        content["endpoints"] = self._endpoints((("endpoints", index), item) for index, item in enumerate(items))
-        return content
+            return {}
+        found = [(("endpoints", index), item) for index, item in enumerate(items)]
+        return content | {"endpoints": self._endpoints(found)}
 
     def _valohai(self) -> dict[str, Any]:
         value = self._document.value
@@ -153,54 +164,70 @@ class _Check:
         ]
         if not found:
             self._problem((), "no item of the list is an `- endpoint:`")
+            return {}
         return {"endpoints": self._endpoints(found)}
 
-    def _endpoints(self, items: Iterable[tuple[KeyPath, Plain]]) -> list[Any]:
-        return [self._endpoint(path, item, number) for number, (path, item) in enumerate(items)]
+    def _endpoints(self, items: Iterable[tuple[KeyPath, Plain]]) -> list[dict[str, Any]]:
+        endpoints = []
+        for path, item in items:
+            if isinstance(item, dict):
+                self._places.append(path)
+                endpoints.append(self._endpoint(path, item))
+            else:
+                self._problem(path, "an endpoint is no mapping; it begins with `name:`")
+        return endpoints
 
-    def _endpoint(self, path: KeyPath, item: Plain, number: int) -> Any:  # noqa: ANN401
-        self._places[number] = path
-        if not isinstance(item, dict):
-            self._problem(path, "an endpoint is no mapping; it begins with `name:`")
-            return item
-        self._known_keys(item, path, ManifestEndpoint)
+    def _endpoint(self, path: KeyPath, item: dict[str, Plain]) -> dict[str, Any]:
+        content = self._known(item, path, ManifestEndpoint)
         files = item.get("files")
-        for index, entry in enumerate(files if isinstance(files, list) else ()):
-            if isinstance(entry, dict):
-                self._known_keys(entry, (*path, "files", index), ManifestFile)
-        content: dict[str, Any] = dict(item)
-        self._quantity(content, path, "timeout", _SECONDS)
-        self._quantity(content, path, "max_body", _BYTES)
+        if isinstance(files, list):
+            content["files"] = [
+                self._known(entry, (*path, "files", index), ManifestFile)
+                if isinstance(entry, dict)
+                else entry
+                for index, entry in enumerate(files)
+            ]
+        self._quantity(content, (*path, "timeout"), _SECONDS)
+        self._quantity(content, (*path, "max_body"), _BYTES)
         return content
 
-    def _quantity(
-        self, content: dict[str, Any], path: KeyPath, key: str, units: Mapping[str, float]
-    ) -> None:
+    def _known(self, value: Mapping[str, Plain], path: KeyPath, model: type[BaseModel]) -> dict[str, Any]:
+        """Return what the model knows; a text that YAML took for a number, as `python: 3.10`, as is."""
+        valid = [field.alias or name for name, field in model.model_fields.items()]
+        for key in value:
+            if key not in valid:
+                self._problem((*path, key), f"unknown key `{key}`; {_nearest(key, valid)}")
+        texts = self._document.texts
+        return {
+            key: texts.get((*path, key), each) if key in _PLAIN_TEXT and each is not None else each
+            for key, each in value.items()
+            if key in valid
+        }
+
+    def _quantity(self, content: dict[str, Any], path: KeyPath, units: Mapping[str, float]) -> None:
+        key = str(path[-1])
         value = content.get(key)
         if not isinstance(value, str):
             return
         match = _QUANTITY.fullmatch(value)
         factor = units.get(match[2].lower()) if match else None
-        if match is None or factor is None:
-            self._problem(
-                (*path, key), f"`{key}: {value}` is no number with one of the units {', '.join(units)}"
-            )
-            return
-        amount = float(match[1]) * factor
-        content[key] = int(amount) if isinstance(factor, int) and key == "max_body" else amount
-
-    def _known_keys(self, value: Mapping[str, Plain], path: KeyPath, model: type[BaseModel]) -> None:
-        valid = [field.alias or name for name, field in model.model_fields.items()]
-        for key in value:
-            if key not in valid:
-                self._problem((*path, key), f"unknown key `{key}`; {_nearest(key, valid)}")
+        if match is not None and factor is not None:
+            amount = float(match[1]) * factor
+            content[key] = int(amount) if units is _BYTES else amount
+        else:
+            self._problem(path, f"`{key}: {value}` is no number with one of the units {', '.join(units)}")
+            del content[key]
 
     def _validated(self, content: dict[str, Any]) -> Manifest | None:
         try:
             manifest = Manifest.model_validate(content)
         except ValidationError as error:
+            told: set[KeyPath] = set()
             for each in error.errors():
-                self._problem(self._place(each["loc"]), _sentence(each["loc"], each["msg"]))
+                place = self._place(each["loc"])
+                if place not in told and each["type"] != "too_short":
+                    self._problem(place, _sentence(each["loc"], each["type"], each["msg"]))
+                told.add(place)
             return None
         self._problems.extend(self._duplicates(manifest))
         return None if self._problems else manifest
@@ -217,8 +244,10 @@ class _Check:
 
     def _place(self, loc: tuple[int | str, ...]) -> KeyPath:
         match loc:
-            case ("endpoints", int(number), *rest) if number in self._places:
+            case ("endpoints", int(number), *rest):
                 return (*self._places[number], *rest)
+            case ("requirements", *_):
+                return ("requirements",)
             case _:
                 return loc
 
@@ -236,7 +265,12 @@ def _nearest(key: str, valid: list[str]) -> str:
     return f"valid keys are {', '.join(valid)}"
 
 
-def _sentence(loc: tuple[int | str, ...], message: str) -> str:
-    words = message.removeprefix("Value error, ")
-    keys = [str(part) for part in loc if isinstance(part, str) and part not in {"endpoints", "str"}]
-    return f"`{keys[-1]}`: {words}" if keys else words
+def _sentence(loc: tuple[int | str, ...], kind: str, message: str) -> str:
+    keys = [part for part in loc if isinstance(part, str)]
+    if not keys or kind == "value_error":
+        return message.removeprefix("Value error, ")
+    if keys[0] == "requirements":
+        return "`requirements`: must be the path of a file or a list of requirements"
+    if kind == "missing":
+        return f"the key `{keys[-1]}` is missing"
+    return f"`{keys[-1]}`: {_MESSAGES.get((keys[-1], kind), message)}"

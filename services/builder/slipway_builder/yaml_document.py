@@ -27,10 +27,11 @@ class BrokenYamlError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A YAML document as plain values, with the line (from 1) of each key and list item by its path."""
+    """A YAML document as plain values; by path, the line (from 1) of each and the text of each scalar."""
 
     value: Plain
     lines: dict[Path, int]
+    texts: dict[Path, str]
 
     def line_of(self, path: Path) -> int:
         """Return the line of this value, or of the closest one around it that has a line."""
@@ -43,6 +44,7 @@ class Document:
 class _Reader:
     loader: yaml.SafeLoader
     lines: dict[Path, int] = field(default_factory=dict)
+    texts: dict[Path, str] = field(default_factory=dict)
     values: int = 0
 
     def read(self, node: yaml.Node, path: Path) -> Plain:
@@ -54,6 +56,7 @@ class _Reader:
             case yaml.SequenceNode():
                 return [self.read(child, (*path, index)) for index, child in enumerate(node.value)]
             case _:
+                self.texts[path] = str(node.value)
                 return self._scalar(node)
 
     def _count(self, node: yaml.Node, path: Path) -> None:
@@ -78,7 +81,7 @@ class _Reader:
 
     def _scalar(self, node: yaml.Node) -> Plain:
         try:
-            value = self.loader.construct_object(node)  # type: ignore[no-untyped-call]
+            value = self.loader.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
             raise BrokenYamlError(f"cannot read {node.value!r}: {error}", line=_line(node)) from error
         plain = isinstance(value, str | int | float | bool) or value is None
@@ -99,7 +102,7 @@ def read_document(text: str) -> Document:
             reader = _Reader(loader)
             value = None if root is None else reader.read(root, ())
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = ", ".join(part for part in (error.context, error.problem) if part)
@@ -108,7 +111,7 @@ def read_document(text: str) -> Document:
         raise BrokenYamlError(str(error), line=None) from error
     except RecursionError as error:
         raise BrokenYamlError(f"the document is nested deeper than {MAX_DEPTH} levels", line=None) from error
-    return Document(value=value, lines=reader.lines)
+    return Document(value=value, lines=reader.lines, texts=reader.texts)
 
 
 def _line(node: yaml.Node) -> int:

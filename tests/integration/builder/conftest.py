@@ -1,11 +1,14 @@
 """Sources, wheels and a builder's parts for the tests of the builder."""
 
+import asyncio
 import base64
 import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,70 @@ def upload(blobs: FilesystemBlobStore, tmp_path: Path) -> Upload:
     return run
 
 
+@dataclass(frozen=True)
+class SilentIndex:
+    """A server that takes requests and never answers; `asked` is set by the first."""
+
+    wheel: str
+    asked: asyncio.Event
+
+
+@pytest.fixture
+async def silent_index() -> AsyncIterator[SilentIndex]:
+    asked = asyncio.Event()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def never_answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        asked.set()
+
+    server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    yield SilentIndex(f"hangs @ http://127.0.0.1:{port}/hangs-1-py3-none-any.whl", asked)
+    server.close()
+    for writer in writers:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@dataclass(frozen=True)
+class GatedIndex:
+    """A server that holds its answers, a tiny wheel, back until `open` is set."""
+
+    wheel: str
+    asked: asyncio.Event
+    open: asyncio.Event
+
+
+@pytest.fixture
+async def gated_index(make_wheel: MakeWheel) -> AsyncIterator[GatedIndex]:
+    asked, opened = asyncio.Event(), asyncio.Event()
+    name, wheel = make_wheel()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await opened.wait()
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(wheel)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + wheel)
+        with suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    yield GatedIndex(f"tiny @ http://127.0.0.1:{port}/{name}", asked, opened)
+    opened.set()
+    server.close()
+    for writer in writers:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 @pytest.fixture
 def make_wheel() -> MakeWheel:
     """Return a function that makes a wheel with one package and one console script."""
@@ -57,7 +124,7 @@ def make_wheel() -> MakeWheel:
             f"{name}/__init__.py": body,
             f"{name}/tests/test_it.py": "assert True\n",
             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nG: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
             f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:print\n",
         }
         record = "".join(f"{path},sha256={_sha(text)},{len(text)}\n" for path, text in files.items())

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from slipway_builder.dependencies import (
@@ -99,18 +100,10 @@ async def test_a_file_that_is_no_python_does_not_stop_the_installation(
     assert (task.target / "tiny" / "__init__.py").exists()
 
 
-async def test_cancelling_ends_the_installer(installer: Installer, tmp_path: Path) -> None:
-    asked = asyncio.Event()
-
-    async def never_answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.set()
-        await writer.wait_closed()
-
-    server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    task = make_task(tmp_path, f"hangs @ http://127.0.0.1:{port}/hangs-1-py3-none-any.whl\n")
+async def test_cancelling_ends_the_installer(installer: Installer, tmp_path: Path, silent_index: Any) -> None:
+    task = make_task(tmp_path, f"{silent_index.wheel}\n")
     running = asyncio.create_task(installer.install(task, line=lambda _: None))
-    await asyncio.wait_for(asked.wait(), timeout=10)
+    await asyncio.wait_for(silent_index.asked.wait(), timeout=10)
     assert _children() != []
 
     running.cancel()
@@ -118,7 +111,6 @@ async def test_cancelling_ends_the_installer(installer: Installer, tmp_path: Pat
         await running
 
     assert _children() == []
-    server.close()
 
 
 def _children() -> list[str]:

@@ -88,13 +88,13 @@ from slipway_builder.processes import run
 asyncio.run(run(["{SHELL}", "-c", "echo $$; exec sleep 1000"], cwd=Path("{tmp_path}"), env=dict(os.environ),
     on_line=lambda line: print(line, flush=True)))
 """
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as builder:
-        assert builder.stdout is not None
-        child = int(builder.stdout.readline())
-        assert alive(child)
+    builder = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=subprocess.PIPE)
+    assert builder.stdout is not None
+    child = int(await builder.stdout.readline())
+    assert alive(child)
 
-        builder.send_signal(signal.SIGKILL)
-        builder.wait(timeout=10)
+    builder.send_signal(signal.SIGKILL)
+    await builder.wait()
 
     await eventually(lambda: not alive(child))
 

@@ -17,7 +17,7 @@ from slipway_builder.dependencies import Installation, Installer
 from slipway_builder.endpoint_server import SERVER_MODULE, SERVER_REQUIREMENTS
 from slipway_builder.host_base import host_base
 
-APPLICATIONS = '''
+APPLICATIONS = """
 import asyncio, time
 
 def wsgi(environ, start_response):
@@ -39,7 +39,7 @@ async def asgi(scope, receive, send):
     await send({"type": "http.response.body", "body": b"ok:"})
 
 nested = type("Nested", (), {"app": staticmethod(wsgi)})
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,9 @@ def start(server_packages: Path, tmp_path: Path) -> Iterator[Callable[..., Repli
         replica.process.communicate()
 
 
-@pytest.mark.parametrize(("interface", "target"), [("wsgi", "app:wsgi"), ("asgi", "app:asgi"), ("wsgi", "app:nested.app")])
+@pytest.mark.parametrize(
+    ("interface", "target"), [("wsgi", "app:wsgi"), ("asgi", "app:asgi"), ("wsgi", "app:nested.app")]
+)
 def test_an_application_answers_on_its_port(
     start: Callable[..., Replica], interface: str, target: str
 ) -> None:

@@ -1,0 +1,62 @@
+"""Ends builds at their users' word: whichever builder gets the command decides, all of them hear of it."""
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from slipway_chassis.event_log import EventLog, New
+from slipway_chassis.stored import Stored
+from slipway_contracts.commands import CancelBuild
+from slipway_contracts.events import BuildCanceled
+from slipway_contracts.topology import BUILDER
+
+from slipway_builder.endings import canceled, not_canceled
+from slipway_builder.failures import not_cancelable
+from slipway_builder.journal import BuildEndedError, BuildJournal
+from slipway_builder.running_builds import RunningBuilds
+
+_ALL_CANCELED: Final = "slipway.*.*.evt.build.canceled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancels:
+    """Decides cancels, and ends the work of this process that was canceled anywhere."""
+
+    log: EventLog
+    running: RunningBuilds
+
+    async def cancel(self, command: CancelBuild, asked: Stored) -> None:
+        """End the build CANCELED, or the cancel FAILED when there is nothing left to cancel."""
+        operation = asked.envelope.id
+        began = await self._asked_at(command)
+        owner = command.group, command.deployment
+        journal = BuildJournal(self.log, asked, build=command.build, since=began or asked.sequence)
+        try:
+            if began is None:
+                failure = not_cancelable(command.build, "was never asked for")
+                await journal.tell(not_canceled(owner, operation, failure))
+            else:
+                await journal.append(*canceled(command, operation))
+        except BuildEndedError as ended:
+            if ended.record.ended_by != operation:
+                failure = not_cancelable(command.build, f"has ended: {ended.record.state}")
+                await journal.tell(not_canceled(owner, operation, failure))
+        self.running.stop(command.build)
+
+    async def watch(self) -> None:
+        """End work as soon as any builder has written that its build is canceled; runs until cancelled."""
+        async with aclosing(self.log.follow(_ALL_CANCELED, start=New())) as items:
+            async for item in items:
+                if isinstance(item, Stored) and isinstance(item.message, BuildCanceled):
+                    self.running.stop(item.message.build)
+
+    async def _asked_at(self, command: CancelBuild) -> int | None:
+        """Return where the build was asked for; the newest is looked at first, for people cancel that."""
+        subject = BUILDER.filters[0].replace("*.*", f"{command.group}.{command.deployment}")
+        last = await self.log.last(subject)
+        if last is None or last.envelope.id == command.build:
+            return last.sequence if last is not None else None
+        async for stored in self.log.read(subject, after=0):
+            if stored.envelope.id == command.build:
+                return stored.sequence
+        return None

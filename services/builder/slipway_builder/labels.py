@@ -1,0 +1,48 @@
+"""The labels of a deployment's versions: which are taken, and the next free one of a day."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from slipway_chassis.event_log import EventLog
+from slipway_contracts.events import BuildSucceeded
+from slipway_contracts.subjects import build_events
+
+_MOST_DEPLOYMENTS: Final = 256
+
+
+@dataclass
+class _Known:
+    names: set[str] = field(default_factory=set)
+    sequence: int = 0
+
+
+class Labels:
+    """Reads labels from the log and remembers how far it read; a decision that rests on them is guarded."""
+
+    def __init__(self, *, log: EventLog) -> None:
+        self._log = log
+        self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+
+    async def taken(self, group: str, deployment: str) -> frozenset[str]:
+        """Return every label and endpoint name of the deployment's versions: they share one namespace."""
+        known = self._known.setdefault((group, deployment), _Known())
+        self._known.move_to_end((group, deployment))
+        subject = build_events(group, deployment).replace(">", "succeeded")
+        async for stored in self._log.read(subject, after=known.sequence):
+            if isinstance(stored.message, BuildSucceeded):
+                version = stored.message.version
+                known.names |= {version.label, *(endpoint.name for endpoint in version.endpoints)}
+            known.sequence = stored.sequence
+        while len(self._known) > _MOST_DEPLOYMENTS:
+            self._known.popitem(last=False)
+        return frozenset(known.names)
+
+
+def free_label(taken: frozenset[str], day: datetime) -> str:
+    """Return `YYYYMMDD.N` with the smallest N from 1 that nothing has."""
+    number = 1
+    while f"{day:%Y%m%d}.{number}" in taken:
+        number += 1
+    return f"{day:%Y%m%d}.{number}"

@@ -1,0 +1,83 @@
+"""The builder's process: commands in, builds in a bounded pool, put together."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+
+from slipway_chassis.blobs import FilesystemBlobStore
+from slipway_chassis.broker import LogBroker, make_broker, running
+from slipway_chassis.log_lines import LogLinePublisher
+from slipway_chassis.process import Service, run_service
+
+from slipway_builder.builds import Builds
+from slipway_builder.cancels import Cancels
+from slipway_builder.dead_commands import DeadCommands
+from slipway_builder.dependencies import Installer
+from slipway_builder.handlers import handle
+from slipway_builder.host_base import host_base
+from slipway_builder.labels import Labels
+from slipway_builder.running_builds import RunningBuilds
+from slipway_builder.settings import BuilderSettings
+from slipway_builder.sweep import Sweep
+from slipway_builder.work_folders import WorkFolders
+
+_GRACE_SECONDS = 1.0
+
+
+async def build(service: Service[BuilderSettings]) -> None:
+    """Build until the process is told to stop; builds in hand are ended, and begun again elsewhere."""
+    settings = service.settings
+    sweep = Sweep(log=service.log, connection=service.connection)
+    with make_builds(service) as builds:
+        cancels = Cancels(log=service.log, running=builds.running)
+        broker = _broker(service)
+        handle(broker, builds=builds, cancels=cancels, concurrency=settings.max_builds)
+        await _until_stopped(service, broker, cancels.watch(), sweep.forever(every=settings.sweep_interval))
+
+
+@contextmanager
+def make_builds(service: Service[BuilderSettings]) -> Iterator[Builds]:
+    """Put together what builds need; their folders are there while the body runs."""
+    settings = service.settings
+    with WorkFolders.open(settings.work_dir / "work") as folders:
+        yield Builds(
+            log=service.log,
+            blobs=FilesystemBlobStore(settings.blob_root),
+            installer=Installer(base=host_base(), cache=settings.work_dir / "packages"),
+            limits=settings.archive_limits(),
+            folders=folders,
+            labels=Labels(log=service.log),
+            running=RunningBuilds(),
+            lines_to=lambda subject: LogLinePublisher(connection=service.connection, subject=subject),
+        )
+
+
+def _broker(service: Service[BuilderSettings]) -> LogBroker:
+    return make_broker(
+        connection=service.connection,
+        telemetry=service.telemetry,
+        metrics=service.metrics,
+        dead=DeadCommands(log=service.log).give_up,
+        grace=_GRACE_SECONDS,
+    )
+
+
+async def _until_stopped(
+    service: Service[BuilderSettings], broker: LogBroker, *work: Coroutine[None, None, None]
+) -> None:
+    """Handle messages and do this work until told to stop; whatever fails ends the process, to begin anew."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in work]
+        async with running(broker):
+            await service.stopping.wait()
+        for task in tasks:
+            task.cancel()
+
+
+def main() -> None:
+    """Run the builder."""
+    run_service("builder", BuilderSettings, build)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The files that the builder adds to images; only copied, never imported here."""
