@@ -1,0 +1,154 @@
+"""What Envoy needs before the gateway service ever ran: bootstrap, listener, and first clusters and routes.
+
+`python -m slipway_gateway.bootstrap --folder F --port P` makes it, with the standard library alone, so that
+Envoy's start never waits for it. Clusters and routes that are there already are left alone.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from slipway_gateway.envoy_json import discovery, typed
+from slipway_gateway.envoy_names import SECOND_TURN
+from slipway_gateway.files import GatewayFolder
+from slipway_gateway.listener import listeners
+from slipway_gateway.routes import starting_configuration
+from slipway_gateway.tracing import Tracing, tracing_clusters
+
+_LONGEST_SOCKET_PATH: Final = 107
+_CONNECTIONS: Final = 50_000
+_KEPT_STATS: Final = (
+    r"cluster\.[^.]+\.(upstream_rq_(active|pending_active|total|time|timeout|retry|retry_success|[1-5]xx)"
+    r"|upstream_cx_(active|total|connect_fail)|membership_(healthy|total))"
+    r"|cluster_manager\.cds\..*|http\.gateway\.(rds\..*|downstream_rq_.*|downstream_cx_(active|total))"
+    r"|server\.(live|uptime|memory_.*|version)|listener_manager\.lds\..*"
+)
+
+
+class AdminAddressError(ValueError):
+    """Envoy cannot listen for its administration at this address."""
+
+
+def prepare(
+    folder: Path,
+    *,
+    port: int,
+    host: str = "127.0.0.1",
+    admin: str | None = None,
+    access_log: Path | None = None,
+    tracing: Tracing | None = None,
+) -> Path:
+    """Write what Envoy starts from and return the bootstrap's path; idempotent.
+
+    Args:
+        folder: of the gateway; the service is given the same.
+        port: where requests are taken.
+        host: address to listen on, `0.0.0.0` or `::` for all.
+        admin: path of a unix socket (default: `admin.sock` in the folder) or `127.0.0.1:port`.
+        access_log: file for a JSON line per request; None: no such log.
+        tracing: where spans go; None: no traces.
+
+    Raises:
+        AdminAddressError: the socket path is too long, or the address is none.
+        OSError: the folder cannot be written.
+    """
+    files = GatewayFolder(folder)
+    files.create()
+    admin_address = _admin_address(admin or str(folder.absolute() / "admin.sock"))
+    rendered = listeners(
+        host=host,
+        port=port,
+        routes_path=str(files.routes),
+        access_log=str(access_log.absolute()) if access_log else None,
+        tracing=tracing,
+    )
+    files.write(files.listeners, discovery(rendered))
+    if files.read(files.clusters) is None:
+        files.write(files.clusters, discovery([]))
+    if files.read(files.routes) is None:
+        files.write(files.routes, discovery([starting_configuration()]))
+    bootstrap = json.dumps(_bootstrap(files, admin_address, tracing), indent=1).encode()
+    files.write(files.bootstrap, bootstrap)
+    return files.bootstrap
+
+
+def _bootstrap(files: GatewayFolder, admin: dict[str, Any], tracing: Tracing | None) -> dict[str, Any]:
+    return {
+        "node": {"id": "gateway", "cluster": "slipway"},
+        "admin": {"address": admin},
+        "dynamic_resources": {
+            "lds_config": _watched(files.listeners),
+            "cds_config": _watched(files.clusters),
+        },
+        "static_resources": {"clusters": [_second_turn(), *tracing_clusters(tracing)]},
+        "bootstrap_extensions": [
+            {
+                "name": "envoy.bootstrap.internal_listener",
+                "typed_config": typed("envoy.extensions.bootstrap.internal_listener.v3.InternalListener"),
+            }
+        ],
+        "stats_config": {
+            "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": _KEPT_STATS}}]}}
+        },
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": typed(
+                        "envoy.extensions.resource_monitors.downstream_connections.v3"
+                        ".DownstreamConnectionsConfig",
+                        max_active_downstream_connections=str(_CONNECTIONS),
+                    ),
+                }
+            ]
+        },
+    }
+
+
+def _second_turn() -> dict[str, Any]:
+    """The cluster that hands a request to the internal listener of the same Envoy."""
+    address = {"envoy_internal_address": {"server_listener_name": SECOND_TURN}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    return {
+        "name": SECOND_TURN,
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": SECOND_TURN, "endpoints": endpoints},
+        "circuit_breakers": {"thresholds": [{"max_connections": _CONNECTIONS, "max_requests": _CONNECTIONS}]},
+    }
+
+
+def _watched(file: Path) -> dict[str, Any]:
+    return {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}
+
+
+def _admin_address(admin: str) -> dict[str, Any]:
+    if admin.startswith("/"):
+        if len(os.fsencode(admin)) > _LONGEST_SOCKET_PATH:
+            raise AdminAddressError(
+                f"{admin} has {len(os.fsencode(admin))} bytes, a unix socket's path has at most "
+                f"{_LONGEST_SOCKET_PATH}: give a shorter path, or 127.0.0.1:port"
+            )
+        return {"pipe": {"path": admin, "mode": 0o600}}
+    host, _, port = admin.rpartition(":")
+    if not host or not port.isdigit():
+        raise AdminAddressError(f"{admin} is neither an absolute path nor host:port")
+    return {"socket_address": {"address": host, "port_value": int(port)}}
+
+
+def main() -> None:
+    """Prepare a folder and print the path of the bootstrap."""
+    parser = argparse.ArgumentParser(prog="slipway_gateway.bootstrap", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--admin", help="path of a unix socket, or 127.0.0.1:port")
+    parser.add_argument("--access-log", type=Path)
+    given = parser.parse_args()
+    tracing = Tracing.from_environment(os.environ)
+    print(prepare(**vars(given), tracing=tracing))  # noqa: T201 - the command's answer
+
+
+if __name__ == "__main__":
+    main()

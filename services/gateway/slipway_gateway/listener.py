@@ -1,0 +1,143 @@
+"""Listeners in Envoy's words: HTTP rules, filters, websockets, and local replies as problem documents."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from slipway_gateway import problem
+from slipway_gateway.envoy_json import duration, text, typed
+from slipway_gateway.envoy_names import BUFFER, SECOND_TURN
+from slipway_gateway.problem import Problem
+from slipway_gateway.routes import LARGEST_UNANNOUNCED_BODY, ROUTE_CONFIG
+from slipway_gateway.tracing import Tracing, tracing_rules
+
+STAT_PREFIX: Final = "gateway"
+_HCM: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_ROUTER: Final = "envoy.extensions.filters.http.router.v3.Router"
+
+
+def listeners(
+    *, host: str, port: int, routes_path: str, access_log: str | None, tracing: Tracing | None
+) -> list[str]:
+    """Return the rendered Envoy resources: the listener for clients, and the one for the second turn."""
+    outer = _manager(routes_path, _for_clients(access_log, tracing), [_buffer(), _router()])
+    inner = _manager(routes_path, {"use_remote_address": False}, [_router()])
+    address = {"socket_address": {"address": host, "port_value": port, "ipv4_compat": host == "::"}}
+    return [
+        _listener("gateway", outer, address=address),
+        _listener(SECOND_TURN, inner, internal_listener={}),
+    ]
+
+
+def _listener(name: str, manager: dict[str, Any], **place: Any) -> str:  # noqa: ANN401 - any JSON
+    chain = {"filters": [{"name": "http", "typed_config": manager}]}
+    return text(typed("envoy.config.listener.v3.Listener", name=name, filter_chains=[chain], **place))
+
+
+def _manager(routes_path: str, rules: dict[str, Any], filters: list[dict[str, Any]]) -> dict[str, Any]:
+    routes = {"path_config_source": {"path": routes_path}, "resource_api_version": "V3"}
+    return typed(
+        _HCM,
+        stat_prefix=STAT_PREFIX,
+        rds={"route_config_name": ROUTE_CONFIG, "config_source": routes},
+        preserve_external_request_id=True,
+        server_header_transformation="PASS_THROUGH",
+        upgrade_configs=[{"upgrade_type": "websocket"}],
+        http_filters=filters,
+        local_reply_config={"mappers": [*_mappers()]},
+        **rules,
+    )
+
+
+def _for_clients(access_log: str | None, tracing: Tracing | None) -> dict[str, Any]:
+    return {
+        # This is the edge: the peer's address is the client's, and no client may set Envoy's own headers.
+        "use_remote_address": True,
+        "normalize_path": True,
+        "generate_request_id": True,
+        "request_headers_timeout": duration(10),
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
+        "http2_protocol_options": {"max_concurrent_streams": 100},
+        "access_log": _access_log(access_log),
+        **tracing_rules(tracing),
+    }
+
+
+def _router() -> dict[str, Any]:
+    return {"name": "envoy.filters.http.router", "typed_config": typed(_ROUTER)}
+
+
+def _buffer() -> dict[str, Any]:
+    """Switched on by the routes of bodies that have to be counted."""
+    buffer = typed(
+        "envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=LARGEST_UNANNOUNCED_BODY
+    )
+    return {"name": BUFFER, "disabled": True, "typed_config": buffer}
+
+
+def _mappers() -> list[dict[str, Any]]:
+    """The first that matches shapes the reply. Answers of our own routes carry no flag and match none."""
+    unannounced = {"header_filter": {"header": {"name": "content-length", "present_match": False}}}
+    return [
+        _mapper(_flags("UT", "SI", "DT"), problem.UPSTREAM_TIMEOUT),
+        _mapper(_flags("UF", "UH", "NC"), problem.UNREACHABLE),
+        _mapper(_flags("UO", "OM", "RL"), problem.OVERLOADED),
+        _mapper(_flags("UC", "UR", "LR", "UPE", "URX"), problem.UPSTREAM_RESET),
+        _mapper(
+            {"and_filter": {"filters": [_status(HTTPStatus.REQUEST_ENTITY_TOO_LARGE), unannounced]}},
+            problem.UNANNOUNCED_BODY_TOO_LARGE,
+        ),
+        _mapper(_flags(), problem.REFUSED),
+        *(_mapper(_status(status), problem.REFUSED) for status in _REFUSALS),
+    ]
+
+
+_REFUSALS: Final = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.UPGRADE_REQUIRED,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+)
+
+
+def _mapper(accepts: dict[str, Any], given: Problem) -> dict[str, Any]:
+    mapper: dict[str, Any] = {"filter": accepts, "body_format_override": given.body_format()}
+    if given.status is not None:
+        mapper["status_code"] = int(given.status)
+    if given.headers():
+        mapper["headers_to_add"] = given.headers()
+    return mapper
+
+
+def _flags(*flags: str) -> dict[str, Any]:
+    return {"response_flag_filter": {"flags": list(flags)}}
+
+
+def _status(status: HTTPStatus) -> dict[str, Any]:
+    value = {"default_value": int(status), "runtime_key": f"slipway.local_reply.{int(status)}"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+
+
+def _access_log(path: str | None) -> Sequence[dict[str, Any]]:
+    if path is None:
+        return []
+    line = {
+        "time": "%START_TIME%",
+        "method": "%REQ(:METHOD)%",
+        "path": "%PATH(WQ:ORIG_OR_PATH)%",
+        "status": "%RESPONSE_CODE%",
+        "flags": "%RESPONSE_FLAGS%",
+        "milliseconds": "%DURATION%",
+        "sent_bytes": "%BYTES_SENT%",
+        "received_bytes": "%BYTES_RECEIVED%",
+        "workload": "%UPSTREAM_CLUSTER%",
+        "replica": "%UPSTREAM_HOST%",
+        "request_id": "%REQ(X-REQUEST-ID)%",
+        "trace_id": "%TRACE_ID%",
+    }
+    file_log = typed(
+        "envoy.extensions.access_loggers.file.v3.FileAccessLog", path=path, log_format={"json_format": line}
+    )
+    return [{"name": "file", "typed_config": file_log}]

@@ -1,0 +1,56 @@
+"""Entry point of the gateway process: composition only."""
+
+from slipway_chassis.heartbeats import Heartbeats
+from slipway_chassis.process import Service, run_service
+from slipway_contracts.topology import GATEWAYS
+
+from slipway_gateway.admin import EnvoyAdmin
+from slipway_gateway.announcement import Announcer
+from slipway_gateway.configuration import Configuration
+from slipway_gateway.files import GatewayFolder
+from slipway_gateway.measures import Measures
+from slipway_gateway.service import Gateway
+from slipway_gateway.settings import GatewaySettings
+from slipway_gateway.snapshot import Snapshot
+from slipway_gateway.writer import ConfigurationWriter
+
+
+async def serve(service: Service[GatewaySettings]) -> None:
+    """Keep Envoy at what the log says until the process is told to stop.
+
+    Raises:
+        SnapshotUnreadableError: the gateway's snapshot is damaged.
+    """
+    settings = service.settings
+    folder = GatewayFolder(settings.envoy_dir)
+    folder.create()
+    admin = EnvoyAdmin(address=settings.envoy_admin)
+    writer = ConfigurationWriter(folder=folder, admin=admin)
+    writer.load()
+    snapshot = Snapshot(folder)
+    gateway = Gateway(
+        log=service.log,
+        configuration=Configuration(snapshot.load()),
+        writer=writer,
+        snapshot=snapshot,
+        announcer=Announcer(
+            gateway=settings.gateway_id,
+            heartbeats=Heartbeats(connection=service.connection, bucket=GATEWAYS.name),
+            admin=admin,
+        ),
+        measures=Measures(registry=service.metrics.registry),
+    )
+    service.probes.add("envoy", gateway.problem)
+    try:
+        await gateway.run(service.stopping)
+    finally:
+        admin.close()
+
+
+def main() -> None:
+    """Run the gateway."""
+    run_service("gateway", GatewaySettings, serve)
+
+
+if __name__ == "__main__":
+    main()

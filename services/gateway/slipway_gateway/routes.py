@@ -1,0 +1,153 @@
+"""Routes in Envoy's words: one list per deployment, found by the longest prefix.
+
+Envoy tries the routes of a virtual host one after the other; the matcher tree keeps that to the routes of one
+deployment, however many there are.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, assert_never
+
+from slipway_gateway.envoy_json import duration, text, typed
+from slipway_gateway.envoy_names import BUFFER, SECOND_TURN
+from slipway_gateway.model import Forward, Refuse, Section
+from slipway_gateway.problem import Problem, deployment_unknown, gateway_starting
+
+ROUTE_CONFIG: Final = "deployments"
+LARGEST_UNANNOUNCED_BODY: Final = 64 << 20
+_RETRY_BUFFER: Final = 8 << 20
+_LARGEST_INTEGER: Final = (1 << 63) - 1
+_LEAST_IDLE_SECONDS: Final = 300.0
+_RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
+
+
+def route_list(section: Section) -> str:
+    """Return the routes of a deployment as a rendered matcher."""
+    routes = [each for given in section.routes for each in _rendered(given)]
+    # The tree compares characters: /g/d also finds /g/dx, which belongs to nobody.
+    routes.append(_anything(deployment_unknown()))
+    action = {"name": "routes", "typed_config": typed("envoy.config.route.v3.RouteList", routes=routes)}
+    return text({"action": action})
+
+
+def route_configuration(route_lists: Mapping[str, str]) -> str:
+    """Return the one route configuration, of rendered matchers by prefix."""
+    entries = ",\n".join(f"{text(prefix)}:{route_lists[prefix]}" for prefix in sorted(route_lists))
+    host = {
+        "name": "deployments",
+        "domains": ["*"],
+        "retry_policy": _retry_policy(_RETRY_ON),
+        "request_body_buffer_limit": _RETRY_BUFFER,
+    }
+    unknown = _anything(deployment_unknown())
+    if not entries:
+        return _configuration(text(host | {"routes": [unknown]}))
+    matched = typed("envoy.config.route.v3.Route", **unknown)
+    tree = (
+        f'{{"matcher_tree":{{"input":{text(_path_input())},"prefix_match_map":{{"map":{{\n{entries}}}}}}},'
+        f'"on_no_match":{text({"action": {"name": "unknown", "typed_config": matched}})}}}'
+    )
+    return _configuration(f'{text(host)[:-1]},"matcher":{tree}}}')
+
+
+def starting_configuration() -> str:
+    """Return the route configuration of a gateway that knows nothing yet."""
+    host = {"name": "starting", "domains": ["*"], "routes": [_anything(gateway_starting())]}
+    return _configuration(text(host))
+
+
+def _configuration(virtual_host: str) -> str:
+    head = text(typed("envoy.config.route.v3.RouteConfiguration", name=ROUTE_CONFIG))
+    return f'{head[:-1]},"virtual_hosts":[{virtual_host}]}}'
+
+
+def _path_input() -> dict[str, Any]:
+    return {
+        "name": "path",
+        "typed_config": typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=":path"),
+    }
+
+
+def _anything(problem: Problem) -> dict[str, Any]:
+    return {"match": {"prefix": "/"}, **problem.direct_response()}
+
+
+def _rendered(given: Forward | Refuse) -> list[dict[str, Any]]:
+    match given:
+        case Refuse():
+            return [{"match": {"path_separated_prefix": given.prefix}, **given.problem.direct_response()}]
+        case Forward():
+            return _forwards(given)
+        case _:
+            assert_never(given)
+
+
+def _forwards(given: Forward) -> list[dict[str, Any]]:
+    """A body of announced size is refused or streamed; one of unknown size is counted before it is sent."""
+    match = {"path_separated_prefix": given.prefix}
+    forward = _forward(given)
+    if given.too_large is None or given.max_body_bytes is None or given.max_body_bytes >= _LARGEST_INTEGER:
+        return [{"match": match, **forward}]
+    beyond = {"start": str(given.max_body_bytes + 1), "end": str(_LARGEST_INTEGER)}
+    too_large = {"name": "content-length", "range_match": beyond}
+    announced = {"name": "content-length", "present_match": True}
+    upgrade = {"name": "upgrade", "present_match": True}
+    return [
+        {"match": match | {"headers": [too_large]}, **given.too_large.direct_response()},
+        {"match": match | {"headers": [announced]}, **forward},
+        {"match": match | {"headers": [upgrade]}, **forward},
+        {"match": match, **_counted(given, min(given.max_body_bytes, LARGEST_UNANNOUNCED_BODY))},
+    ]
+
+
+def _counted(given: Forward, largest: int) -> dict[str, Any]:
+    """Read the whole body, then take the request in again, now with a `content-length`.
+
+    Envoy chooses a route when a request begins, and an upload may outlast a switch of releases: what was
+    chosen at its beginning may be gone at its end.
+    """
+    buffer = typed(
+        "envoy.extensions.filters.http.buffer.v3.BufferPerRoute", buffer={"max_request_bytes": largest}
+    )
+    return {
+        "route": {"cluster": SECOND_TURN, **_patience(given, more_seconds=1)},
+        "typed_per_filter_config": {BUFFER: typed("envoy.config.route.v3.FilterConfig", config=buffer)},
+    }
+
+
+def _patience(given: Forward, *, more_seconds: float = 0) -> dict[str, Any]:
+    seconds = given.timeout_seconds + more_seconds
+    return {"timeout": duration(seconds), "idle_timeout": duration(max(seconds, _LEAST_IDLE_SECONDS) + 5)}
+
+
+def _forward(given: Forward) -> dict[str, Any]:
+    action: dict[str, Any] = {
+        **_destination(given),
+        **_patience(given),
+        "regex_rewrite": {"pattern": {"regex": f"^{re.escape(given.prefix)}/?"}, "substitution": "/"},
+    }
+    if given.idempotent:
+        action["retry_policy"] = _retry_policy(f"{_RETRY_ON},reset")
+    prefix = {"key": "x-forwarded-prefix", "value": given.prefix}
+    option = {"header": prefix, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {"route": action, "request_headers_to_add": [option]}
+
+
+def _destination(given: Forward) -> dict[str, Any]:
+    if len(given.clusters) == 1:
+        return {"cluster": given.clusters[0][0]}
+    weighted = [{"name": name, "weight": weight} for name, weight in given.clusters]
+    return {"weighted_clusters": {"clusters": weighted}}
+
+
+def _retry_policy(retry_on: str) -> dict[str, Any]:
+    predicate = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    return {
+        "retry_on": retry_on,
+        "num_retries": 4,
+        "retry_host_predicate": [
+            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": typed(predicate)}
+        ],
+        "host_selection_retry_max_attempts": 8,
+        "retry_back_off": {"base_interval": duration(0.005), "max_interval": duration(0.1)},
+    }

@@ -1,0 +1,172 @@
+"""Brings Envoy's configuration files to a target in steps that lose no request, each confirmed by Envoy.
+
+Clusters come before the routes that name them and go after them. Nothing here knows deployments.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from slipway_chassis.errors import SlipwayError
+
+from slipway_gateway.admin import EnvoyAdmin, EnvoyDownError, Kind
+from slipway_gateway.envoy_json import discovery, text, version_of
+from slipway_gateway.files import GatewayFolder
+from slipway_gateway.routes import route_configuration
+
+_FIRST_PAUSE: Final = 0.0005
+_LONGEST_PAUSE: Final = 0.01
+_PATIENCE: Final = 0.5
+_LONGEST_WAIT: Final = 10.0
+
+
+class ConfigurationRefusedError(SlipwayError):
+    """Envoy refuses what was written; the file before it is back in place, and Envoy serves by that.
+
+    Attributes:
+        kind: clusters or routes.
+        resources: names of the clusters, or prefixes of the deployments, that were new or changed.
+    """
+
+    def __init__(self, kind: Kind, resources: Iterable[str]) -> None:
+        self.kind = kind
+        self.resources = tuple(resources)
+        names = ", ".join(self.resources) or "all"
+        super().__init__(f"Envoy refuses the {kind} of {names}; its own log says why")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Rendered clusters by name, and rendered routes by the prefix of their deployment."""
+
+    clusters: Mapping[str, str] = field(default_factory=dict)
+    routes: Mapping[str, str] = field(default_factory=dict)
+
+
+class ConfigurationWriter:
+    """Owns the clusters' and the routes' file.
+
+    Args:
+        folder: where the files are.
+        admin: the Envoy that reads them.
+    """
+
+    def __init__(self, *, folder: GatewayFolder, admin: EnvoyAdmin) -> None:
+        self._folder = folder
+        self._admin = admin
+        self._files: dict[Kind, Path] = {"clusters": folder.clusters, "routes": folder.routes}
+        self._content: dict[Kind, bytes] = {}
+        self._target = Target()
+        self._envoy_up = True
+
+    def load(self) -> None:
+        """Take what is in the files as the present state; call once before `apply`."""
+        for kind, file in self._files.items():
+            self._content[kind] = self._folder.read(file) or b""
+        self._target = Target(clusters=_clusters_in(self._content["clusters"]))
+
+    async def apply(self, target: Target) -> None:
+        """Bring files and Envoy to the target; idempotent.
+
+        Raises:
+            EnvoyDownError: the files are written, but Envoy has not confirmed them; call again.
+            ConfigurationRefusedError: a file was put back as it was.
+        """
+        self._envoy_up = True
+        before = self._target
+        together = {**before.clusters, **target.clusters}
+        wrote = await self._step("clusters", _clusters_file(together), before, target)
+        self._target = Target(clusters=together, routes=before.routes)
+        wrote |= await self._step("routes", _routes_file(target.routes), before, target)
+        wrote |= await self._step("clusters", _clusters_file(target.clusters), before, target)
+        self._target = target
+        if not wrote:
+            await self._verify()
+        if not self._envoy_up:
+            raise EnvoyDownError("Envoy has not confirmed the configuration: it does not answer")
+
+    async def _step(self, kind: Kind, content: bytes, before: Target, target: Target) -> bool:
+        """Return whether there was anything to write."""
+        previous = self._content[kind]
+        if content == previous:
+            return False
+        self._folder.replace(self._files[kind], content)
+        self._content[kind] = content
+        if not self._envoy_up:
+            return True
+        try:
+            accepted = await self._await_version(kind)
+        except EnvoyDownError:
+            # It reads the files when it starts; until then there is nobody to lose a request.
+            self._envoy_up = False
+            return True
+        if not accepted:
+            await self._put_back(kind, previous, before, target)
+        return True
+
+    async def _verify(self) -> None:
+        for kind in self._files:
+            if not await self._await_version(kind):
+                raise ConfigurationRefusedError(kind, ())
+
+    async def _await_version(self, kind: Kind) -> bool:
+        """Return whether Envoy took the content; False when it refused it."""
+        version = version_of(self._content[kind])
+        started = time.monotonic()
+        pause = _FIRST_PAUSE
+        while time.monotonic() - started < _PATIENCE:
+            if (await self._admin.versions())[kind] == version:
+                return True
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return await self._ask_again(kind, version)
+
+    async def _ask_again(self, kind: Kind, version: str) -> bool:
+        """Write the same file once more: either it was missed, or a counter of refusals grows now."""
+        refused = (await self._admin.refusals())[kind]
+        self._folder.replace(self._files[kind], self._content[kind])
+        started = time.monotonic()
+        while time.monotonic() - started < _LONGEST_WAIT:
+            if (await self._admin.versions())[kind] == version:
+                return True
+            if (await self._admin.refusals())[kind] != refused:
+                return False
+            await asyncio.sleep(_LONGEST_PAUSE)
+        raise EnvoyDownError(f"Envoy answers, but took no notice of new {kind} within {_LONGEST_WAIT:g} s")
+
+    async def _put_back(self, kind: Kind, previous: bytes, before: Target, target: Target) -> None:
+        refused = await self._refused(kind, before, target)
+        if previous:
+            self._folder.replace(self._files[kind], previous)
+            self._content[kind] = previous
+        raise ConfigurationRefusedError(kind, refused)
+
+    async def _refused(self, kind: Kind, before: Target, target: Target) -> list[str]:
+        if kind == "routes":
+            return _changed(before.routes, target.routes)
+        # Envoy takes the good ones of a refused set, each with the version in which it last changed.
+        taken = await self._admin.cluster_versions()
+        version = version_of(self._content[kind])
+        changed = _changed(before.clusters, target.clusters)
+        return [name for name in changed if taken.get(name) != version]
+
+
+def _clusters_file(clusters: Mapping[str, str]) -> bytes:
+    return discovery(clusters[name] for name in sorted(clusters))
+
+
+def _routes_file(routes: Mapping[str, str]) -> bytes:
+    return discovery([route_configuration(routes)])
+
+
+def _clusters_in(content: bytes) -> dict[str, str]:
+    resources = json.loads(content)["resources"] if content else []
+    return {each["name"]: text(each) for each in resources}
+
+
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    return sorted(name for name, rendered in after.items() if before.get(name) != rendered)

@@ -1,0 +1,181 @@
+"""Configuration that Envoy refuses costs nobody a route."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from gateway_servers import EnvoyServer
+from gateway_world import DeploymentStory
+from slipway_chassis.stored import Stored
+from slipway_contracts import subjects
+from slipway_contracts.codec import encode
+from slipway_contracts.desired import Desired
+from slipway_contracts.envelope import Envelope, new_id, now
+from slipway_contracts.lifecycle import Wanted
+from slipway_contracts.replica import ReplicaFact
+from slipway_gateway.admin import EnvoyAdmin, EnvoyDownError
+from slipway_gateway.clusters import cluster
+from slipway_gateway.configuration import Configuration
+from slipway_gateway.files import GatewayFolder
+from slipway_gateway.known import Known
+from slipway_gateway.model import Cluster, Forward, Section
+from slipway_gateway.routes import route_list
+from slipway_gateway.writer import ConfigurationRefusedError, ConfigurationWriter, Target
+
+
+def make_target(*addresses: str) -> Target:
+    clusters = [Cluster(name=f"{number:016x}-1", addresses=(each,)) for number, each in enumerate(addresses)]
+    sections = [
+        Section(
+            prefix=f"/g/d{number}",
+            routes=(
+                Forward(
+                    prefix=f"/g/d{number}/e",
+                    clusters=((each.name, 100),),
+                    timeout_seconds=5,
+                    too_large=None,
+                    max_body_bytes=None,
+                    idempotent=False,
+                ),
+            ),
+        )
+        for number, each in enumerate(clusters)
+    ]
+    return Target(
+        clusters={each.name: cluster(each) for each in clusters},
+        routes={each.prefix: route_list(each) for each in sections},
+    )
+
+
+@pytest.fixture
+async def admin(envoy: EnvoyServer) -> AsyncIterator[EnvoyAdmin]:
+    await envoy.until_up()
+    admin = EnvoyAdmin(address=envoy.admin)
+    yield admin
+    admin.close()
+
+
+@pytest.fixture
+def writer(envoy: EnvoyServer, admin: EnvoyAdmin) -> ConfigurationWriter:
+    writer = ConfigurationWriter(folder=GatewayFolder(envoy.folder / "state"), admin=admin)
+    writer.load()
+    return writer
+
+
+async def test_a_refused_cluster_is_named_and_the_files_are_as_before(
+    envoy: EnvoyServer, writer: ConfigurationWriter
+) -> None:
+    await writer.apply(make_target("127.0.0.1:9000"))
+    before = envoy.files()
+    good = make_target("127.0.0.1:9000", "127.0.0.1:9001")
+    bad_name = f"{1:016x}-1"
+    broken = good.clusters[bad_name].replace('"127.0.0.1"', '"no-address"')
+
+    with pytest.raises(ConfigurationRefusedError) as refused:
+        await writer.apply(Target(clusters={**good.clusters, bad_name: broken}, routes=good.routes))
+
+    assert (refused.value.kind, refused.value.resources) == ("clusters", (bad_name,))
+    assert envoy.files() == before
+    await writer.apply(good)
+    assert len(json.loads(envoy.files()["clusters.json"])["resources"]) == 2
+
+
+async def test_refused_routes_name_their_deployment_and_the_files_are_as_before(
+    envoy: EnvoyServer, writer: ConfigurationWriter
+) -> None:
+    await writer.apply(make_target("127.0.0.1:9000"))
+    before = envoy.files()["routes.json"]
+    good = make_target("127.0.0.1:9000", "127.0.0.1:9001")
+    broken = good.routes["/g/d1"].replace('"/g/d1/e"', '"/g/d1/e/"', 1)
+
+    with pytest.raises(ConfigurationRefusedError) as refused:
+        await writer.apply(Target(clusters=good.clusters, routes={**good.routes, "/g/d1": broken}))
+
+    assert (refused.value.kind, refused.value.resources) == ("routes", ("/g/d1",))
+    assert envoy.files()["routes.json"] == before
+    await writer.apply(good)
+    assert envoy.files()["routes.json"] != before
+
+
+async def test_files_are_written_while_envoy_is_down_and_confirmed_when_it_is_up(
+    envoy: EnvoyServer, writer: ConfigurationWriter
+) -> None:
+    envoy.end()
+
+    with pytest.raises(EnvoyDownError):
+        await writer.apply(make_target("127.0.0.1:9000"))
+    written = envoy.files()
+    envoy.start()
+    await envoy.until_up()
+    await writer.apply(make_target("127.0.0.1:9000"))
+
+    assert envoy.files() == written
+
+
+async def test_a_change_that_envoy_missed_is_written_again(
+    envoy: EnvoyServer, admin: EnvoyAdmin, writer: ConfigurationWriter
+) -> None:
+    await writer.apply(make_target("127.0.0.1:9000"))
+    routes = envoy.folder / "state/xds/routes.json"
+    newest = routes.read_bytes()
+    # Envoy is told of renames only: what is written into the file in place goes unnoticed.
+    foreign = envoy.folder / "state/foreign.json"
+    foreign.write_bytes(newest.replace(b"/g/d0", b"/g/zz").replace(b'"version_info":"', b'"version_info":"0'))
+    foreign.replace(routes)
+    while not (await admin.versions())["routes"].startswith("0"):
+        pass
+    routes.write_bytes(newest)
+
+    await writer.apply(make_target("127.0.0.1:9000"))
+
+    assert (await admin.versions())["routes"] in newest.decode()
+
+
+async def test_one_refused_deployment_keeps_its_routes_and_the_others_change(
+    writer: ConfigurationWriter,
+) -> None:
+    configuration = Configuration(Known())
+    bad, good = (DeploymentStory(deployment=name) for name in ("bad", "good"))
+    for position, story in enumerate((bad, good)):
+        story.add_release(1)
+        story.traffic = {1: 100}
+        configuration.take(stored(10 + position, story.desired))
+        configuration.take(stored(20 + position, story.fact(story.workload(1), address="127.0.0.1:9000")))
+    before = configuration.target()
+    await writer.apply(before)
+    configuration.accept()
+
+    for position, story in enumerate((bad, good)):
+        story.wanted = Wanted.STOPPED
+        configuration.take(stored(30 + position, story.desired))
+    wanted = configuration.target()
+    broken = wanted.routes["/default/bad"].replace('"/default/bad"', '"/default/bad/"', 1)
+    with pytest.raises(ConfigurationRefusedError) as refused:
+        await writer.apply(
+            Target(
+                clusters=wanted.clusters,
+                routes={"/default/bad": broken, "/default/good": before.routes["/default/good"]},
+            )
+        )
+    held = configuration.hold(refused.value)
+    await writer.apply(held)
+    configuration.accept()
+
+    assert held.routes == {
+        "/default/bad": before.routes["/default/bad"],
+        "/default/good": wanted.routes["/default/good"],
+    }
+    assert configuration.applied(31) == 29
+    configuration.take(stored(32, bad.desired))
+    assert configuration.applied(32) == 32
+
+
+def stored(sequence: int, message: Desired | ReplicaFact) -> Stored:
+    envelope = Envelope(id=new_id(), type=message.type, source="/test", subject="default/x", time=now())
+    return Stored(
+        subject=subjects.of(message),
+        sequence=sequence,
+        time=envelope.time,
+        headers=envelope.to_headers(),
+        data=encode(message),
+    )

@@ -1,0 +1,139 @@
+"""Envoy's words for routes, clusters, problems and files."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slipway_gateway import problem
+from slipway_gateway.bootstrap import AdminAddressError, prepare
+from slipway_gateway.clusters import cluster
+from slipway_gateway.envoy_json import discovery, duration, version_of
+from slipway_gateway.model import Cluster, Forward, Section
+from slipway_gateway.routes import route_configuration, route_list
+from slipway_gateway.tracing import Tracing, TracingSettingError
+
+
+def make_forward(**overrides: Any) -> Forward:
+    given: dict[str, Any] = {
+        "prefix": "/g/d/e",
+        "clusters": (("abc-1", 100),),
+        "timeout_seconds": 300.0,
+        "too_large": None,
+        "max_body_bytes": None,
+        "idempotent": False,
+    }
+    return Forward(**given | overrides)
+
+
+def routes_of(forward: Forward) -> list[dict[str, Any]]:
+    rendered = json.loads(route_list(Section(prefix="/g/d", routes=(forward,))))
+    routes: list[dict[str, Any]] = rendered["action"]["typed_config"]["routes"]
+    return routes
+
+
+@pytest.mark.parametrize(
+    ("path", "upstream"),
+    [("/g/d/e", "/"), ("/g/d/e/", "/"), ("/g/d/e/x/y", "/x/y"), ("/g/d/e//x", "//x")],
+)
+def test_the_prefix_is_stripped_and_an_empty_path_becomes_the_root(path: str, upstream: str) -> None:
+    rewrite = routes_of(make_forward())[0]["route"]["regex_rewrite"]
+
+    assert re.sub(rewrite["pattern"]["regex"], rewrite["substitution"], path) == upstream
+
+
+def test_a_label_with_dots_matches_only_itself() -> None:
+    rewrite = routes_of(make_forward(prefix="/g/d/1.0/e"))[0]["route"]["regex_rewrite"]
+
+    assert re.match(rewrite["pattern"]["regex"], "/g/d/1.0/e")
+    assert not re.match(rewrite["pattern"]["regex"], "/g/d/1x0/e")
+
+
+def test_only_idempotent_endpoints_are_asked_again_after_a_request_was_sent() -> None:
+    safe, unsafe = (routes_of(make_forward(idempotent=value))[0]["route"] for value in (True, False))
+
+    assert "reset" in safe["retry_policy"]["retry_on"].split(",")
+    assert "retry_policy" not in unsafe
+    every = json.loads(route_configuration({}))["virtual_hosts"][0]["retry_policy"]
+    assert every["retry_on"].split(",") == ["connect-failure", "refused-stream", "reset-before-request"]
+
+
+def test_an_endpoint_without_a_body_limit_has_one_route_that_streams() -> None:
+    routes = routes_of(make_forward())
+
+    assert [route["match"] for route in routes[:-1]] == [{"path_separated_prefix": "/g/d/e"}]
+    assert "typed_per_filter_config" not in routes[0]
+
+
+def test_a_limit_that_no_length_can_exceed_is_none() -> None:
+    refusal = problem.body_too_large("e", 1 << 63)
+
+    routes = routes_of(make_forward(max_body_bytes=1 << 63, too_large=refusal))
+
+    assert [route["match"] for route in routes[:-1]] == [{"path_separated_prefix": "/g/d/e"}]
+
+
+def test_every_list_ends_with_an_answer_to_names_that_only_begin_alike() -> None:
+    last = routes_of(make_forward())[-1]
+
+    assert last["match"] == {"prefix": "/"}
+    assert last["direct_response"]["body_format"]["json_format"]["reason"] == "DeploymentUnknown"
+
+
+def test_a_percent_sign_in_a_problem_is_no_operator_of_envoy() -> None:
+    found = problem.endpoint_unknown("g", "d", ("100%REQ(x)%",)).body_format()["json_format"]
+
+    assert found["endpoints"] == ["100%%REQ(x)%%"]
+    assert found["status"] == 404
+
+
+def test_equal_resources_give_equal_bytes_and_the_version_is_theirs() -> None:
+    one = cluster(Cluster(name="a-1", addresses=("127.0.0.1:1", "[::1]:2")))
+
+    assert discovery([one]) == discovery([one])
+    assert version_of(discovery([one])) == json.loads(discovery([one]))["version_info"]
+    assert version_of(discovery([one])) != version_of(discovery([]))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(300.0, "300s"), (0.25, "0.25s"), (1e-9, "0.001s"), (1e300, "315576000s")]
+)
+def test_durations_stay_within_what_envoy_takes_and_never_become_zero_which_means_for_ever(
+    seconds: float, text: str
+) -> None:
+    assert duration(seconds) == text
+
+
+def test_preparing_twice_changes_nothing_and_leaves_clusters_and_routes_alone(tmp_path: Path) -> None:
+    bootstrap = prepare(tmp_path / "a b", port=8780)
+    files = [each for each in bootstrap.parent.rglob("*") if each.is_file()]
+    (bootstrap.parent / "xds/routes.json").write_bytes(discovery(["{}"]))
+    before = {each: (each.read_bytes(), each.stat().st_ino) for each in files}
+
+    prepare(tmp_path / "a b", port=8780)
+
+    assert {each: (each.read_bytes(), each.stat().st_ino) for each in files} == before
+    assert sorted(each.name for each in bootstrap.parent.rglob("*")) == [
+        "bootstrap.json",
+        "clusters.json",
+        "listeners.json",
+        "routes.json",
+        "xds",
+    ]
+
+
+def test_a_socket_path_that_no_system_takes_is_refused_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(AdminAddressError, match="shorter path"):
+        prepare(tmp_path, port=8780, admin="/" + "x" * 120)
+
+    assert not (tmp_path / "bootstrap.json").exists()
+
+
+def test_requests_are_traced_only_where_an_endpoint_is_named() -> None:
+    assert Tracing.from_environment({}) is None
+    assert Tracing.from_environment({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318/"}) == Tracing(
+        url="http://otel:4318/v1/traces"
+    )
+    with pytest.raises(TracingSettingError, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
+        Tracing.from_environment({"OTEL_EXPORTER_OTLP_ENDPOINT": "otel:4317"})
