@@ -1,0 +1,69 @@
+"""Connections to the projection's database: how they are made, and which errors mean "not now".
+
+Runs no statement of its own.
+"""
+
+import re
+from typing import Any, Final
+
+import asyncpg
+
+from slipway_store.schema import SCHEMA
+
+_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_CONNECT_SECONDS: Final = 5.0
+
+# asyncpg raises InternalClientError for a server that died in the middle of an answer, and InterfaceError for
+# a connection that was closed under a statement: https://github.com/MagicStack/asyncpg/issues/421
+UNAVAILABLE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What a statement raises when Postgres is gone, going, starting or full: the same one may succeed later."""
+
+
+class DatabaseUnavailableError(Exception):
+    """Postgres did not answer; try again later."""
+
+
+def schema_name(name: str) -> str:
+    """Return `name`.
+
+    Raises:
+        ValueError: it is no plain identifier.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no schema name; use lower case letters, digits and _")
+    return name
+
+
+def _options(schema: str, statement_seconds: float) -> dict[str, Any]:
+    return {
+        "timeout": _CONNECT_SECONDS,
+        "command_timeout": statement_seconds,
+        "server_settings": {
+            "search_path": schema_name(schema),
+            "jit": "off",
+            # A holder of locks whose host vanished is noticed by the server within half a minute.
+            "tcp_keepalives_idle": "10",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
+        },
+    }
+
+
+async def connect(url: str, *, schema: str = SCHEMA, statement_seconds: float = 60.0) -> asyncpg.Connection:
+    """Connect, with `schema` as the place of all tables; raises one of `UNAVAILABLE` or a PostgresError."""
+    return await asyncpg.connect(url, **_options(schema, statement_seconds))
+
+
+async def open_pool(
+    url: str, *, schema: str = SCHEMA, most: int = 8, statement_seconds: float = 15.0
+) -> asyncpg.Pool:
+    """Open a pool that connects when it is first used, so that a process starts while Postgres is away."""
+    return await asyncpg.create_pool(url, min_size=0, max_size=most, **_options(schema, statement_seconds))

@@ -1,0 +1,250 @@
+"""Row models: what the tables hold, typed. Read by `queries`, folded and written by the projector.
+
+The tables are the truth of the schema; a test compares every row model with its table.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from slipway_contracts.events import RoleGrant
+from slipway_contracts.evolve import DeploymentFacts
+from slipway_contracts.failure import FailureRecord
+from slipway_contracts.lifecycle import BuildState, DeploymentState, OperationState, ReleaseState, Wanted
+from slipway_contracts.release import ReleaseConfig
+from slipway_contracts.replica import ReplicaState
+from slipway_contracts.version import Version
+
+
+class Row(BaseModel):
+    """A row of the projection."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class EventRow(Row):
+    """A message of the log, as it came; `group` and `deployment` are None where its subject has none."""
+
+    sequence: int
+    id: str
+    type: str
+    subject: str
+    group: str | None
+    deployment: str | None
+    source: str
+    time: datetime
+    causation_id: str | None = None
+    correlation_id: str | None = None
+    traceparent: str | None = None
+    body: JsonValue = Field(description="A string where the body was no JSON of its type.")
+
+
+class JsonText:
+    """Marks a field whose text is JSON already."""
+
+
+class LoggedRow(EventRow):
+    """A message on its way into the table."""
+
+    body: Annotated[str, JsonText()]
+
+
+class DeploymentStatus(Row):
+    """The status of a deployment."""
+
+    group: str
+    id: str
+    state: DeploymentState
+    wanted: Wanted = Field(description="What the last command asks for.")
+    ready: int = Field(description="Ready replicas of the release that serves.")
+    replicas: int = Field(description="Wanted replicas of the release that serves.")
+    live_release: int | None = Field(description="Number of the release that serves.")
+    version_label: str | None = Field(description="Of the release that serves, else of the one on its way.")
+    target: str | None
+    endpoints: tuple[str, ...] = Field(description="Names, of the same release as `version_label`.")
+    last_command: int = Field(description="Sequence of the last command to the deployer: the ETag; 0: none.")
+    created_at: datetime
+    created_by: str
+    changed_at: datetime
+    sequence: int = Field(description="Last message folded.")
+
+
+class DeploymentRow(DeploymentStatus):
+    """A deployment's status with the facts from which it follows."""
+
+    facts: DeploymentFacts
+
+
+class ReleaseRow(Row):
+    """A release: version, complete configuration, and when it did what."""
+
+    group: str
+    deployment: str
+    number: int
+    state: ReleaseState
+    operation: str = Field(description="Operation that made it.")
+    cause: str = Field(description="`deploy`, `redeploy` or `start`.")
+    version: Version | None = Field(description="None while its build runs.")
+    version_label: str | None
+    build: str | None
+    config: ReleaseConfig
+    workloads: Mapping[str, str] = Field(default_factory=dict, description="Workload id per endpoint.")
+    created_at: datetime
+    created_by: str
+    started_at: datetime | None = None
+    ready_at: datetime | None = None
+    live_at: datetime | None = Field(default=None, description="When it last went live.")
+    retired_at: datetime | None = None
+    ended_at: datetime | None = Field(
+        default=None, description="When it failed or was superseded or canceled."
+    )
+    deadline_at: datetime | None = Field(default=None, description="By when its replicas must be ready.")
+    failure: FailureRecord | None = None
+    sequence: int
+
+
+class StepState(StrEnum):
+    """Where a step of a build is on its way."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class BuildStep(BaseModel):
+    """One step of a build."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    state: StepState
+    seconds: float | None = None
+    detail: str = ""
+
+
+class BuildRow(Row):
+    """A build, its steps and what came of it."""
+
+    id: str
+    group: str
+    deployment: str
+    state: BuildState
+    source: str = Field(description="Digest of the source archive.")
+    label: str | None = Field(description="Label asked for; after success, the label of the version.")
+    created_at: datetime
+    created_by: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    deadline_at: datetime | None = None
+    steps: tuple[BuildStep, ...] = ()
+    version_id: str | None = None
+    failure: FailureRecord | None = None
+    accepted: int = Field(description="Sequence of the command; orders builds.")
+    sequence: int
+
+
+class VersionRow(Row):
+    """A version; never changed."""
+
+    id: str
+    group: str
+    deployment: str
+    label: str
+    body: Version
+    created_at: datetime
+    created_by: str
+    sequence: int = Field(description="Sequence of the message that brought it; orders versions.")
+
+
+class OperationRow(Row):
+    """The progress of one accepted command; its id is the id of the command."""
+
+    id: str
+    group: str
+    deployment: str
+    kind: str = Field(description="Verb of the command, as `deploy` or `cancel-build`.")
+    state: OperationState
+    request_digest: str
+    created_at: datetime
+    created_by: str
+    release: int | None = Field(default=None, description="Number of the release that it made.")
+    build: str | None = Field(default=None, description="Build that it makes, waits for or cancels.")
+    failure: FailureRecord | None = None
+    superseded_by: str | None = None
+    ended_at: datetime | None = None
+    deadline_at: datetime | None = None
+    accepted: int = Field(description="Sequence of the command; orders operations.")
+    sequence: int
+
+
+class ReplicaRow(Row):
+    """The last seen state of a replica; what ended it stays after it is gone."""
+
+    group: str
+    deployment: str
+    workload: str
+    replica: str
+    endpoint: str
+    target: str
+    state: ReplicaState
+    address: str | None = None
+    pid: int | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+    log_tail: tuple[str, ...] = ()
+    listening: tuple[int, ...] = ()
+    detail: str | None = None
+    started_at: datetime | None = None
+    at: datetime = Field(description="When its last change was seen.")
+    epoch: int
+    transition: int
+    sequence: int
+
+
+class TargetRow(Row):
+    """A target; what it is, is None until a monitor has announced it."""
+
+    name: str
+    engine: str | None = None
+    epoch: int | None = None
+    cpu: float | None = None
+    memory_bytes: int | None = None
+    announced_at: datetime | None = None
+    lost_since: datetime | None = Field(default=None, description="None: a monitor watches it.")
+    sequence: int
+
+
+class GroupRow(Row):
+    """A group, as last configured."""
+
+    name: str
+    description: str
+    created_at: datetime
+    changed_at: datetime
+    sequence: int
+
+
+class KeyRow(Row):
+    """An API key, as last configured; holds a digest, never the key."""
+
+    id: str
+    digest: str
+    user: str
+    grants: tuple[RoleGrant, ...]
+    revoked: bool
+    created_at: datetime
+    changed_at: datetime
+    sequence: int
+
+
+class CheckpointRow(Row):
+    """The last message that the tables hold, and the number of the fold that made them."""
+
+    stream: str
+    projection: int
+    sequence: int
+    event_id: str
+    at: datetime | None = Field(default=None, description="Time of that message.")

@@ -1,0 +1,72 @@
+"""What arrived from the log, in batches: as much as there is, at once when there is little.
+
+Reads ahead while a batch is being written, up to a bound.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Arrivals(Generic[T]):
+    """What a background task has read from an endless iterator; see `reading`."""
+
+    def __init__(self, items: AsyncIterator[T], *, most: int) -> None:
+        self._most = most
+        self._held: deque[T] = deque()
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+        self._reading = asyncio.create_task(self._read(items))
+        self._reading.add_done_callback(lambda _: self._changed.set())
+
+    async def batch(self, most: int, *, patience: float = 0.0) -> list[T]:
+        """Wait for one item, and `patience` seconds for more; return up to `most` of those held, in order.
+
+        What ends the iterator is raised here, after everything before it was returned.
+        """
+        while not self._held:
+            if self._reading.done():
+                self._reading.result()
+                raise EOFError("the iterator ended")
+            self._changed.clear()
+            await self._changed.wait()
+        if patience:
+            await self._gather(most, patience)
+        taken = [self._held.popleft() for _ in range(min(most, len(self._held)))]
+        self._room.set()
+        return taken
+
+    async def _gather(self, most: int, patience: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while len(self._held) < most and not self._reading.done():
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    async def close(self) -> None:
+        """Stop reading."""
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def _read(self, items: AsyncIterator[T]) -> None:
+        async for item in items:
+            self._held.append(item)
+            self._changed.set()
+            while len(self._held) >= self._most:
+                self._room.clear()
+                await self._room.wait()
+
+
+@asynccontextmanager
+async def reading(items: AsyncGenerator[T], *, most: int) -> AsyncIterator[Arrivals[T]]:
+    """Read ahead in the background while the body runs, holding at most `most` items."""
+    async with aclosing(items):
+        arrivals = Arrivals(items, most=most)
+        try:
+            yield arrivals
+        finally:
+            await arrivals.close()

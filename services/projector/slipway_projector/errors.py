@@ -1,0 +1,23 @@
+"""What stops or interrupts the projector, as types."""
+
+from slipway_chassis.errors import SlipwayError
+
+
+class CheckpointMovedError(SlipwayError):
+    """Another process writes the same tables: drop what is in memory, read the checkpoint again."""
+
+
+class StoppedError(SlipwayError):
+    """Going on would write lies; an operator has to act, and the message says how."""
+
+
+class OtherFoldError(StoppedError):
+    """The tables were made by another fold than this release's."""
+
+
+class OtherLogError(StoppedError):
+    """The log is not the one that the tables were made of, or it lost its tail."""
+
+
+class NotMigratedError(StoppedError):
+    """The tables are not those of this release."""

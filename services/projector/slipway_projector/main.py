@@ -1,0 +1,43 @@
+"""The projector's process."""
+
+import asyncio
+import gc
+
+from slipway_chassis.process import Service, run_service
+
+from slipway_projector.database import Database
+from slipway_projector.meters import Meters
+from slipway_projector.projector import Projector
+from slipway_projector.settings import ProjectorSettings
+
+
+async def project(service: Service[ProjectorSettings]) -> None:
+    """Project until the process is told to stop."""
+    settings = service.settings
+    projector = Projector(
+        log=service.log,
+        database=Database(url=settings.database_url.get_secret_value()),
+        meters=Meters(service.metrics.registry),
+        telemetry=service.telemetry,
+        batch_messages=settings.batch_messages,
+        standby_poll=settings.standby_poll,
+        verify_period=settings.verify_period,
+    )
+    # What was imported stays: the collector need not look at it again with every few batches.
+    gc.freeze()
+    service.probes.add("projection", projector.problem)
+    running = asyncio.create_task(projector.run())
+    stopping = asyncio.create_task(service.stopping.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    # A batch in flight is rolled back by Postgres and folded again by whoever comes next.
+    running.cancel()
+    await asyncio.gather(running, stopping, return_exceptions=True)
+
+
+def main() -> None:
+    """Run the projector."""
+    run_service("projector", ProjectorSettings, project)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Rebuilds or verifies the projection: `python -m slipway_projector.rebuild [--swap | --verify]`.
+
+The frame only: arguments, connections, and what is printed.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+import uvloop
+from slipway_chassis.connection import Connection
+from slipway_chassis.errors import SlipwayError
+from slipway_chassis.event_log import EventLog
+from slipway_chassis.settings import SettingsError
+
+from slipway_projector.rebuilding import Rebuild, discard, position, rebuilt
+from slipway_projector.settings import ProjectorSettings
+
+DEFAULT_SCHEMA: Final = "slipway_rebuilt"
+
+
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="slipway_projector.rebuild", description="Make the tables anew.")
+    parser.add_argument("--schema", default=DEFAULT_SCHEMA, help="where to; emptied first (%(default)s)")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--swap", action="store_true", help="then put them in the place of those in use")
+    how.add_argument("--verify", action="store_true", help="compare with those in use, then drop them")
+    return parser.parse_args(given)
+
+
+async def run(settings: ProjectorSettings, options: argparse.Namespace) -> int:
+    """Rebuild as the options say; return the exit code: 1 when `--verify` found differences."""
+    password = settings.nats_password
+    connection = await Connection.open(
+        url=settings.nats_url, user=settings.nats_user, password=password, name="slipway-projector rebuild"
+    )
+    try:
+        return await _run(EventLog(connection=connection), settings.database_url.get_secret_value(), options)
+    finally:
+        await connection.close()
+
+
+async def _run(log: EventLog, url: str, options: argparse.Namespace) -> int:
+    began = time.monotonic()
+    until = await position(url) if options.verify else None
+    async with rebuilt(log, url, schema=options.schema, until=until) as rebuild:
+        counts = await rebuild.counts()
+        lines = [f"{table}: {rows}" for table, rows in counts.items()]
+        _say(*lines, f"rebuilt into schema {options.schema} in {time.monotonic() - began:.1f} s")
+        if options.verify:
+            return await _verify(rebuild, url, options.schema)
+        if options.swap:
+            await rebuild.swap()
+            _say("the rebuilt tables are in use")
+    return 0
+
+
+async def _verify(rebuild: Rebuild, url: str, schema: str) -> int:
+    differences = await rebuild.differences()
+    _say(*(str(difference) for difference in differences))
+    _say(
+        "the tables in use differ from the log" if differences else "the tables in use are what the log says"
+    )
+    await discard(url, schema)
+    return 1 if differences else 0
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    options = arguments()
+    try:
+        return uvloop.run(run(ProjectorSettings.load(), options))
+    except (SettingsError, SlipwayError, ValueError, OSError, asyncpg.PostgresError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Makes the tables anew from the log, beside those in use, with the same fold.
+
+Never changes the tables in use, except to exchange them as a whole.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+from slipway_chassis.errors import SlipwayError
+from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
+from slipway_store.connections import connect, schema_name
+from slipway_store.migrate import revision, upgrade
+from slipway_store.schema import SCHEMA
+
+from slipway_projector.arrivals import reading
+from slipway_projector.comparison import Difference, compare, count
+from slipway_projector.database import Database
+from slipway_projector.ledger import Ledger
+from slipway_projector.logged import read
+
+_BATCH: Final = 1000
+_PATIENCE_SECONDS: Final = 0.02
+_REPLACED: Final = f"{SCHEMA}_replaced"
+
+
+class RebuildError(SlipwayError):
+    """The rebuild was refused before it changed anything."""
+
+
+async def catch_up(log: EventLog, ledger: Ledger, *, until: int | None = None) -> None:
+    """Fold the log behind the ledger's checkpoint to its present end, or to `until`."""
+    items = log.follow(start=After(ledger.checkpoint.sequence))
+    async with reading(items, most=2 * _BATCH) as arrivals:
+        while until is None or ledger.checkpoint.sequence < until:
+            batch = await arrivals.batch(_BATCH, patience=_PATIENCE_SECONDS)
+            stored = [item for item in batch if isinstance(item, Stored)]
+            wanted = [item for item in stored if until is None or item.sequence <= until]
+            if wanted:
+                await ledger.write([read(item) for item in wanted])
+            if len(wanted) < len(stored) or any(isinstance(item, CaughtUp) for item in batch):
+                return
+
+
+class Rebuild:
+    """Tables made from the log, in a schema of their own; use `rebuilt`."""
+
+    def __init__(self, *, log: EventLog, url: str, schema: str, ledger: Ledger) -> None:
+        self._log = log
+        self._url = url
+        self._schema = schema
+        self._ledger = ledger
+
+    async def counts(self) -> dict[str, int]:
+        """Return the number of rows per table."""
+        async with _connected(self._url) as connection:
+            return await count(connection, self._schema)
+
+    async def differences(self) -> list[Difference]:
+        """Compare with the tables in use, at one position of the log; their writer waits meanwhile."""
+        async with _connected(self._url) as connection, connection.transaction():
+            live = await _hold_writer(connection)
+            if live < self._ledger.checkpoint.sequence:
+                raise RebuildError(
+                    f"the tables in use stand at {live}, the rebuilt ones already at "
+                    f"{self._ledger.checkpoint.sequence}; let the projector catch up, and repeat"
+                )
+            await catch_up(self._log, self._ledger, until=live)
+            return await compare(connection, SCHEMA, self._schema)
+
+    async def swap(self) -> None:
+        """Put these tables in the place of those in use, in one transaction; readers see either.
+
+        The projector finds its checkpoint moved and begins again there.
+        """
+        async with _connected(self._url) as connection:
+            await connection.execute(f'drop schema if exists "{_REPLACED}" cascade')
+            async with connection.transaction():
+                if await revision(connection) is not None:
+                    await _hold_writer(connection)
+                    await catch_up(self._log, self._ledger)
+                    await connection.execute(f'alter schema "{SCHEMA}" rename to "{_REPLACED}"')
+                await connection.execute(f'alter schema "{self._schema}" rename to "{SCHEMA}"')
+            await connection.execute(f'drop schema if exists "{_REPLACED}" cascade')
+
+
+@asynccontextmanager
+async def rebuilt(
+    log: EventLog, url: str, *, schema: str, until: int | None = None
+) -> AsyncIterator[Rebuild]:
+    """Make the tables anew in `schema`, which is emptied first, from the whole log or up to `until`.
+
+    Raises:
+        RebuildError: `schema` is in use, is rebuilt by another process, or holds something else.
+    """
+    database = Database(url=url, schema=schema_name(schema))
+    async with _connected(url) as holder:
+        if not await database.become_writer(holder):
+            raise RebuildError(f"another process rebuilds into schema {schema!r}; let it end")
+        await _drop(holder, schema)
+        await upgrade(url, schema=schema)
+        async with database.connection() as connection:
+            ledger = await Ledger.open(connection)
+            await catch_up(log, ledger, until=until)
+            yield Rebuild(log=log, url=url, schema=schema, ledger=ledger)
+
+
+async def position(url: str) -> int:
+    """Return the position of the tables in use."""
+    async with _connected(url) as connection:
+        found: int | None = await connection.fetchval(f'select sequence from "{SCHEMA}".checkpoint')  # noqa: S608
+    return found or 0
+
+
+async def discard(url: str, schema: str) -> None:
+    """Drop rebuilt tables."""
+    async with _connected(url) as connection:
+        await _drop(connection, schema)
+
+
+async def _drop(connection: asyncpg.Connection, schema: str) -> None:
+    if schema == SCHEMA:
+        raise RebuildError(f"schema {schema!r} holds the tables in use; name another, and swap it in")
+    exists = await connection.fetchval("select 1 from pg_namespace where nspname = $1", schema)
+    if exists and await revision(connection, schema=schema) is None:
+        raise RebuildError(f"schema {schema!r} holds no tables of a projection; name another, or drop it")
+    await connection.execute(f'drop schema if exists "{schema}" cascade')
+
+
+async def _hold_writer(connection: asyncpg.Connection) -> int:
+    """Let the writer of the tables in use wait until this transaction ends; return its position.
+
+    A batch moves the checkpoint before it touches anything else: the writer waits there, holding nothing.
+    """
+    await connection.execute(f'lock table "{SCHEMA}".checkpoint in exclusive mode')
+    found: int | None = await connection.fetchval(f'select sequence from "{SCHEMA}".checkpoint')  # noqa: S608
+    return found or 0
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await connect(url, statement_seconds=600)
+    try:
+        yield connection
+    finally:
+        await connection.close()

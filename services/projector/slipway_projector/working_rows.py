@@ -1,0 +1,98 @@
+"""The rows that the fold works on, in memory: loaded once, changed by folds, taken to be written.
+
+Holds what the last batches touched; whoever uses it drops it after any failure, never repairs it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+import asyncpg
+from slipway_store.records import DEPLOYMENT, TARGET, Key, R, Record
+from slipway_store.rows import DeploymentRow
+
+from slipway_projector.folds.deployments import settled
+
+_MOST_KEPT: Final = 5000
+
+
+class WorkingRows:
+    """A cache of rows by record and key; a key that was looked for and not found is known as absent."""
+
+    def __init__(self) -> None:
+        self._known: dict[Record[Any], dict[Key, Any]] = defaultdict(dict)
+        self._changed: dict[Record[Any], set[Key]] = defaultdict(set)
+        self._targets_known = False
+
+    async def load(
+        self,
+        connection: asyncpg.Connection,
+        keys: Iterable[tuple[Record[Any], Key]],
+        *,
+        of_targets: Collection[str] = (),
+    ) -> None:
+        """Read what is not known yet: all targets, these rows, and all deployments of these targets."""
+        missing: dict[Record[Any], dict[Key, None]] = defaultdict(dict)
+        if not self._targets_known:
+            self._keep(TARGET, await connection.fetch(TARGET.select))
+            self._targets_known = True
+        for record, key in keys:
+            if key not in self._known[record]:
+                missing[record][key] = None
+        for record, wanted in missing.items():
+            self._known[record].update(wanted)
+            columns = [list(column) for column in zip(*wanted, strict=True)]
+            self._keep(record, await connection.fetch(record.select_keys, *columns))
+        if of_targets:
+            query = f"{DEPLOYMENT.select} where target = any($1::text[])"
+            self._keep(DEPLOYMENT, await connection.fetch(query, list(of_targets)))
+
+    def _keep(self, record: Record[Any], found: Iterable[asyncpg.Record]) -> None:
+        known = self._known[record]
+        for each in found:
+            row = record.read(each)
+            key = record.key_of(row)
+            # A row in memory is never older than its table.
+            if known.get(key) is None:
+                known[key] = row
+
+    def get(self, record: Record[R], key: Key) -> R | None:
+        """Return a loaded row; None where there is none.
+
+        Raises:
+            KeyError: it was not loaded.
+        """
+        row: R | None = self._known[record][key]
+        return row
+
+    def put(self, record: Record[R], key: Key, row: R) -> None:
+        """Replace the row of a key."""
+        self._known[record][key] = row
+        self._changed[record].add(key)
+
+    def deployments_on(self, target: str) -> list[tuple[Key, DeploymentRow]]:
+        """Return the loaded deployments of a target by their keys."""
+        rows = self._known[DEPLOYMENT].items()
+        return [(key, row) for key, row in rows if row is not None and row.target == target]
+
+    def changed(self) -> list[tuple[Record[Any], list[Any]]]:
+        """Return what was put since the last `settle`, the status of deployments derived."""
+        lost = self._lost_targets()
+        deployments = self._known[DEPLOYMENT]
+        for key in self._changed[DEPLOYMENT]:
+            deployments[key] = settled(deployments[key], lost)
+        return [
+            (record, [self._known[record][key] for key in keys])
+            for record, keys in self._changed.items()
+            if keys
+        ]
+
+    def _lost_targets(self) -> Collection[str]:
+        return {row.name for row in self._known[TARGET].values() if row is not None and row.lost_since}
+
+    def settle(self) -> None:
+        """Note that everything was written; forget rows when there are many."""
+        self._changed.clear()
+        for record, known in self._known.items():
+            if record is not TARGET and len(known) > _MOST_KEPT:
+                known.clear()

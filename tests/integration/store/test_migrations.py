@@ -1,0 +1,108 @@
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from servers import PostgresServer
+from slipway_store import alembic_commands
+from slipway_store.connections import connect
+from slipway_store.migrate import revision, upgrade
+from slipway_store.schema import HEAD, SCHEMA
+from slipway_store.tables import METADATA
+
+TABLES = {*METADATA.tables, "alembic_version"}
+
+
+@pytest.fixture
+async def url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """An empty database."""
+    name = f"empty_{secrets.token_hex(6)}"
+    admin = await asyncpg.connect(postgres_server.url())
+    await admin.execute(f'create database "{name}"')
+    yield postgres_server.url(name)
+    await admin.execute(f'drop database "{name}" with (force)')
+    await admin.close()
+
+
+async def tables(url: str, schema: str = SCHEMA) -> set[str]:
+    connection = await connect(url)
+    try:
+        found = await connection.fetch("select tablename from pg_tables where schemaname = $1", schema)
+        return {row[0] for row in found}
+    finally:
+        await connection.close()
+
+
+async def test_an_upgrade_makes_what_the_tables_say_and_a_repetition_nothing(url: str) -> None:
+    first = await upgrade(url)
+    second = await upgrade(url)
+
+    assert (first, second) == (True, False)
+    assert await tables(url) == TABLES
+    await alembic_commands.check(url, SCHEMA)
+
+
+async def test_up_down_and_up_again_leaves_the_same_tables(url: str) -> None:
+    await upgrade(url)
+
+    await alembic_commands.downgrade(url, SCHEMA, "base")
+    after_down = await tables(url)
+    await upgrade(url)
+
+    assert after_down == {"alembic_version"}
+    assert await tables(url) == TABLES
+    await alembic_commands.check(url, SCHEMA)
+
+
+async def test_check_sees_a_table_that_no_migration_makes(url: str) -> None:
+    await upgrade(url)
+    connection = await connect(url)
+    await connection.execute("alter table build drop column label")
+    await connection.close()
+
+    with pytest.raises(Exception, match="New upgrade operations detected"):
+        await alembic_commands.check(url, SCHEMA)
+
+
+async def test_three_racers_on_an_empty_database_all_end_well(url: str) -> None:
+    outcomes = await asyncio.gather(*(alembic_commands.upgrade(url, SCHEMA) for _ in range(3)))
+
+    assert outcomes == [None, None, None]
+    assert await tables(url) == TABLES
+
+
+async def test_another_schema_gets_tables_of_its_own(url: str) -> None:
+    await upgrade(url)
+
+    await upgrade(url, schema="beside")
+
+    assert await tables(url, "beside") == TABLES
+    await alembic_commands.check(url, "beside")
+    connection = await connect(url, schema="beside")
+    assert await revision(connection, schema="beside") == HEAD
+    assert await revision(connection, schema="nowhere") is None
+    await connection.close()
+
+
+async def test_a_table_in_use_delays_no_upgrade_forever(url: str) -> None:
+    def drop_build(config: Config) -> None:
+        config.attributes["connection"].exec_driver_sql("drop table build")
+
+    await upgrade(url)
+    connection = await connect(url)
+
+    async with connection.transaction():
+        await connection.execute("lock table build in access share mode")
+        with pytest.raises(Exception, match="lock timeout"):
+            await alembic_commands.run(url, SCHEMA, drop_build, lock_timeout=timedelta(milliseconds=50))
+
+    await connection.close()
+    assert await tables(url) == TABLES
+
+
+def test_the_known_head_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(alembic_commands.config()).get_current_head() == HEAD
