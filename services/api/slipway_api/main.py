@@ -6,10 +6,10 @@ import socket
 from collections.abc import Generator
 from typing import Final
 
-import structlog
 import uvicorn
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.logs import get_logger
 from slipway_chassis.process import Service, run_service
 from slipway_contracts.topology import LOG_LINES
 from slipway_store.queries import open_reads
@@ -22,7 +22,7 @@ from slipway_api.services import Deps
 from slipway_api.settings import ApiSettings
 
 _GRACE_SECONDS: Final = 3
-_log: Final = structlog.get_logger()
+_log: Final = get_logger()
 
 
 class _Server(uvicorn.Server):
@@ -39,7 +39,8 @@ async def serve(service: Service[ApiSettings]) -> None:
     settings = service.settings
     log = EventLog(
         connection=service.connection,
-        publish_timeout=settings.publish_timeout.total_seconds(),
+        publish_timeout=settings.log_timeout.total_seconds(),
+        read_timeout=settings.log_timeout.total_seconds(),
         telemetry=service.telemetry,
     )
     reads = await open_reads(settings.database_url.get_secret_value())

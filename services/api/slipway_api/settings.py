@@ -15,8 +15,8 @@ class ApiSettings(ServiceSettings):
     gateway_url: str = Field(
         default="http://127.0.0.1:8000", description="Base of the endpoints' URLs, without a final slash."
     )
-    publish_timeout: timedelta = Field(
-        default=timedelta(seconds=5), description="Longest wait for the log to confirm a command."
+    log_timeout: timedelta = Field(
+        default=timedelta(seconds=5), description="Longest wait for an answer of the log."
     )
     projection_timeout: timedelta = Field(
         default=timedelta(seconds=2), description="Longest wait of `at_least` for the projection."

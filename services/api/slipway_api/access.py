@@ -1,0 +1,80 @@
+"""Keys, users and roles: who may do what where. Holds no state and reads nothing."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from slipway_contracts.events import RoleGrant
+from slipway_contracts.names import derived_id
+
+from slipway_api import problems
+
+KEY_PREFIX: Final = "slw_"
+ANY_GROUP: Final = "*"
+_KEY_BYTES: Final = 32
+
+
+class Role(IntEnum):
+    """Each role may do what the ones before it may."""
+
+    VIEWER = 1
+    DEPLOYER = 2
+    ADMIN = 3
+
+    @property
+    def word(self) -> str:
+        """The role as users write it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Who a request comes from."""
+
+    key: str
+    user: str
+    grants: tuple[RoleGrant, ...]
+
+    def role_in(self, group: str) -> Role | None:
+        """Return the highest role in this group."""
+        return max(self._roles(group), default=None)
+
+    def require(self, role: Role, group: str) -> None:
+        """Refuse what the key has no role for.
+
+        Raises:
+            RoleMissingError: with the role that is needed.
+        """
+        has = self.role_in(group)
+        if has is not None and has >= role:
+            return
+        where = "all groups" if group == ANY_GROUP else f"group {group}"
+        raise problems.RoleMissingError(
+            f"This needs the role {role.word} in {where}; your key has {has.word if has else 'none'} there.",
+            hint="Ask an admin of this installation for a key with that role.",
+            group=group,
+            role_needed=role.word,
+            role=has.word if has else None,
+            user=self.user,
+        )
+
+    def _roles(self, group: str) -> Iterable[Role]:
+        return (Role[each.role.upper()] for each in self.grants if each.group in {ANY_GROUP, group})
+
+
+def new_key() -> str:
+    """Return a fresh key with 256 random bits."""
+    return KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+
+
+def digest_of(key: str) -> str:
+    """Return what the log keeps of a key."""
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def key_id(digest: str) -> str:
+    """Return the id of the key with this digest."""
+    return derived_id("key", digest)

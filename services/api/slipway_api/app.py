@@ -1,0 +1,66 @@
+"""The HTTP application: routes, errors, and the frame around them."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
+
+from slipway_api import failures
+from slipway_api.frame import Frame, Gate
+from slipway_api.routes import artifacts, deployments, events, history, installation, logs, operations
+from slipway_api.services import Deps, Services
+from slipway_api.views import Problem
+
+VERSION: Final = "0.1.0"
+_DESCRIPTION: Final = """\
+Deploys models and tells what became of them.
+
+Every mutation answers 202 with an operation once its command is in the log; an `Idempotency-Key` makes
+repeats harmless, `Prefer: wait=N` waits for the end, `dry_run=true` only checks. Errors are RFC 9457
+problem documents with a stable `reason` and a `hint`.
+"""
+
+
+class _Application(FastAPI):
+    """FastAPI whose OpenAPI document names the problem schema and the bearer key."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            components = document.setdefault("components", {})
+            schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            components["schemas"] |= {**schema.pop("$defs", {}), "Problem": schema}
+            components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{"key": []}]
+            self.openapi_schema = document
+        return self.openapi_schema
+
+
+def make_routes() -> FastAPI:
+    """Return the application without its services: enough to describe it."""
+    app = _Application(
+        title="Slipway",
+        version=VERSION,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+    )
+    for part in (installation, artifacts, deployments, history, operations, events, logs):
+        app.include_router(part.router, prefix="/v1")
+    failures.install(app)
+    return app
+
+
+def make_app(deps: Deps) -> ASGIApp:
+    """Return the application, ready to serve."""
+    app = make_routes()
+    app.state.services = Services.of(deps)
+    gate = Gate(app, directory=deps.directory, largest_body=deps.settings.max_body_bytes)
+    return Frame(gate, telemetry=deps.telemetry, metrics=deps.metrics)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

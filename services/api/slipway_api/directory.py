@@ -1,0 +1,101 @@
+"""Keys, groups and targets of the installation, followed from the log into memory.
+
+The log is their only home: a restart reads them again. Decides nothing about what a key may do.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from slipway_chassis.event_log import After, CaughtUp, EventLog
+from slipway_chassis.stored import Stored
+from slipway_contracts import subjects
+from slipway_contracts.events import (
+    GroupConfigured,
+    KeyConfigured,
+    TargetAnnounced,
+    TargetFound,
+    TargetLost,
+)
+
+from slipway_api.access import Principal, digest_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetKnown:
+    """A target as its monitor announced it, and whether a monitor still holds it."""
+
+    announced: TargetAnnounced
+    lost: bool = False
+
+
+class Directory:
+    """Answers from memory once `caught_up` is set; before, it knows less than there is."""
+
+    def __init__(self, *, log: EventLog) -> None:
+        self.caught_up = asyncio.Event()
+        self._log = log
+        self._keys: dict[str, KeyConfigured] = {}
+        self._groups: dict[str, GroupConfigured] = {}
+        self._targets: dict[str, TargetKnown] = {}
+        self._applied = 0
+        self._moved = asyncio.Condition()
+
+    async def run(self) -> None:
+        """Follow the log until cancelled."""
+        async for item in self._log.follow(subjects.INSTALLATION_EVENTS, start=After(0)):
+            match item:
+                case CaughtUp():
+                    self.caught_up.set()
+                case Stored():
+                    await self._apply(item)
+
+    async def applied(self, sequence: int) -> None:
+        """Wait until the message of this sequence is known here."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._applied >= sequence)
+
+    def principal(self, key: str) -> Principal | None:
+        """Return who holds this key; None for one that is unknown or revoked."""
+        known = self._keys.get(digest_of(key))
+        if known is None or known.revoked:
+            return None
+        return Principal(key=known.key, user=known.user, grants=known.grants)
+
+    def valid_keys(self) -> Sequence[KeyConfigured]:
+        """Return all keys that are not revoked."""
+        return sorted((key for key in self._keys.values() if not key.revoked), key=lambda key: key.user)
+
+    def has_group(self, name: str) -> bool:
+        """Say whether the group was configured."""
+        return name in self._groups
+
+    def groups(self) -> Sequence[GroupConfigured]:
+        """Return all groups by name."""
+        return [self._groups[name] for name in sorted(self._groups)]
+
+    def target(self, name: str) -> TargetKnown | None:
+        """Return the target of this name."""
+        return self._targets.get(name)
+
+    def targets(self) -> Sequence[TargetKnown]:
+        """Return all targets by name."""
+        return [self._targets[name] for name in sorted(self._targets)]
+
+    async def _apply(self, stored: Stored) -> None:
+        match stored.message:
+            case KeyConfigured() as key:
+                self._keys[key.digest] = key
+            case GroupConfigured() as group:
+                self._groups[group.group] = group
+            case TargetAnnounced() as announced:
+                self._targets[announced.target] = TargetKnown(announced=announced)
+            case TargetLost(target=name) if name in self._targets:
+                self._targets[name] = replace(self._targets[name], lost=True)
+            case TargetFound(target=name) if name in self._targets:
+                self._targets[name] = replace(self._targets[name], lost=False)
+            case _:
+                pass
+        async with self._moved:
+            self._applied = stored.sequence
+            self._moved.notify_all()

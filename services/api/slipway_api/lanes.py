@@ -1,0 +1,56 @@
+"""A deployment's lane of commands in the log: what was last asked of it, and at which sequence.
+
+Reads the log only, so that it is never behind what was confirmed to a client.
+"""
+
+from dataclasses import dataclass
+
+from slipway_chassis.event_log import EventLog
+from slipway_chassis.stored import Stored
+from slipway_contracts import subjects
+from slipway_contracts.commands import Cancel, Delete, Stop
+from slipway_contracts.lifecycle import Wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """What the commands of one deployment say.
+
+    Attributes:
+        last: sequence of the last command, the deployment's ETag; 0: there never was one.
+        asked: what the commands ask for; None: there never was one.
+    """
+
+    last: int
+    asked: Wanted | None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a deployment that was not deleted."""
+        return self.asked is not None and self.asked is not Wanted.DELETED
+
+
+async def load_lane(log: EventLog, group: str, deployment: str) -> Lane:
+    """Read the lane of one deployment."""
+    commands = subjects.deployer_commands(group, deployment)
+    last = await log.last(commands)
+    if last is None:
+        return Lane(last=0, asked=None)
+    asked = _asked(last)
+    if asked is None:
+        latest = await log.last_per_subject(commands)
+        asked = next(filter(None, map(_asked, reversed(latest))), Wanted.RUNNING)
+    return Lane(last=last.sequence, asked=asked)
+
+
+def _asked(stored: Stored) -> Wanted | None:
+    """Return what a command asks for; a cancel asks for nothing new."""
+    match stored.message:
+        case Cancel():
+            return None
+        case Stop():
+            return Wanted.STOPPED
+        case Delete():
+            return Wanted.DELETED
+        case _:
+            return Wanted.RUNNING

@@ -1,0 +1,150 @@
+"""Log lines of builds and replicas from the log stream: the last ones, those since a time, those to come.
+
+Lines age; what is gone is not told. A dead replica's tail is also in its fact, which stays.
+"""
+
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pydantic import ValidationError
+from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
+from slipway_contracts import subjects
+from slipway_contracts.log_lines import LogLines
+from slipway_store.connections import DatabaseUnavailableError
+from slipway_store.queries import Reads
+
+from slipway_api.views import ReplicaLine
+
+_FIRST_WINDOW: Final = 256
+_GROWTH: Final = 16
+_ASK_AGAIN_SECONDS: Final = 0.5
+_WORKLOAD_SUBJECT: Final = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """Which lines.
+
+    Attributes:
+        subject: filter of the log stream.
+        tail: at most this many of those that are there.
+        since: none that were read before.
+        follow: go on with those to come.
+        endpoint: only of this endpoint.
+    """
+
+    subject: str
+    tail: int
+    since: datetime | None = None
+    follow: bool = False
+    endpoint: str | None = None
+
+
+class LogReading:
+    """Reads log lines.
+
+    Args:
+        lines: the log stream.
+        reads: knows the endpoints of workloads.
+    """
+
+    def __init__(self, *, lines: EventLog, reads: Reads) -> None:
+        self._lines = lines
+        self._reads = reads
+
+    async def read(self, wish: Wish) -> AsyncGenerator[list[ReplicaLine]]:
+        """Return lines in the order in which they came, in batches; until cancelled if they are followed."""
+        endpoints = _Endpoints(reads=self._reads, wish=wish)
+        existing, position = await self._existing(wish, endpoints)
+        if existing:
+            yield existing
+        if not wish.follow:
+            return
+        async with aclosing(self._lines.follow(wish.subject, start=After(position))) as items:
+            async for item in items:
+                if isinstance(item, Stored) and (found := await endpoints.lines(item)):
+                    yield found
+
+    async def _existing(self, wish: Wish, endpoints: "_Endpoints") -> tuple[list[ReplicaLine], int]:
+        """Return the last lines and the position behind them.
+
+        The stream holds the lines of all deployments, so how far back to begin is found by widening.
+        """
+        end = await self._lines.end()
+        window = _FIRST_WINDOW
+        while True:
+            begin = max(0, end - window)
+            found = deque[ReplicaLine](maxlen=wish.tail)
+            seen, position = 0, end
+            async with aclosing(self._lines.follow(wish.subject, start=After(begin))) as items:
+                async for item in items:
+                    if isinstance(item, CaughtUp):
+                        position = item.sequence
+                        break
+                    lines = await endpoints.lines(item)
+                    seen += len(lines)
+                    found.extend(lines)
+            reaches_back = wish.since is not None and (oldest := endpoints.oldest) and oldest < wish.since
+            if begin == 0 or seen >= wish.tail or reaches_back:
+                return list(found), position
+            window *= _GROWTH
+
+
+class _Endpoints:
+    """Turns messages into lines that name replica and endpoint; remembers which workload is which."""
+
+    def __init__(self, *, reads: Reads, wish: Wish) -> None:
+        self.oldest: datetime | None = None
+        self._reads = reads
+        self._wish = wish
+        self._known: Mapping[str, str] = {}
+        self._asked_at = -_ASK_AGAIN_SECONDS
+
+    async def lines(self, stored: Stored) -> list[ReplicaLine]:
+        workload, replica = _author(stored.subject)
+        endpoint = await self._endpoint(stored.subject, workload) if workload else None
+        if self._wish.endpoint is not None and endpoint != self._wish.endpoint:
+            return []
+        found = list(_lines(stored.data, replica, endpoint))
+        if found and (self.oldest is None or found[0].at < self.oldest):
+            self.oldest = found[0].at
+        since = self._wish.since
+        return [line for line in found if since is None or line.at >= since]
+
+    async def _endpoint(self, subject: str, workload: str) -> str | None:
+        # A new replica's lines may come before the projection knows its workload.
+        if workload not in self._known and time.monotonic() - self._asked_at >= _ASK_AGAIN_SECONDS:
+            self._asked_at = time.monotonic()
+            self._known = await self._load(*subjects.owner_of(subject))
+        return self._known.get(workload)
+
+    async def _load(self, group: str, deployment: str) -> Mapping[str, str]:
+        try:
+            rows = await self._reads.replicas(group, deployment, ended=True)
+        except DatabaseUnavailableError:
+            if self._wish.endpoint is not None:
+                raise
+            return self._known
+        return {row.workload: row.endpoint for row in rows}
+
+
+def _author(subject: str) -> tuple[str | None, str | None]:
+    """Return workload and replica of a subject of the log stream; (None, None): a build's."""
+    tokens = subject.split(".")
+    if len(tokens) < _WORKLOAD_SUBJECT:
+        return None, None
+    return tokens[5], tokens[6]
+
+
+def _lines(body: bytes, replica: str | None, endpoint: str | None) -> Iterable[ReplicaLine]:
+    try:
+        lines = LogLines.model_validate_json(body).lines
+    except ValidationError:
+        return
+    for line in lines:
+        yield ReplicaLine(at=line.at, stream=line.stream, text=line.text, replica=replica, endpoint=endpoint)

@@ -1,0 +1,200 @@
+"""What was made of a deployment: builds, versions, releases."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query
+from slipway_contracts.lifecycle import BuildState, ReleaseState
+from starlette.responses import Response
+
+from slipway_api import problems, refusals
+from slipway_api.paging import page
+from slipway_api.queries import release
+from slipway_api.requests import BuildBody
+from slipway_api.routes.answers import ACCEPTED, Replying, mutation_responses, read_responses
+from slipway_api.routes.parameters import (
+    Api,
+    Asking,
+    BuildPath,
+    DeploymentPath,
+    Part,
+    Reached,
+    ReadableGroup,
+    VersionPath,
+    WritableGroup,
+)
+from slipway_api.views import Build, Page, Release, Version
+
+router: Final = APIRouter(prefix="/groups/{group}/deployments/{deployment}", dependencies=[])
+_LARGEST_NUMBER: Final = 2**31 - 1
+
+
+@router.post(
+    "/builds",
+    **ACCEPTED,
+    responses=mutation_responses(problems.SourceMissingError),
+    tags=["builds"],
+    summary="Build a version",
+)
+async def create_build(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    body: BuildBody,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+) -> Response:
+    """Makes a version from an uploaded source and deploys nothing; the deployment need not exist yet.
+
+    The id of the operation is the id of the build, and of its version.
+    """
+    return await reply(await api.commands.build(ask, group, deployment, body))
+
+
+@router.get(
+    "/builds", dependencies=[Reached], responses=read_responses(), tags=["builds"], summary="List the builds"
+)
+async def list_builds(
+    *,
+    cut: Part,
+    group: ReadableGroup,
+    deployment: DeploymentPath,
+    api: Api,
+    state: Annotated[list[BuildState] | None, Query(description="Only these states.")] = None,
+) -> Page[Build]:
+    """Lists the builds of a deployment, the newest first."""
+    before = cut.behind()
+    return await page(
+        lambda limit: api.queries.rows.builds(
+            groups=[group],
+            deployment=deployment,
+            states=state,
+            before=before,
+            limit=limit,
+        ),
+        cut,
+        key=lambda row: (row.accepted,),
+        view=Build.model_validate,
+    )
+
+
+@router.get(
+    "/builds/{build}",
+    dependencies=[Reached],
+    responses=read_responses(problems.BuildNotFoundError),
+    tags=["builds"],
+    summary="Show a build",
+)
+async def get_build(*, group: ReadableGroup, deployment: DeploymentPath, build: BuildPath, api: Api) -> Build:
+    """Shows the steps of a build, and why it failed."""
+    row = await api.queries.rows.build(build)
+    if row is None or (row.group, row.deployment) != (group, deployment):
+        raise refusals.build_not_found(group, deployment, build)
+    return Build.model_validate(row)
+
+
+@router.post(
+    "/builds/{build}/cancel",
+    **ACCEPTED,
+    responses=mutation_responses(problems.BuildNotFoundError, problems.BuildEndedError),
+    tags=["builds"],
+    summary="Cancel a build",
+)
+async def cancel_build(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    build: BuildPath,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+) -> Response:
+    """Ends a build at once; a deploy that waits for it ends too."""
+    return await reply(await api.commands.cancel_build(ask, group, deployment, build))
+
+
+@router.get(
+    "/versions",
+    dependencies=[Reached],
+    responses=read_responses(),
+    tags=["versions"],
+    summary="List the versions",
+)
+async def list_versions(
+    *,
+    cut: Part,
+    group: ReadableGroup,
+    deployment: DeploymentPath,
+    api: Api,
+) -> Page[Version]:
+    """Lists the versions of a deployment, the newest first."""
+    before = cut.behind()
+    return await page(
+        lambda limit: api.queries.rows.versions(group, deployment, before=before, limit=limit),
+        cut,
+        key=lambda row: (row.sequence,),
+        view=lambda row: Version.model_validate(row.body),
+    )
+
+
+@router.get(
+    "/versions/{version}",
+    dependencies=[Reached],
+    responses=read_responses(problems.VersionNotFoundError),
+    tags=["versions"],
+    summary="Show a version",
+)
+async def get_version(
+    *, group: ReadableGroup, deployment: DeploymentPath, version: VersionPath, api: Api
+) -> Version:
+    """Shows a version by its label or id."""
+    row = await api.queries.rows.version(group, deployment, version)
+    if row is None:
+        raise refusals.version_not_found(group, deployment, version)
+    return Version.model_validate(row.body)
+
+
+@router.get(
+    "/releases",
+    dependencies=[Reached],
+    responses=read_responses(),
+    tags=["releases"],
+    summary="List the releases",
+)
+async def list_releases(
+    *,
+    cut: Part,
+    group: ReadableGroup,
+    deployment: DeploymentPath,
+    api: Api,
+    state: Annotated[list[ReleaseState] | None, Query(description="Only these states.")] = None,
+) -> Page[Release]:
+    """Lists the releases of a deployment, the newest first: its history."""
+    before = cut.behind()
+    return await page(
+        lambda limit: api.queries.rows.releases(group, deployment, states=state, before=before, limit=limit),
+        cut,
+        key=lambda row: (row.number,),
+        view=release,
+    )
+
+
+@router.get(
+    "/releases/{number}",
+    dependencies=[Reached],
+    responses=read_responses(problems.ReleaseNotFoundError),
+    tags=["releases"],
+    summary="Show a release",
+)
+async def get_release(
+    *,
+    group: ReadableGroup,
+    deployment: DeploymentPath,
+    number: Annotated[int, Path(ge=1, le=_LARGEST_NUMBER, description="Number of the release.")],
+    api: Api,
+) -> Release:
+    """Shows a release with its complete configuration, and why it failed."""
+    row = await api.queries.rows.release(group, deployment, number)
+    if row is None:
+        raise refusals.release_not_found(group, deployment, number)
+    return release(row)

@@ -1,0 +1,129 @@
+"""Log lines of builds and replicas, as lines of JSON or as server-sent events."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import AwareDatetime
+from slipway_contracts import subjects
+from slipway_contracts.names import EndpointName, ReplicaId
+from starlette.responses import Response
+
+from slipway_api import problems, refusals
+from slipway_api.log_reading import Wish
+from slipway_api.routes.answers import read_responses
+from slipway_api.routes.parameters import Api, BuildPath, DeploymentPath, Reached, ReadableGroup
+from slipway_api.services import Services
+from slipway_api.streaming import EVENT_STREAM, NDJSON, ByteStream
+from slipway_api.views import ReplicaLine
+
+router: Final = APIRouter(prefix="/groups/{group}/deployments/{deployment}", tags=["logs"])
+_DEFAULT_TAIL: Final = 1000
+_LARGEST_TAIL: Final = 100_000
+_LINES: Final[dict[str, Any]] = {
+    "description": "One JSON object per line, a `ReplicaLine`; or, with `Accept: text/event-stream`, "
+    "an event `line` each.",
+    "content": {NDJSON: {"schema": {"type": "string"}}, EVENT_STREAM: {"schema": {"type": "string"}}},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Extent:
+    """Which lines a client wants, and how."""
+
+    tail: int
+    since: datetime | None
+    follow: bool
+    as_events: bool
+
+
+async def _extent(
+    *,
+    tail: Annotated[
+        int, Query(ge=0, le=_LARGEST_TAIL, description="Most lines of those that are there.")
+    ] = _DEFAULT_TAIL,
+    since: Annotated[AwareDatetime | None, Query(description="None that were read before, RFC 3339.")] = None,
+    follow: Annotated[bool, Query(description="Go on with lines to come, until you leave.")] = False,
+    accept: Annotated[str, Header()] = NDJSON,
+) -> _Extent:
+    return _Extent(tail=tail, since=since, follow=follow, as_events=EVENT_STREAM in accept)
+
+
+Extent = Annotated[_Extent, Depends(_extent)]
+
+
+@router.get(
+    "/builds/{build}/log",
+    dependencies=[Reached],
+    response_class=Response,
+    responses={200: _LINES, **read_responses(problems.BuildNotFoundError)},
+    summary="Read the log of a build",
+)
+async def get_build_log(
+    *,
+    group: ReadableGroup,
+    deployment: DeploymentPath,
+    build: BuildPath,
+    api: Api,
+    extent: Extent,
+) -> Response:
+    """Tells what the build wrote, and with `follow` what it writes."""
+    row = await api.queries.rows.build(build)
+    if row is None or (row.group, row.deployment) != (group, deployment):
+        raise refusals.build_not_found(group, deployment, build)
+    subject = subjects.build_log(group, deployment, build)
+    return _answer(api, subject, extent)
+
+
+@router.get(
+    "/logs",
+    dependencies=[Reached],
+    response_class=Response,
+    responses={200: _LINES, **read_responses(problems.DeploymentNotFoundError)},
+    summary="Read the log of replicas",
+)
+async def get_deployment_logs(
+    *,
+    group: ReadableGroup,
+    deployment: DeploymentPath,
+    api: Api,
+    replica: Annotated[ReplicaId | None, Query(description="Only of this replica.")] = None,
+    endpoint: Annotated[EndpointName | None, Query(description="Only of this endpoint.")] = None,
+    extent: Extent,
+) -> Response:
+    """Tells what the replicas of all releases wrote, and with `follow` what they write."""
+    if await api.queries.rows.deployment(group, deployment) is None:
+        raise refusals.deployment_not_found(group, deployment, deleted=False)
+    subject = subjects.replica_log(group, deployment, "*", replica or "*")
+    return _answer(api, subject, extent, endpoint)
+
+
+def _answer(api: Services, subject: str, extent: _Extent, endpoint: str | None = None) -> Response:
+    wish = Wish(
+        subject=subject,
+        tail=extent.tail,
+        since=extent.since,
+        follow=extent.follow,
+        endpoint=endpoint,
+    )
+    return ByteStream(
+        partial(_chunks, api, wish, as_events=extent.as_events),
+        media_type=EVENT_STREAM if extent.as_events else NDJSON,
+        stopping=api.stopping,
+    )
+
+
+async def _chunks(api: Services, wish: Wish, *, as_events: bool) -> AsyncGenerator[bytes]:
+    form = b"event: line\ndata: %s\n\n" if as_events else b"%s\n"
+    async with aclosing(api.log_reading.read(wish)) as batches:
+        async for lines in batches:
+            yield b"".join(form % _encoded(line) for line in lines)
+
+
+def _encoded(line: ReplicaLine) -> bytes:
+    return json.dumps(line.model_dump(mode="json", exclude_none=True)).encode()

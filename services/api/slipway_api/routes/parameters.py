@@ -1,0 +1,172 @@
+"""What routes take from a request: who asks, in which group, under which conditions, for which page."""
+
+import json
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Header, Path, Query, Request
+from slipway_chassis.telemetry import current_traceparent
+from slipway_contracts.names import DeploymentId, Digest, GroupName, Label, OperationId
+
+from slipway_api import problems
+from slipway_api.access import ANY_GROUP, Principal, Role
+from slipway_api.idempotency import Ask, command_id, request_digest
+from slipway_api.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE, Cut
+from slipway_api.services import Services
+
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])", re.IGNORECASE)
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+async def _caller(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    return principal
+
+
+Api = Annotated[Services, Depends(_services)]
+Caller = Annotated[Principal, Depends(_caller)]
+_GroupPath = Annotated[GroupName, Path(description="Group that owns the deployment.", examples=["default"])]
+
+
+def _known(group: str, services: Services) -> str:
+    if services.directory.has_group(group):
+        return group
+    raise problems.GroupNotFoundError(
+        f"There is no group {group}.", hint="List yours with GET /v1/groups.", group=group
+    )
+
+
+async def _readable(group: _GroupPath, caller: Caller, services: Api) -> str:
+    caller.require(Role.VIEWER, group)
+    return _known(group, services)
+
+
+async def _writable(group: _GroupPath, caller: Caller, services: Api) -> str:
+    caller.require(Role.DEPLOYER, group)
+    return _known(group, services)
+
+
+async def _admin(caller: Caller) -> Principal:
+    caller.require(Role.ADMIN, ANY_GROUP)
+    return caller
+
+
+ReadableGroup = Annotated[str, Depends(_readable)]
+WritableGroup = Annotated[str, Depends(_writable)]
+Admin = Annotated[Principal, Depends(_admin)]
+DeploymentPath = Annotated[DeploymentId, Path(description="Id of the deployment.", examples=["digits"])]
+OperationPath = Annotated[OperationId, Path(description="Id of the operation.")]
+BuildPath = Annotated[OperationId, Path(description="Id of the build.")]
+KeyPath = Annotated[OperationId, Path(description="Id of the key.")]
+DigestPath = Annotated[Digest, Path(description="SHA-256 of the bytes.")]
+VersionPath = Annotated[Label, Path(description="Label or id of the version.")]
+GroupFilter = Annotated[GroupName | None, Query(description="Only this group; default: all you may see.")]
+DeploymentFilter = Annotated[DeploymentId | None, Query(description="Only this deployment.")]
+AtLeast = Annotated[
+    int | None,
+    Query(ge=0, le=2**63 - 1, description="Answer from this sequence of the log on; waits briefly for it."),
+]
+
+
+async def _cut(
+    page_size: Annotated[
+        int, Query(ge=1, le=LARGEST_PAGE, description="Most items of the page.")
+    ] = DEFAULT_PAGE_SIZE,
+    page_token: Annotated[
+        str | None, Query(max_length=1024, description="`next_page_token` of the page before.")
+    ] = None,
+) -> Cut:
+    return Cut(size=page_size, token=page_token)
+
+
+Part = Annotated[Cut, Depends(_cut)]
+
+
+async def _reached(services: Api, at_least: AtLeast = None) -> None:
+    await services.queries.reach(at_least)
+
+
+Reached = Depends(_reached)
+
+
+def visible(caller: Principal, group: str | None) -> list[str] | None:
+    """Return the groups whose things the caller may list; None: all.
+
+    Raises:
+        RoleMissingError: the group asked for is not among them.
+    """
+    if group is not None:
+        caller.require(Role.VIEWER, group)
+        return [group]
+    names = {grant.group for grant in caller.grants}
+    return None if ANY_GROUP in names else sorted(names)
+
+
+async def _asking(
+    request: Request,
+    caller: Caller,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            description="A repeat with the same key and body is the same operation, never a second one.",
+        ),
+    ] = None,
+    if_match: Annotated[
+        str | None, Header(description="ETag of the deployment: do it only if no other command came since.")
+    ] = None,
+    dry_run: Annotated[bool, Query(description="Check everything and answer the plan; do nothing.")] = False,
+) -> Ask:
+    route = f"{request.method} {request.url.path}"
+    return Ask(
+        caller=caller,
+        id=command_id(caller, route, idempotency_key),
+        digest=request_digest(route, _document(await request.body())),
+        repeatable=idempotency_key is not None,
+        if_match=_sequence(if_match),
+        dry_run=dry_run,
+        traceparent=current_traceparent(),
+    )
+
+
+def _document(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Return the body as JSON; a route that reads no body does not mind what it is."""
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        return body.hex()
+
+
+Asking = Annotated[Ask, Depends(_asking)]
+
+
+def _sequence(if_match: str | None) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tag = if_match.strip().removeprefix("W/").strip('"')
+    if tag.isascii() and tag.isdigit() and len(tag) < len(str(2**63)):
+        return int(tag)
+    raise problems.InvalidRequestError(
+        "If-Match is no ETag of a deployment.",
+        hint='Give the ETag of GET …/deployments/{deployment} as it is, as "42".',
+        errors=[{"pointer": "If-Match", "detail": "must be one quoted number", "code": "etag"}],
+    )
+
+
+async def _patience(
+    services: Api,
+    prefer: Annotated[
+        str | None, Header(description="`wait=N`: wait up to N seconds for the end.", examples=["wait=30"])
+    ] = None,
+) -> timedelta | None:
+    asked = _WAIT.search(prefer or "")
+    return None if asked is None else min(timedelta(seconds=int(asked[1])), services.settings.longest_wait)
+
+
+Patience = Annotated[timedelta | None, Depends(_patience)]

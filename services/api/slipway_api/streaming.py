@@ -1,0 +1,63 @@
+"""Answers that go on until the client leaves or the process stops: raw ASGI, with the client's back pressure.
+
+A slow client blocks its own `send` and nothing else.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+EVENT_STREAM: Final = "text/event-stream"
+NDJSON: Final = "application/x-ndjson"
+_HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+class ByteStream(Response):
+    """Sends what `chunks` yields until it ends, the client leaves or the process stops; then closes it.
+
+    Args:
+        chunks: makes the chunks, once the answer begins.
+        media_type: of the answer.
+        stopping: set when the process stops.
+    """
+
+    def __init__(
+        self, chunks: Callable[[], AsyncGenerator[bytes]], *, media_type: str, stopping: asyncio.Event
+    ) -> None:
+        super().__init__(headers=_HEADERS, media_type=media_type)
+        del self.headers["content-length"]
+        self._chunks = chunks
+        self._stopping = stopping
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        del scope
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        sending = asyncio.create_task(self._send_all(send))
+        leaving = asyncio.create_task(_left(receive))
+        stopping = asyncio.create_task(self._stopping.wait())
+        tasks = {sending, leaving, stopping}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        if not sending.cancelled() and (error := sending.exception()) is not None:
+            raise error
+        if leaving.cancelled():
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_all(self, send: Send) -> None:
+        async with aclosing(self._chunks()) as chunks:
+            async for chunk in chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

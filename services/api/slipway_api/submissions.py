@@ -1,0 +1,220 @@
+"""Commands on their way into the log: never twice, never on an outdated decision.
+
+A repeat of a request (same id) answers with the command that is there. What a request means is decided by
+the caller, for the state of the lane it is given, and decided again when another command came first.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from slipway_chassis import errors
+from slipway_chassis.event_log import EventLog, Expect, Outgoing, Receipt, Stored
+from slipway_contracts import subjects
+from slipway_contracts.commands import Build, CancelBuild, Command
+from slipway_contracts.envelope import Envelope, now
+from slipway_contracts.lifecycle import Wanted
+from slipway_contracts.names import derived_id
+from slipway_contracts.release import ReleaseRequest
+from slipway_store.connections import DatabaseUnavailableError
+from slipway_store.queries import Reads
+from slipway_store.rows import OperationRow
+
+from slipway_api import problems, progress
+from slipway_api.idempotency import Ask
+from slipway_api.lanes import Lane, load_lane
+from slipway_api.views import Accepted, Operation, Plan
+
+ATTEMPTS: Final = 8
+SOURCE: Final = "/slipway/api"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a request means: commands in order, the last of them is the request's own."""
+
+    commands: tuple[Command, ...]
+    request: ReleaseRequest | None = None
+    notices: tuple[str, ...] = ()
+
+
+Decide = Callable[[Lane], Awaitable[Decision]]
+
+
+def build_id(ask: Ask) -> str:
+    """Return the id of the build that a request for a deploy of a source brings along."""
+    return derived_id(ask.id, "build")
+
+
+class Submissions:
+    """Publishes decided commands.
+
+    Args:
+        log: the log.
+        reads: the projection, which remembers ids longer than the log's window of deduplication.
+    """
+
+    def __init__(self, *, log: EventLog, reads: Reads) -> None:
+        self._log = log
+        self._reads = reads
+
+    async def to_deployer(self, ask: Ask, group: str, deployment: str, decide: Decide) -> Accepted | Plan:
+        """Publish what `decide` returns for the lane as it is when the command enters it.
+
+        Raises:
+            ProblemError: of `decide`, or PreconditionFailedError, ChangedMeanwhileError,
+                IdempotencyKeyReusedError, LogUnavailableError, StorageFullError.
+        """
+        may_be_repeat = ask.repeatable
+        for _ in range(ATTEMPTS):
+            if may_be_repeat and (found := await self._recorded(ask, group, deployment)):
+                return found
+            lane = await load_lane(self._log, group, deployment)
+            try:
+                self._check_precondition(ask, lane)
+                decision = await decide(lane)
+            except problems.ProblemError:
+                # The refusal may be the work of this very request, sent a moment ago.
+                if ask.repeatable and (found := await self._recorded(ask, group, deployment)):
+                    return found
+                raise
+            if ask.dry_run:
+                return _plan(decision, group, deployment)
+            expect = Expect(sequence=lane.last, subject=subjects.deployer_commands(group, deployment))
+            try:
+                return await self._publish(ask, decision.commands, expect)
+            except (errors.ConflictError, errors.DuplicateError):
+                may_be_repeat = True
+        raise problems.ChangedMeanwhileError(
+            f"Other commands for {group}/{deployment} came first, {ATTEMPTS} times in a row.",
+            hint="Look at what the others did, then try again.",
+            attempts=ATTEMPTS,
+        )
+
+    async def to_builder(self, ask: Ask, command: Build | CancelBuild) -> Accepted | Plan:
+        """Publish a command that depends on no other.
+
+        Raises:
+            ProblemError: IdempotencyKeyReusedError, LogUnavailableError, StorageFullError.
+        """
+        if ask.dry_run:
+            return _plan(Decision(commands=(command,)), command.group, command.deployment)
+        if ask.repeatable and (found := await self._older_repeat(ask)):
+            return found
+        return await self._publish(ask, (command,), None)
+
+    async def _publish(self, ask: Ask, commands: tuple[Command, ...], expect: Expect | None) -> Accepted:
+        *before, last = commands
+        at = now()
+        batch = [_outgoing(ask, command, build_id(ask), at) for command in before]
+        batch.append(_outgoing(ask, last, ask.id, at, expect))
+        try:
+            receipt = await self._log.publish_batch(batch)
+        except errors.LogUnavailableError as error:
+            raise _outcome_unknown(ask, error) from error
+        if receipt.duplicate:
+            return await self._repeated(ask, receipt)
+        operation = progress.accepted(last, identifier=ask.id, at=at)
+        return _accepted(operation, receipt.sequence)
+
+    async def _repeated(self, ask: Ask, receipt: Receipt) -> Accepted:
+        stored = await self._log.get(receipt.sequence)
+        if stored is None:
+            raise _outcome_unknown(ask, None)
+        return _accepted_from_log(ask, stored)
+
+    async def _recorded(self, ask: Ask, group: str, deployment: str) -> Accepted | None:
+        """Find this command in the projection, else in the lane behind the projection."""
+        try:
+            checkpoint = await self._reads.checkpoint()
+            if found := await self._projected(ask):
+                return found
+            after = checkpoint.sequence if checkpoint else 0
+        except DatabaseUnavailableError:
+            after = 0
+        async for stored in self._log.read(subjects.deployer_commands(group, deployment), after=after):
+            if stored.envelope.id == ask.id:
+                return _accepted_from_log(ask, stored)
+        return None
+
+    async def _older_repeat(self, ask: Ask) -> Accepted | None:
+        # Without Postgres the log's own window and the builder, which knows its builds by id, must do.
+        try:
+            return await self._projected(ask)
+        except DatabaseUnavailableError:
+            return None
+
+    async def _projected(self, ask: Ask) -> Accepted | None:
+        row = await self._reads.operation(ask.id)
+        return None if row is None else _accepted_from_row(ask, row)
+
+    @staticmethod
+    def _check_precondition(ask: Ask, lane: Lane) -> None:
+        if ask.if_match is None or ask.if_match == lane.last:
+            return
+        raise problems.PreconditionFailedError(
+            f"The deployment has had another command: its ETag is {lane.last}, not {ask.if_match}.",
+            hint="Read the deployment again, look at what changed, and repeat with the new ETag.",
+            etag=lane.last,
+            if_match=ask.if_match,
+            deleted=lane.asked is Wanted.DELETED,
+        )
+
+
+def _outgoing(
+    ask: Ask, command: Command, identifier: str, at: datetime, expect: Expect | None = None
+) -> Outgoing:
+    envelope = Envelope(
+        id=identifier,
+        type=command.type,
+        source=SOURCE,
+        subject=f"{command.group}/{command.deployment}",
+        time=at,
+        correlation_id=ask.id,
+        traceparent=ask.traceparent,
+    )
+    return Outgoing(subject=subjects.of(command), message=command, envelope=envelope, expect=expect)
+
+
+def _accepted(operation: Operation, sequence: int) -> Accepted:
+    return Accepted(
+        operation=operation, deployment=operation.deployment, build=operation.build, sequence=sequence
+    )
+
+
+def _accepted_from_log(ask: Ask, stored: Stored) -> Accepted:
+    command = stored.message
+    if not isinstance(command, Command):
+        raise _outcome_unknown(ask, None)
+    ask.check(command.request_digest)
+    operation = progress.accepted(command, identifier=ask.id, at=stored.envelope.time)
+    return _accepted(operation, stored.sequence)
+
+
+def _accepted_from_row(ask: Ask, row: OperationRow) -> Accepted:
+    ask.check(row.request_digest)
+    return _accepted(progress.from_row(row), row.accepted)
+
+
+def _plan(decision: Decision, group: str, deployment: str) -> Plan:
+    return Plan(
+        kinds=[progress.kind_of(command) for command in decision.commands],
+        group=group,
+        deployment=deployment,
+        request=decision.request,
+        notices=list(decision.notices),
+    )
+
+
+def _outcome_unknown(ask: Ask, error: Exception | None) -> problems.LogUnavailableError:
+    again = "Repeat the request with the same Idempotency-Key: it will not be done twice."
+    look = (
+        f"Look at GET /v1/operations/{ask.id} before you repeat; an Idempotency-Key makes repeats harmless."
+    )
+    return problems.LogUnavailableError(
+        f"The log did not confirm the command, so it is not known whether it was accepted ({error}).",
+        hint=again if ask.repeatable else look,
+        operation=ask.id,
+        outcome="unknown",
+    )

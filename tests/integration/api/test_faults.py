@@ -1,0 +1,118 @@
+"""What the api says and does while NATS or Postgres is away, and that it goes on by itself."""
+
+import asyncio
+import inspect
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from api_world import SOURCE_DIGEST, Api, problem, running_api, subscribed
+from eventually import eventually
+from servers import NatsServer, PostgresServer
+from slipway_chassis.connection import Connection
+from slipway_store.migrate import upgrade
+
+GROUP = "/v1/groups/default/deployments"
+DEPLOYMENT = f"{GROUP}/digits"
+BUILD = {"source": SOURCE_DIGEST}
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A Postgres of this test alone, to be killed."""
+    with tempfile.TemporaryDirectory(prefix="slipway-postgres-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = PostgresServer(folder)
+        server.create()
+        server.start()
+        outcome = upgrade(server.url())
+        if inspect.isawaitable(outcome):
+            asyncio.run(outcome)  # type: ignore[arg-type]
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+async def fragile(connection: Connection, own_postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Api]:
+    url = own_postgres.url()
+    async with running_api(
+        connection=connection, database_url=url, folder=tmp_path, log_timeout="PT1S"
+    ) as api:
+        await api.upload()
+        await api.platform.publish_version()
+        yield api
+
+
+async def test_without_nats_a_mutation_says_that_its_outcome_is_unknown_and_how_to_go_on(
+    fragile: Api, fresh_nats: NatsServer
+) -> None:
+    key = {"Idempotency-Key": "b"}
+    fresh_nats.kill9()
+
+    began = time.monotonic()
+    answer = await fragile.http.post(f"{DEPLOYMENT}/builds", json=BUILD, headers=key)
+    took = time.monotonic() - began
+    await asyncio.to_thread(fresh_nats.start)
+    again = await fragile.http.post(f"{DEPLOYMENT}/builds", json=BUILD, headers=key)
+
+    document = problem(answer, 503, "LogUnavailable")
+    assert document["outcome"] == "unknown"
+    assert "same Idempotency-Key" in document["hint"]
+    assert answer.headers["retry-after"] == "2"
+    assert took < 4
+    assert again.status_code == 202
+    assert again.json()["operation"]["id"] == document["operation"]
+
+
+async def test_without_nats_reads_go_on(fragile: Api, fresh_nats: NatsServer) -> None:
+    created = (await fragile.create()).json()
+    await fragile.http.get(DEPLOYMENT, params={"at_least": created["sequence"]})
+    fresh_nats.kill9()
+
+    shown = await fragile.http.get(DEPLOYMENT)
+    stopped = await fragile.http.post(f"{DEPLOYMENT}/stop")
+    await asyncio.to_thread(fresh_nats.start)
+
+    assert shown.status_code == 200
+    assert problem(stopped, 503, "LogUnavailable")["outcome"] == "nothing"
+
+
+async def test_without_postgres_reads_say_so_and_commands_that_name_everything_pass(
+    fragile: Api, own_postgres: PostgresServer
+) -> None:
+    await fragile.create()
+    own_postgres.kill9()
+
+    for path in ("/v1/deployments", DEPLOYMENT, "/v1/operations", "/v1/events", f"{DEPLOYMENT}/logs"):
+        answer = await fragile.http.get(path)
+        problem(answer, 503, "ProjectionUnavailable")
+        assert answer.headers["retry-after"] == "2"
+    needs_resolving = await fragile.http.post(f"{DEPLOYMENT}/redeploy", json={})
+    stopped = await fragile.http.post(f"{DEPLOYMENT}/stop", headers={"Idempotency-Key": "s"})
+    stopped_again = await fragile.http.post(f"{DEPLOYMENT}/stop", headers={"Idempotency-Key": "s"})
+    created = await fragile.create("other", version=None, source=SOURCE_DIGEST)
+    built = await fragile.http.post(
+        f"{DEPLOYMENT}/builds", json=BUILD, headers={"Idempotency-Key": "b", "Prefer": "wait=0"}
+    )
+    canceled = await fragile.http.post(f"{DEPLOYMENT}/builds/{built.json()['build']}/cancel")
+    deleted = await fragile.http.delete(f"{GROUP}/other")
+    me = await fragile.http.get("/v1/me")
+    async with subscribed(fragile.http, **{"from": 0}) as subscriber:
+        end = await fragile.platform.log.end()
+        await eventually(lambda: end in subscriber.ids)
+    await asyncio.to_thread(own_postgres.start)
+
+    problem(needs_resolving, 503, "ProjectionUnavailable")
+    accepted = [stopped, stopped_again, created, built, canceled, deleted]
+    assert [answer.status_code for answer in accepted] == [202] * 6
+    assert stopped.json()["operation"]["id"] == stopped_again.json()["operation"]["id"]
+    assert me.status_code == 200
+    await eventually(lambda: _listed(fragile))
+
+
+async def _listed(api: Api) -> bool:
+    answer = await api.http.get("/v1/operations")
+    return answer.status_code == 200 and len(answer.json()["items"]) >= 5
