@@ -123,5 +123,3 @@ def test_a_folder_without_a_usable_name_asks_for_one(tmp_path: Path) -> None:
         name_of(tmp_path / "数字")
 
     assert refused.value.hint == "Give --name."
-
-

@@ -5,7 +5,13 @@ from slipway.arguments import parse_bytes, parse_pairs, parse_seconds
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("1048576", 1 << 20), ("512M", 512 * 10**6), ("512Mi", 512 << 20), ("1.5GiB", 3 << 29), ("2 gb", 2 * 10**9)],
+    [
+        ("1048576", 1 << 20),
+        ("512M", 512 * 10**6),
+        ("512Mi", 512 << 20),
+        ("1.5GiB", 3 << 29),
+        ("2 gb", 2 * 10**9),
+    ],
 )
 def test_sizes_read_decimal_and_binary_units(text: str, expected: int) -> None:
     assert parse_bytes(text) == expected
@@ -17,7 +23,9 @@ def test_what_is_no_size_is_refused_with_an_example(text: str) -> None:
         parse_bytes(text)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("30", 30), ("30s", 30), ("1.5m", 90), ("2h", 7200), ("250ms", 0.25)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("30", 30), ("30s", 30), ("1.5m", 90), ("2h", 7200), ("250ms", 0.25)]
+)
 def test_durations_read_units(text: str, expected: float) -> None:
     assert parse_seconds(text) == expected
 

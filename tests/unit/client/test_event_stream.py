@@ -6,7 +6,12 @@ from slipway.event_stream import Event, ServerSentEvent, ServerSentEvents
 
 
 def make_message(*, sequence: int = 7, kind: str = "release.ready.v1", **data: object) -> bytes:
-    document = {"specversion": "1.0", "type": f"dev.slipway.{kind}", "time": "2026-11-21T03:00:00Z", "data": data}
+    document = {
+        "specversion": "1.0",
+        "type": f"dev.slipway.{kind}",
+        "time": "2026-11-21T03:00:00Z",
+        "data": data,
+    }
     return f"id: {sequence}\nevent: {kind}\ndata: {json.dumps(document)}\n\n".encode()
 
 

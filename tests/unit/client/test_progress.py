@@ -76,7 +76,7 @@ def test_the_time_of_the_build_is_not_counted_to_the_release() -> None:
     assert shown[-1].seconds == pytest.approx(0.125)
 
 
-def test_what_is_waited_for_counts_ready_replicas_of_all_endpoints() -> None:
+def test_what_is_waited_for_counts_replicas_that_became_ready() -> None:
     progress = Progress()
     seen = []
 
@@ -87,17 +87,21 @@ def test_what_is_waited_for_counts_ready_replicas_of_all_endpoints() -> None:
         replica("ready", replica="1-1"),
         replica("unready"),
         replica("ready", endpoint="greet"),
+        make_event("release.ready", release=3),
+        replica("ready", endpoint="greet", replica="1-1"),
     ):
         progress.take(event)
         seen.append(progress.running)
 
     assert seen == [
         "release 3",
-        "release 3: 0 of 4 replicas ready",
-        "release 3: 1 of 4 replicas ready",
-        "release 3: 2 of 4 replicas ready",
-        "release 3: 1 of 4 replicas ready",
-        "release 3: 2 of 4 replicas ready",
+        "release 3: waits for 4 replicas, 0 became ready",
+        "release 3: waits for 4 replicas, 1 became ready",
+        "release 3: waits for 4 replicas, 2 became ready",
+        "release 3: waits for 4 replicas, 1 became ready",
+        "release 3: waits for 4 replicas, 2 became ready",
+        "release 3: waits for the gateways",
+        "release 3: waits for the gateways",
     ]
 
 

@@ -93,10 +93,10 @@ def test_a_failure_goes_to_the_error_stream_with_all_that_explains_it(pipe: Pipe
         "The replica exited [red]three[/red] times.",
         "endpoint: predict",
         "exit code: 1",
+        "What to do: Read its log.",
         "last log lines:",
         "  | Traceback",
         "  | ImportError: No module named 'x'",
-        "What to do: Read its log.",
     ]
 
 
@@ -139,13 +139,13 @@ def test_a_stream_that_knows_ascii_only_gets_words_for_marks() -> None:
 
 def test_waiting_leaves_no_trace_on_a_pipe(pipe: Pipe) -> None:
     with pipe.terminal.waiting() as waiting:
-        waiting.show("release 1: 0 of 2 replicas ready")
+        waiting.show("release 1: waits for 2 replicas")
 
     assert pipe.out.getvalue() == ""
 
 
 def test_waiting_shows_what_and_how_long_on_a_terminal(narrow: Screen) -> None:
     with narrow.terminal.waiting() as waiting:
-        waiting.show("release 1: 0 of 2 replicas ready")
+        waiting.show("release 1: waits for 2 replicas")
 
-    assert "release 1: 0 of 2 replicas ready" in narrow.text()
+    assert "release 1: waits for 2 replicas" in narrow.text()

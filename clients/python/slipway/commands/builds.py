@@ -1,0 +1,72 @@
+"""`build` and `builds`: versions made without deploying them, and the builds there were."""
+
+# ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from slipway import options
+from slipway.invocation import Invocation, connected
+
+DEPLOY: Final = "Deploy"
+LOOK: Final = "Look"
+
+
+async def build(
+    invocation: Invocation,
+    path: Annotated[Path, typer.Argument(help="Source folder.")],
+    *,
+    name: options.Name = None,
+    label: options.Label = None,
+    no_wait: options.NoWait = False,
+) -> None:
+    """Build a folder into a version; deploy nothing."""
+    from slipway.archive import name_of
+    from slipway.results import show_end
+    from slipway.uploading import upload
+    from slipway.waiting import finish
+
+    name = name or name_of(path)
+    async with invocation.client() as slipway:
+        source = await upload(invocation, slipway, path)
+        accepted = await slipway.build(name, source=source, label=label)
+        outcome = await finish(invocation, slipway, accepted, no_wait=no_wait)
+    if outcome is not None:
+        show_end(invocation, accepted, outcome, f"Version {outcome.version} of {name} is made.")
+        invocation.advise(f"Deploy it: {invocation.again('deploy', str(outcome.version), '--name', name)}")
+
+
+async def builds(invocation: Invocation, name: options.Deployment, *, limit: options.Limit = 50) -> None:
+    """List the builds of a deployment, newest first."""
+    from slipway.rendering import spoken_time
+    from slipway.terminal import Column
+
+    async with invocation.client() as slipway:
+        found = [each async for each in slipway.builds(name, limit=limit)]
+    if invocation.as_json:
+        invocation.document([each.as_json() for each in found])
+        return
+    if not found:
+        invocation.advise(f"{name} has no build.")
+        return
+    columns = ("BUILD", "STATE", "VERSION", "CREATED", "BY", "REASON")
+    rows = [
+        (
+            each.id,
+            each.state,
+            each.label or "-",
+            spoken_time(each.created_at),
+            each.created_by,
+            each.failure.reason if each.failure else "",
+        )
+        for each in found
+    ]
+    invocation.terminal.table([Column(title=title) for title in columns], rows)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(rich_help_panel=DEPLOY)(connected(build))
+    app.command(rich_help_panel=LOOK)(connected(builds))

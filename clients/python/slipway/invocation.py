@@ -1,0 +1,176 @@
+"""What every command shares: its connection options, how it runs, and what its errors and exit codes are.
+
+Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 no API or no right to use it, 130 interrupted.
+"""
+
+# ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
+
+import asyncio
+import inspect
+import json
+import shlex
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from slipway.connection import Connection, find_connection
+from slipway.errors import InvalidInputError, NotConnectedError, ProblemError, SlipwayError, UnreachableError
+from slipway.hints import hint_for
+
+if TYPE_CHECKING:
+    from slipway.client import Slipway
+    from slipway.terminal import Terminal
+
+FAILED: Final = 1
+USAGE: Final = 2
+NOT_CONNECTED: Final = 3
+INTERRUPTED: Final = 130
+DEFAULT_GROUP: Final = "default"
+_NO_RIGHT: Final = frozenset({401, 403})
+
+_PANEL: Final = "Connection"
+_SHARED: Final[Mapping[str, tuple[Any, Any]]] = {
+    "group": (
+        Annotated[
+            str, typer.Option("--group", "-g", envvar="SLIPWAY_GROUP", help="Owner of the deployments.")
+        ],
+        DEFAULT_GROUP,
+    ),
+    "url": (Annotated[str | None, typer.Option("--url", help="URL of the API; also SLIPWAY_URL.")], None),
+    "key": (Annotated[str | None, typer.Option("--key", help="Bearer key; also SLIPWAY_KEY.")], None),
+    "state": (
+        Annotated[
+            Path | None,
+            typer.Option("--state", help="State folder of a platform on this machine; also SLIPWAY_STATE."),
+        ],
+        None,
+    ),
+    "as_json": (
+        Annotated[bool, typer.Option("--json", help="Write JSON: one document, or one per line.")],
+        False,
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """The options that every command has, and what follows from them."""
+
+    group: str = DEFAULT_GROUP
+    url: str | None = None
+    key: str | None = None
+    state: Path | None = None
+    as_json: bool = False
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Where the API is; raises NotConnectedError."""
+        return find_connection(url=self.url, key=self.key, state=self.state)
+
+    @cached_property
+    def terminal(self) -> "Terminal":
+        """Where to write for people."""
+        from slipway.terminal import Terminal
+
+        return Terminal()
+
+    def client(self) -> "Slipway":
+        """Return a client of the group, to be used with `async with`."""
+        connection = self.connection
+        from slipway.client import Slipway
+
+        return Slipway(connection.url, connection.key, group=self.group)
+
+    def document(self, document: Any) -> None:  # noqa: ANN401 - any JSON
+        """Write one JSON document on one line."""
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def advise(self, text: str) -> None:
+        """Write a line for people; nothing where JSON is wanted."""
+        if not self.as_json:
+            self.terminal.say(text)
+
+    def again(self, *words: str) -> str:
+        """Return the command line that asks the same platform something else."""
+        options: list[str] = []
+        if self.group != DEFAULT_GROUP:
+            options += ["--group", self.group]
+        if self.url:
+            options += ["--url", self.url]
+        if self.state:
+            options += ["--state", str(self.state)]
+        return shlex.join(["slipway", *words, *options])
+
+
+def connected(body: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Make a command of a coroutine function whose first argument is the Invocation.
+
+    Typer reads options from a signature: the shared options are added to that of the body.
+    """
+    own = list(inspect.signature(body).parameters.values())[1:]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, (annotation, default) in _SHARED.items()
+    ]
+
+    def command(**values: Any) -> None:  # noqa: ANN401 - as Typer parsed them
+        invocation = Invocation(**{name: values.pop(name) for name in _SHARED})
+        _run(invocation, body(invocation, **values))
+
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + shared
+    command.__name__, command.__doc__ = body.__name__, body.__doc__
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return command
+
+
+def _run(invocation: Invocation, body: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(body)
+    except SlipwayError as error:
+        _report(invocation, error)
+        raise typer.Exit(_exit_code(error)) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # The reader of our pipe has seen enough; Python would complain once more while flushing at exit.
+        with suppress(OSError):
+            sys.stdout.close()
+        raise typer.Exit(0) from None
+
+
+def _report(invocation: Invocation, error: SlipwayError) -> None:
+    if invocation.as_json:
+        known = error.problem.document if isinstance(error, ProblemError) else {}
+        fallback = {
+            "detail": error.message,
+            "hint": error.hint,
+            "reason": type(error).__name__.removesuffix("Error"),
+        }
+        invocation.document({"error": fallback | dict(known)})
+        return
+    message, hint = error.message, error.hint
+    if isinstance(error, ProblemError):
+        message = f"{message} ({error.reason})" if error.reason else message
+        message = "\n  ".join((message, *error.fields))
+        hint = hint_for(error.reason, error.problem.document, invocation.again) or hint
+    invocation.terminal.warn(message, hint=hint)
+
+
+def _exit_code(error: SlipwayError) -> int:
+    match error:
+        case InvalidInputError():
+            return USAGE
+        case UnreachableError() | NotConnectedError():
+            return NOT_CONNECTED
+        case ProblemError(status=status) if status in _NO_RIGHT:
+            return NOT_CONNECTED
+        case _:
+            return FAILED

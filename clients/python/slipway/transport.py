@@ -1,0 +1,195 @@
+"""One HTTP exchange with the API, tried again while trying again cannot do harm; it knows no route.
+
+Every mutation carries one Idempotency-Key through all its attempts, so that a lost answer costs nothing.
+"""
+
+import asyncio
+import json
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import IO, Any, Final, Self
+
+import aiohttp
+
+from slipway.errors import InvalidInputError, Problem, ProblemError, ProtocolError, UnreachableError
+
+RETRIED_STATUSES: Final = frozenset({502, 503, 504})
+_CHUNK: Final = 1 << 20
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 2.0
+_UNREACHABLE_HINT: Final = (
+    "Look whether it runs (`slipway status`), start it with `slipway up`, or name another --url."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to send; `file` is streamed from its start in each attempt."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    file: IO[bytes] | None = None
+
+    def with_idempotency_key(self) -> Self:
+        """Return the request with a key that all its attempts share."""
+        return replace(self, headers={"Idempotency-Key": str(uuid.uuid4()), **self.headers})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A 2xx answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    document: Any
+
+
+class Pauses:
+    """The growing pauses between attempts, until `patience` seconds have passed since the last success."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self.restart()
+
+    def restart(self) -> None:
+        """Count from now on."""
+        self._until = time.monotonic() + self._patience
+        self._pause = _FIRST_PAUSE
+
+    async def next(self, *, asked: float = 0.0) -> bool:
+        """Wait, at least `asked` seconds as far as patience goes; False at once when it is used up."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            return False
+        await asyncio.sleep(min(max(self._pause, asked), left))
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        return True
+
+
+class Transport:
+    """A session with one API.
+
+    Args:
+        url: base URL, without a slash at its end.
+        key: bearer key.
+        patience: seconds during which an API that does not answer is tried again.
+        silence: seconds without a byte after which an answer counts as lost.
+    """
+
+    def __init__(self, *, url: str, key: str, patience: float, silence: float) -> None:
+        self.url = url
+        self._key = key
+        self._patience = patience
+        self._silence = silence
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self._key}"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=self._silence),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; repeating it changes nothing."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, request: Request) -> Answer:
+        """Return the answer of the first attempt that got one.
+
+        Raises:
+            ProblemError: the API refused, or still answered 502 to 504 when patience ended.
+            UnreachableError: no attempt got an answer.
+            ProtocolError: the answer is not JSON.
+        """
+        pauses = Pauses(self._patience)
+        while True:
+            try:
+                async with self.open(request) as response:
+                    return await _read(response)
+            except ProblemError as error:
+                if error.status not in RETRIED_STATUSES or not await pauses.next(asked=_retry_after(error)):
+                    raise
+            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
+                if not await pauses.next():
+                    raise self.unreachable(error) from error
+
+    @asynccontextmanager
+    async def open(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Make one attempt, and yield its 2xx answer with the body still to be read.
+
+        Raises:
+            ProblemError: the API refused.
+            aiohttp.ClientConnectionError: no answer.
+            TimeoutError: no answer in time.
+        """
+        if self._session is None:
+            raise RuntimeError("use `async with` around the client")
+        try:
+            async with self._session.request(
+                request.method,
+                self.url + request.path,
+                params=request.query,
+                headers=request.headers,
+                json=request.body,
+                data=_chunks(request.file) if request.file else None,
+            ) as response:
+                if response.status >= 400:  # noqa: PLR2004 - the range of refusals
+                    raise ProblemError(await _problem(response))
+                yield response
+        except aiohttp.InvalidURL as error:
+            raise InvalidInputError(
+                f"{self.url!r} is no URL", hint="Write it as http://host:port."
+            ) from error
+
+    def unreachable(self, error: Exception) -> UnreachableError:
+        """Return the error that says so."""
+        why = str(error) or type(error).__name__
+        if isinstance(error, OSError) and error.errno:
+            why = os.strerror(error.errno)
+        return UnreachableError(f"the API at {self.url} does not answer: {why}", hint=_UNREACHABLE_HINT)
+
+
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    # aiohttp closes a file that it is given, and the next attempt needs it again.
+    file.seek(0)
+    while chunk := await asyncio.to_thread(file.read, _CHUNK):
+        yield chunk
+
+
+async def _read(response: aiohttp.ClientResponse) -> Answer:
+    raw = await response.read()
+    try:
+        document = json.loads(raw) if raw else None
+    except ValueError as error:
+        raise ProtocolError(
+            f"{response.url.origin()} answered something that is not JSON",
+            hint="Look whether --url names the API.",
+        ) from error
+    return Answer(status=response.status, headers=response.headers, document=document)
+
+
+async def _problem(response: aiohttp.ClientResponse) -> Problem:
+    text = (await response.read()).decode(errors="replace")
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = {"detail": text.strip()[:500]}
+    return Problem.of(response.status, document if isinstance(document, dict) else {"detail": text})
+
+
+def _retry_after(error: ProblemError) -> float:
+    asked = error.problem.document.get("retry_after_seconds", 0)
+    return float(asked) if isinstance(asked, int | float) else 0.0
