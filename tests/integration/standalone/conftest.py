@@ -5,7 +5,7 @@ import pwd
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,13 +14,12 @@ from integration.standalone.driver import (
     IS_ROOT,
     PLAIN_USER,
     Installation,
+    MakePlatform,
     Platform,
+    end,
     plain_installation,
-    processes_in,
     random_ports,
 )
-
-MakePlatform = Callable[..., Platform]
 
 
 @pytest.fixture(scope="session")
@@ -79,9 +78,3 @@ def platform_of_each(
     assert made.installation.user == (PLAIN_USER if IS_ROOT and not is_own else None)
     yield made
     end(made)
-
-
-def end(platform: Platform) -> None:
-    if platform.state.exists():
-        platform.run(platform.command("down"))
-    assert not processes_in(platform.state)

@@ -5,17 +5,19 @@ import json
 import os
 import pwd
 import random
+import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import pytest
 
 PLAIN_USER: Final = "nobody"
@@ -99,7 +101,9 @@ class Platform:
         return {program: self.pid(program) for program in ("supervisord", *SERVERS)}
 
     def port(self, name: str) -> int:
-        return int(json.loads((self.state / "installation.json").read_text())["ports"][name])
+        """Where a process listens; 0 before that is chosen."""
+        path = self.state / "installation.json"
+        return int(json.loads(path.read_text())["ports"].get(name, 0)) if path.exists() else 0
 
     def nats_url(self, user: str) -> str:
         passwords = json.loads((self.state / "credentials.json").read_text())["nats"]
@@ -108,6 +112,15 @@ class Platform:
     def database_url(self, role: str) -> str:
         passwords = json.loads((self.state / "credentials.json").read_text())["postgres"]
         return f"postgresql://{role}:{passwords[role]}@127.0.0.1:{self.port('postgres')}/slipway"
+
+    def is_listening(self, server: str) -> bool:
+        port = self.port("gateway" if server == "envoy" else server)
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    async def can_log_in(self, role: str) -> None:
+        connection = await asyncpg.connect(self.database_url(role))
+        await connection.close()
 
     def as_user(self) -> dict[str, Any]:
         inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
@@ -121,8 +134,18 @@ class Platform:
         return arguments
 
 
+MakePlatform = Callable[..., Platform]
+
+
+def end(platform: Platform) -> None:
+    """Stop a platform; whatever runs in its folder after that is an orphan."""
+    if platform.state.exists():
+        platform.run(platform.command("down"))
+    assert not processes_in(platform.state)
+
+
 def random_ports() -> range:
-    start = random.randrange(20_000, 30_000, 40)  # noqa: S311 - no secret
+    start = random.randrange(30_000, 32_600, 40)  # noqa: S311 - no secret
     return range(start, start + 40)
 
 

@@ -1,0 +1,129 @@
+"""Writes the plan into the state folder and starts the supervisor that will run it."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from slipway_gateway import bootstrap
+from slipway_gateway.tracing import Tracing, TracingSettingError
+
+from slipway_standalone import last_words, nats, plan, private_files, supervision
+from slipway_standalone.connection import Connection
+from slipway_standalone.errors import StartError, SupervisorUnreachableError, VariableError
+from slipway_standalone.plan import Site
+from slipway_standalone.supervision import Supervisor
+
+_DIE_WITH_PARENT: Final = "--die-with-parent"
+_ANSWERS_WITHIN: Final = 15.0
+_LOOK_EVERY: Final = 0.01
+_DISK_RESERVE: Final = 512 << 20
+_LEAST_LOG_LIMIT: Final = 8 << 30
+"""More than the topology's streams reserve, or the server refuses to create them."""
+
+
+def write(site: Site) -> None:
+    """Write all files that the programs of a run read.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    state = site.state
+    programs = (*plan.servers(site), *plan.services(site))
+    for program in programs:
+        private_files.write(state.specification(program.name), supervision.specification(program))
+    store = state.path / "nats" / "store"
+    private_files.write(
+        state.path / "nats" / "nats.conf",
+        nats.configuration(
+            port=site.installation.ports["nats"],
+            passwords=site.credentials.nats,
+            store="nats/store",
+            limit_bytes=_log_limit(store),
+        ),
+    )
+    bootstrap.prepare(
+        state.path / "envoy",
+        port=site.installation.ports["gateway"],
+        host=site.host,
+        admin=str(site.runtime.envoy_admin),
+        tracing=_tracing(site),
+    )
+    private_files.write(
+        state.supervisord_config,
+        supervision.configuration(
+            programs, identifier=identifier(site.installation.id), socket_path=site.runtime.supervisor
+        ),
+    )
+    Connection(url=site.url, gateway_url=site.gateway_url, key_file=str(state.admin_key)).save(state)
+
+
+def launch(site: Site, *, detach: bool) -> Supervisor:
+    """Start the supervisor and wait until it answers; unless detached, it ends when this process does.
+
+    Raises:
+        StartError: It ended, or does not answer.
+    """
+    site.runtime.supervisor.unlink(missing_ok=True)
+    log = site.state.log("supervisord-output")
+    with open(log, "wb", opener=private_files.opener) as output:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-I",
+                "-m",
+                "slipway_standalone.supervisord",
+                *([] if detach else [_DIE_WITH_PARENT]),
+            ],
+            cwd=site.state.path,
+            env=plan.passed_on(site.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            umask=0o077,
+        )
+    supervisor = Supervisor(site.runtime.supervisor)
+    deadline = time.monotonic() + _ANSWERS_WITHIN
+    while not _answers(supervisor):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise StartError(
+                "The supervisor did not start.", remedy=f"Its output is {log}.", log=last_words.of(log)
+            )
+        time.sleep(_LOOK_EVERY)
+    return supervisor
+
+
+def identifier(installation: str) -> str:
+    """By what the supervisor of an installation is known."""
+    return f"slipway-{installation}"
+
+
+def _tracing(site: Site) -> Tracing | None:
+    try:
+        return Tracing.from_environment(site.environment)
+    except TracingSettingError as error:
+        raise VariableError(f"{error}.", remedy="Change the variable, or unset it.") from error
+
+
+def _answers(supervisor: Supervisor) -> bool:
+    try:
+        supervisor.identifier()
+    except SupervisorUnreachableError:
+        return False
+    return True
+
+
+def _log_limit(store: Path) -> int:
+    """How much the log may take: what it takes now and what is free, less a reserve.
+
+    The server's own default ignores what the log takes already, so on a filling disk it refuses every write
+    after a restart. Without a limit, a write on a full disk is never answered, not even when there is space
+    again.
+    """
+    taken = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+    disk = os.statvfs(store.parent)
+    return max(taken + disk.f_bavail * disk.f_frsize - _DISK_RESERVE, _LEAST_LOG_LIMIT)

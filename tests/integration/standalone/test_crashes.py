@@ -1,0 +1,173 @@
+"""What is killed comes back, what a killed supervisor leaves behind is ended, and nothing runs twice."""
+
+import asyncio
+import json
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from eventually import eventually
+from integration.standalone.driver import (
+    IS_ROOT,
+    PLAIN_USER,
+    SERVERS,
+    Platform,
+    count_in,
+    processes_in,
+)
+from slipway_standalone import guard
+
+STUBBORN = """
+import signal, sys, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(100)
+"""
+ONE_OF_EACH = Counter(("supervisord", *SERVERS))
+
+
+@pytest.mark.parametrize("server", SERVERS)
+async def test_a_killed_server_is_back_within_a_second(running: Platform, server: str) -> None:
+    await eventually(lambda: running.server_states()[server]["state"] == "running", 20)
+    killed = running.pid(server)
+
+    os.kill(killed, signal.SIGKILL)
+    start = time.monotonic()
+    await eventually(lambda: running.pid(server) != killed and running.is_listening(server), 10)
+    seconds = time.monotonic() - start
+
+    assert seconds < 1
+    await eventually(lambda: count_in(running.state) == ONE_OF_EACH)
+    assert running.are_servers_ready()
+
+
+async def test_a_killed_supervisor_takes_every_server_with_it(platform_of_each: Platform) -> None:
+    platform = platform_of_each
+    platform.up()
+
+    os.kill(platform.pid("supervisord"), signal.SIGKILL)
+
+    await eventually(lambda: not processes_in(platform.state))
+
+
+async def test_an_up_after_a_killed_supervisor_leaves_one_of_each(platform_of_each: Platform) -> None:
+    platform = platform_of_each
+    platform.up()
+
+    os.kill(platform.pid("supervisord"), signal.SIGKILL)
+    told = platform.up()
+
+    assert not told["was_running"]
+    assert count_in(platform.state) == ONE_OF_EACH
+    assert platform.are_servers_ready()
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_a_former_process_that_ignores_every_polite_signal_is_ended(platform: Platform, command: str) -> None:
+    platform.up()
+    platform.down()
+    with stubborn_process() as stubborn:
+        start = guard.start_time(stubborn.pid)
+        record = {"pid": stubborn.pid, "start": start}
+        (platform.state / "run" / "nats.json").write_text(json.dumps(record))
+
+        told = platform.up() if command == "up" else platform.down()
+
+        assert stubborn.wait(1) == -signal.SIGKILL
+        assert told == "Stopped.\n" or count_in(platform.state) == ONE_OF_EACH
+
+
+def test_an_up_ends_a_supervisor_that_does_not_answer(platform: Platform) -> None:
+    platform.up()
+    hanging = platform.pid("supervisord")
+    (
+        Path(json.loads((platform.state / "installation.json").read_text())["runtime"]) / "supervisor.sock"
+    ).unlink()
+
+    platform.up()
+
+    assert platform.pid("supervisord") != hanging
+    assert count_in(platform.state) == ONE_OF_EACH
+
+
+def test_a_process_that_has_got_a_recorded_pid_by_chance_is_left_alone(platform: Platform) -> None:
+    platform.up()
+    platform.down()
+    with subprocess.Popen(["sleep", "100"]) as bystander:
+        record = platform.state / "run" / "nats.json"
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"pid": bystander.pid}))
+
+        platform.up()
+
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_a_torn_record_does_not_keep_the_platform_down(platform: Platform) -> None:
+    platform.up()
+    platform.down()
+    (platform.state / "run" / "envoy.json").write_text('{"pid": ')
+
+    platform.up()
+
+    assert platform.are_servers_ready()
+
+
+def test_postgres_starts_when_its_stale_lock_names_a_living_process(platform_of_each: Platform) -> None:
+    platform = platform_of_each
+    platform.up()
+    lock = platform.state / "postgres" / "data" / "postmaster.pid"
+    content = lock.read_text()
+    platform.down()
+    user = pwd.getpwnam(PLAIN_USER).pw_uid if IS_ROOT else None
+    with subprocess.Popen(["sleep", "100"], user=user) as bystander:
+        lock.write_text(content.replace(content.partition("\n")[0], str(bystander.pid), 1))
+
+        platform.up()
+
+        assert platform.are_servers_ready()
+        bystander.kill()
+
+
+def test_an_interrupted_initdb_is_done_again(platform: Platform) -> None:
+    platform.up()
+    platform.down()
+    data = platform.state / "postgres" / "data"
+    data.rename(data.with_name("data.new"))
+    (data.with_name("data.new") / "PG_VERSION").unlink()
+
+    platform.up()
+
+    assert platform.are_servers_ready()
+    assert not data.with_name("data.new").exists()
+
+
+async def test_lost_credentials_are_replaced_and_the_data_stay(platform: Platform) -> None:
+    platform.up()
+    platform.down()
+    (platform.state / "credentials.json").unlink()
+
+    platform.up()
+
+    assert platform.are_servers_ready()
+    await asyncio.gather(
+        *(platform.can_log_in(role) for role in ("slipway", "slipway_projector", "slipway_api"))
+    )
+
+
+@contextmanager
+def stubborn_process() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        process.kill()

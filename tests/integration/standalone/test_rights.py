@@ -1,0 +1,93 @@
+"""What the users of NATS and Postgres may do, asked of the real servers."""
+
+import asyncio
+
+import asyncpg
+import nats
+import pytest
+from integration.standalone.driver import Platform
+from nats.errors import Error as NatsError
+from nats.js.errors import APIError
+from slipway_contracts.topology import CONSUMERS, RIGHTS
+
+DESIRED = "slipway.g.d.desired"
+
+
+@pytest.mark.parametrize("service", [rights.service for rights in RIGHTS])
+async def test_only_the_deployer_writes_desired_state(running: Platform, service: str) -> None:
+    if service == "deployer":
+        await publish(running, service, DESIRED)
+        return
+
+    with pytest.raises(NatsError):
+        await publish(running, service, DESIRED)
+
+
+@pytest.mark.parametrize("service", [rights.service for rights in RIGHTS])
+async def test_every_service_reads_the_log_and_none_may_empty_it(running: Platform, service: str) -> None:
+    connection = await nats.connect(running.nats_url(service), error_cb=ignore)
+    stream = connection.jetstream(timeout=0.5)
+
+    assert (await stream.stream_info("SLIPWAY")).config.name == "SLIPWAY"
+    for consumer in CONSUMERS:
+        assert (await stream.consumer_info(consumer.stream, consumer.durable)).name == consumer.durable
+    with pytest.raises((NatsError, APIError)):
+        await stream.purge_stream("SLIPWAY")
+    with pytest.raises((NatsError, APIError)):
+        await stream.delete_stream("SLIPWAY")
+    await connection.close()
+
+
+async def test_a_service_takes_no_messages_of_another_ones_durable(running: Platform) -> None:
+    connection = await nats.connect(running.nats_url("builder"), error_cb=ignore)
+    foreign = "$JS.API.CONSUMER.MSG.NEXT.SLIPWAY.deployer"
+
+    with pytest.raises(NatsError):
+        await connection.request(foreign, b'{"batch": 1, "no_wait": true}', timeout=0.5)
+    await connection.close()
+
+
+async def test_nats_refuses_whoever_has_no_password(running: Platform) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.port("nats"))
+
+    writer.write(b"CONNECT {}\r\nPING\r\n")
+    answer = await reader.read()
+
+    assert b"Authorization Violation" in answer
+    assert b"PONG" not in answer
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_the_api_reads_what_the_projector_writes_and_cannot_change_it(running: Platform) -> None:
+    projector = await asyncpg.connect(running.database_url("slipway_projector"))
+    api = await asyncpg.connect(running.database_url("slipway_api"))
+    await projector.execute("create schema later; create table later.fact as select 1 as number")
+
+    assert await api.fetchval("select number from later.fact") == 1
+    for statement in ("delete from later.fact", "create table mine ()", "create schema mine"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await api.execute(statement)
+
+    await projector.execute("drop schema later cascade")
+    await projector.close()
+    await api.close()
+
+
+async def test_postgres_refuses_a_wrong_password(running: Platform) -> None:
+    url = running.database_url("slipway_projector").replace("slipway_projector:", "slipway_projector:x")
+
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(url)
+
+
+async def publish(platform: Platform, service: str, subject: str) -> None:
+    connection = await nats.connect(platform.nats_url(service), error_cb=ignore)
+    try:
+        await connection.jetstream().publish(subject, b"{}", timeout=0.5)
+    finally:
+        await connection.close()
+
+
+async def ignore(_error: Exception) -> None:
+    """What the server refuses shows as a missing answer."""

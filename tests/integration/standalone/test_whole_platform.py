@@ -1,0 +1,110 @@
+"""The platform with all its services: ready, reachable with the admin key, and hard to kill."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Iterator
+
+import aiohttp
+import pytest
+from eventually import eventually
+from integration.standalone.driver import SERVERS, MakePlatform, Platform, end, processes_in
+from slipway_contracts.topology import RIGHTS
+
+SERVICES = [rights.service for rights in RIGHTS]
+
+
+@pytest.fixture(scope="module")
+def whole(make_platform: MakePlatform) -> Iterator[Platform]:
+    platform = make_platform()
+    up(platform)
+    yield platform
+    end(platform)
+
+
+def test_status_succeeds_when_every_process_is_ready(whole: Platform) -> None:
+    ran = whole.run(whole.command("status", "--json"))
+
+    status = json.loads(ran.stdout)
+    assert ran.returncode == 0, ran.stdout
+    assert status["ready"]
+    assert {each["name"] for each in status["processes"]} == {*SERVERS, *SERVICES}
+    assert all(each["memory_mb"] > 1 for each in status["processes"])
+
+
+async def test_the_admin_key_opens_the_api_and_the_default_group_is_there(whole: Platform) -> None:
+    connection = json.loads((whole.state / "connection.json").read_text())
+    key = (whole.state / "admin.key").read_text().strip()
+    async with aiohttp.ClientSession(connection["url"]) as client:
+        async with client.get("/v1/groups") as refused:
+            assert refused.status == 401
+        async with client.get("/v1/groups", headers={"Authorization": f"Bearer {key}"}) as answer:
+            text = await answer.text()
+            assert answer.status == 200, text
+
+    assert '"default"' in text
+
+
+async def test_the_gateway_answers_requests_of_unknown_deployments(whole: Platform) -> None:
+    connection = json.loads((whole.state / "connection.json").read_text())
+    url = connection["gateway_url"] + "/nobody/nothing/"
+    async with aiohttp.ClientSession() as client, client.get(url) as answer:
+        assert answer.status == 404
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_killed_service_is_back_and_ready(whole: Platform, service: str) -> None:
+    killed = whole.pid(service)
+
+    os.kill(killed, signal.SIGKILL)
+
+    await eventually(lambda: whole.pid(service) != killed and is_ready(whole, service), 20)
+
+
+async def test_a_killed_supervisor_takes_every_service_along_and_up_brings_all_back(
+    whole: Platform,
+) -> None:
+    os.kill(whole.pid("supervisord"), signal.SIGKILL)
+    await eventually(lambda: not processes_in(whole.state), 30)
+
+    up(whole)
+
+    assert whole.status()["ready"]
+
+
+def test_projections_are_what_the_log_says_and_can_be_rebuilt(whole: Platform) -> None:
+    for command in ("verify", "rebuild", "verify"):
+        ran = whole.run(whole.command("projections", command))
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+async def test_projections_of_a_stopped_platform_say_how_to_start_it(whole: Platform) -> None:
+    await asyncio.to_thread(whole.down)
+
+    ran = whole.run(whole.command("projections", "verify"))
+
+    assert ran.returncode == 1
+    assert "slipway up" in ran.stderr
+    up(whole)
+
+
+def test_the_whole_platform_runs_as_a_plain_user(
+    make_platform: MakePlatform, request: pytest.FixtureRequest
+) -> None:
+    platform = make_platform(request.getfixturevalue("plain_user_installation"))
+
+    up(platform)
+
+    assert platform.status()["ready"]
+    platform.down()
+    assert not processes_in(platform.state)
+
+
+def up(platform: Platform) -> None:
+    ran = platform.run(platform.up_command("--detach", "--json"))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def is_ready(platform: Platform, service: str) -> bool:
+    return any(each["name"] == service and each["ready"] for each in platform.status()["processes"])
