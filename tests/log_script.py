@@ -67,7 +67,9 @@ DIGEST = "sha256:" + 64 * "a"
 
 
 def make_version(number: int = 1, *, deployment: str = "digits", **overrides: Any) -> Version:
-    endpoint = EndpointSpec(name="predict", image=f"sha256:{number:064x}", command=CommandSpec(argv=("serve",)))
+    endpoint = EndpointSpec(
+        name="predict", image=f"sha256:{number:064x}", command=CommandSpec(argv=("serve",))
+    )
     values: dict[str, Any] = {
         "id": derived_id("version", deployment, number),
         "group": GROUP,
@@ -115,6 +117,8 @@ class Script:
     deployment: str = "digits"
     messages: list[Outgoing] = field(default_factory=list)
     written: int = 0
+    base: int = 0
+    """Sequence of the log before the first message."""
 
     def say(self, message: AnyMessage, *, identifier: str | None = None) -> str:
         position = len(self.messages) + 1
@@ -185,7 +189,7 @@ class Script:
             workloads={"predict": workload.id},
         )
         values: dict[str, Any] = {
-            "position": len(self.messages),
+            "position": self.base + len(self.messages),
             "releases": (wanted,),
             "workloads": (DesiredWorkload(workload=workload, serving=1, crashes=(0,)),),
             "traffic": (TrafficShare(release=release, weight=100),) if state is ReleaseState.LIVE else (),
@@ -290,7 +294,7 @@ class Walk(Script):
             self._makers[self.deployment, number] = identifier
             self.created(identifier, number)
 
-    def _move_release(self) -> None:
+    def _move_release(self) -> None:  # noqa: C901
         open_moves = [(n, s) for n, s in self._known(self._releases) if RELEASE_MOVES[s]]
         if not open_moves:
             return

@@ -1,0 +1,405 @@
+"""The api on a real NATS and a real Postgres, with the projector; other services are played by the test."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from eventually import eventually
+from prometheus_client import CollectorRegistry
+from servers import free_port
+from slipway_api.access import digest_of, key_id, new_key
+from slipway_api.bootstrap import bootstrap
+from slipway_api.keys import configuration
+from slipway_api.main import serve
+from slipway_api.settings import ApiSettings
+from slipway_chassis.connection import Connection
+from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_chassis.metrics import Metrics
+from slipway_chassis.probes import Probes
+from slipway_chassis.process import Service
+from slipway_chassis.telemetry import Telemetry
+from slipway_contracts import subjects
+from slipway_contracts.codec import AnyMessage
+from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload, TrafficShare
+from slipway_contracts.envelope import Envelope, new_id, now
+from slipway_contracts.events import (
+    BuildStarted,
+    BuildSucceeded,
+    GroupConfigured,
+    KeyConfigured,
+    OperationSucceeded,
+    ReleaseCreated,
+    ReleaseLive,
+    ReleaseReady,
+    ReleaseStarting,
+    RoleGrant,
+    TargetAnnounced,
+)
+from slipway_contracts.lifecycle import ReleaseState
+from slipway_contracts.names import derived_id
+from slipway_contracts.release import ReleaseConfig
+from slipway_contracts.version import CommandSpec, EndpointSpec, Version
+from slipway_contracts.workload import Workload
+from slipway_projector.database import Database
+from slipway_projector.meters import Meters
+from slipway_projector.projector import Projector
+
+SOURCE = b"a tar.gz, as far as the api cares"
+SOURCE_DIGEST = f"sha256:{hashlib.sha256(SOURCE).hexdigest()}"
+
+
+def make_version(
+    label: str = "20260101.1", deployment: str = "digits", build: str | None = None, **overrides: Any
+) -> Version:
+    identifier = build or derived_id("version", deployment, label)
+    endpoint = EndpointSpec(
+        name="predict", image=f"sha256:{1:064x}", command=CommandSpec(argv=("serve",)), **overrides
+    )
+    return Version(
+        id=identifier,
+        group="default",
+        deployment=deployment,
+        label=label,
+        build=identifier,
+        endpoints=(endpoint,),
+        python="3.11",
+        platform="linux/amd64",
+        created_at=now(),
+        created_by="ada",
+    )
+
+
+@dataclass(kw_only=True)
+class Platform:
+    """The rest of the platform, moved by hand."""
+
+    log: EventLog
+    releases: int = 0
+    desired: Desired | None = None
+
+    async def tell(self, message: AnyMessage, **envelope: Any) -> int:
+        made = Envelope(
+            **{
+                "id": new_id(),
+                "type": message.type,
+                "source": "/slipway/test",
+                "subject": "default/digits",
+                "time": now(),
+                **envelope,
+            }
+        )
+        outgoing = Outgoing(subject=subjects.of(message), message=message, envelope=made)
+        return (await self.log.publish(outgoing)).sequence
+
+    async def announce(self, target: str = "local", engine: str = "supervisor") -> None:
+        await self.tell(
+            TargetAnnounced.model_validate(
+                {"target": target, "engine": engine, "epoch": 1, "cpu": 4, "memory_bytes": 1 << 33}
+            )
+        )
+
+    async def publish_version(self, label: str = "20260101.1", **overrides: Any) -> Version:
+        version = make_version(label, **overrides)
+        owner = {"group": version.group, "deployment": version.deployment}
+        begun = BuildStarted(
+            **owner,
+            build=version.id,
+            source=SOURCE_DIGEST,
+            by="ada",
+            deadline_at=now() + timedelta(minutes=5),
+        )
+        await self.tell(begun)
+        await self.tell(BuildSucceeded(**owner, build=version.id, version=version, seconds=1.0))
+        return version
+
+    async def bring_live(
+        self, operation: str, config: ReleaseConfig | None = None, deployment: str = "digits"
+    ) -> int:
+        """Do what the deployer does for an accepted deploy, and return the sequence of its end."""
+        self.releases += 1
+        number, config = self.releases, config or ReleaseConfig()
+        version = make_version(deployment=deployment)
+        owner = {"group": "default", "deployment": deployment}
+        workload = Workload.of(
+            **owner,
+            target=config.target,
+            endpoint=version.endpoints[0],
+            environment=config.environment,
+            size=config.size,
+            replicas=config.replicas,
+        )
+        await self.tell(
+            ReleaseCreated(
+                **owner,
+                release=number,
+                operation=operation,
+                cause="deploy",
+                version=version,
+                config=config,
+                by="ada",
+            )
+        )
+        await self.tell(
+            ReleaseStarting(
+                **owner,
+                release=number,
+                version=version,
+                workloads={"predict": workload.id},
+                deadline_at=now() + timedelta(minutes=5),
+            )
+        )
+        await self.tell(ReleaseReady(**owner, release=number))
+        release = DesiredRelease(
+            number=number,
+            operation=operation,
+            state=ReleaseState.LIVE,
+            version=version,
+            config=config,
+            created_at=now(),
+            created_by="ada",
+            workloads={"predict": workload.id},
+        )
+        wanted = DesiredWorkload(workload=workload, serving=config.replicas, crashes=(0,) * config.replicas)
+        self.desired = Desired(
+            **owner,
+            position=await self.log.end(),
+            next_release=number + 1,
+            releases=(release,),
+            workloads=(wanted,),
+            traffic=(TrafficShare(release=number, weight=100),),
+        )
+        await self.tell(self.desired)
+        await self.tell(ReleaseLive(**owner, release=number, seconds=1.0))
+        return await self.tell(OperationSucceeded(**owner, operation=operation))
+
+
+@dataclass(kw_only=True)
+class Api:
+    """A running api and its admin's client."""
+
+    url: str
+    key: str
+    http: httpx.AsyncClient
+    service: Service[ApiSettings]
+    platform: Platform
+    projector: "ProjectorTask"
+
+    def client(self, key: str | None) -> httpx.AsyncClient:
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20)
+
+    async def key_for(self, user: str, **grants: str) -> str:
+        """Make a key with these roles by group."""
+        body = {"user": user, "grants": [{"group": group, "role": role} for group, role in grants.items()]}
+        answer = await self.http.post("/v1/keys", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["secret"])
+
+    async def upload(self, content: bytes = SOURCE) -> str:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        answer = await self.http.put(f"/v1/groups/default/artifacts/{digest}", content=content)
+        assert answer.status_code in {200, 201}, answer.text
+        return digest
+
+    async def create(self, deployment: str = "digits", **body: Any) -> httpx.Response:
+        headers = body.pop("headers", {})
+        body = {"id": deployment, "version": "20260101.1", **body}
+        return await self.http.post("/v1/groups/default/deployments", json=body, headers=headers)
+
+    async def commands(self, deployment: str = "digits") -> list[str]:
+        """Return the types of all commands of a deployment."""
+        filter_ = f"slipway.default.{deployment}.cmd.>"
+        return [stored.envelope.type async for stored in self.platform.log.read(filter_, after=0)]
+
+
+@dataclass(kw_only=True)
+class ProjectorTask:
+    """The projector, to be stopped and started by a test."""
+
+    log: EventLog
+    database_url: str
+    _task: asyncio.Task[None] | None = field(default=None)
+
+    def start(self) -> None:
+        projector = Projector(
+            log=self.log,
+            database=Database(url=self.database_url),
+            meters=Meters(CollectorRegistry()),
+            telemetry=Telemetry(),
+        )
+        self._task = asyncio.create_task(projector.run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sse:
+    """One message of an event stream; `comment`: it had a comment."""
+
+    id: str
+    event: str
+    data: str
+    comment: bool
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.data)
+
+
+async def sse(answer: httpx.Response) -> AsyncGenerator[Sse]:
+    """Read the messages of an event stream, those without data too."""
+    fields: dict[str, str] = {}
+    async for line in answer.aiter_lines():
+        if line:
+            name, _, value = line.partition(":")
+            fields[name or "comment"] = value.strip()
+            continue
+        yield Sse(
+            id=fields.get("id", ""),
+            event=fields.get("event", ""),
+            data=fields.get("data", ""),
+            comment="comment" in fields,
+        )
+        fields = {}
+
+
+@dataclass(kw_only=True)
+class Subscriber:
+    """A client of the event stream that collects what comes."""
+
+    messages: list[Sse] = field(default_factory=list)
+    ended: bool = False
+
+    @property
+    def events(self) -> list[Sse]:
+        return [message for message in self.messages if message.data]
+
+    @property
+    def ids(self) -> list[int]:
+        return [int(message.id) for message in self.events]
+
+    @property
+    def types(self) -> list[str]:
+        return [message.event for message in self.events]
+
+
+@asynccontextmanager
+async def subscribed(
+    client: httpx.AsyncClient, path: str = "/v1/events", *, last_event_id: int | None = None, **query: Any
+) -> AsyncGenerator[Subscriber]:
+    """Follow an event stream during the body; begins when the server says that it is connected."""
+    headers = {"Accept": "text/event-stream"}
+    if last_event_id is not None:
+        headers["Last-Event-ID"] = str(last_event_id)
+    subscriber = Subscriber()
+    async with client.stream("GET", path, params=query, headers=headers) as answer:
+        assert answer.status_code == 200, await answer.aread()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+
+        async def collect() -> None:
+            async for message in sse(answer):
+                subscriber.messages.append(message)
+            subscriber.ended = True
+
+        collecting = asyncio.create_task(collect())
+        try:
+            if path == "/v1/events":
+                await eventually(lambda: any(message.comment for message in subscriber.messages))
+            yield subscriber
+        finally:
+            collecting.cancel()
+            with suppress(asyncio.CancelledError, httpx.HTTPError):
+                await collecting
+
+
+async def configure(log: EventLog, message: KeyConfigured | GroupConfigured) -> None:
+    await log.publish(configuration(message, identifier=new_id()))
+
+
+def grant(key: str, user: str, **roles: str) -> KeyConfigured:
+    grants = tuple(RoleGrant.model_validate({"group": group, "role": role}) for group, role in roles.items())
+    return KeyConfigured(key=key_id(digest_of(key)), digest=digest_of(key), user=user, grants=grants)
+
+
+@asynccontextmanager
+async def running_api(
+    *, connection: Connection, database_url: str, folder: Path, **settings: Any
+) -> AsyncGenerator[Api]:
+    log = EventLog(connection=connection)
+    key, port = new_key(), free_port()
+    await bootstrap(log, digest_of(key))
+    metrics = Metrics(service="api")
+    service = Service(
+        name="api",
+        settings=ApiSettings(
+            port=port,
+            database_url=database_url,
+            blob_root=folder / "blobs",
+            gateway_url="http://gateway.test:8000",
+            **settings,
+        ),
+        connection=connection,
+        log=log,
+        telemetry=Telemetry(),
+        metrics=metrics,
+        probes=Probes(metrics=metrics),
+        stopping=asyncio.Event(),
+    )
+    projector = ProjectorTask(log=log, database_url=database_url)
+    projector.start()
+    serving = asyncio.create_task(serve(service))
+    url = f"http://127.0.0.1:{port}"
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as http:
+        await eventually(lambda: _answers(http))
+        platform = Platform(log=log)
+        await platform.announce()
+        try:
+            yield Api(url=url, key=key, http=http, service=service, platform=platform, projector=projector)
+        finally:
+            service.stopping.set()
+            await serving
+            await projector.stop()
+
+
+async def _answers(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/v1/me")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+async def api(
+    connection: Connection, make_database: Callable[[], Awaitable[str]], tmp_path: Path
+) -> AsyncIterator[Api]:
+    database_url = await make_database()
+    async with running_api(connection=connection, database_url=database_url, folder=tmp_path) as running:
+        yield running
+
+
+def problem(answer: httpx.Response, status: int, reason: str) -> Mapping[str, Any]:
+    """Check that an answer is this problem, complete, and return it."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    document: dict[str, Any] = answer.json()
+    assert (answer.status_code, document["reason"]) == (status, reason), document
+    assert document["status"] == status
+    assert document["domain"] == "slipway"
+    assert document["type"].endswith(reason)
+    assert document["hint"]
+    assert document["detail"]
+    assert document["request_id"] == answer.headers["x-request-id"]
+    return document
