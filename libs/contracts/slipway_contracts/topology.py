@@ -31,7 +31,8 @@ class ConsumerSpec:
     service: str
     stream: str
     filters: tuple[str, ...]
-    ack_wait: timedelta = timedelta(seconds=30)
+    ack_wait: timedelta = timedelta(seconds=6)
+    """How long after its handler's death a message comes again; a handler that lives extends it."""
     max_ack_pending: int = 256
 
 
