@@ -4,8 +4,6 @@ Drives the `slipway` command as a user would, and may be run again on the platfo
 Exits with 1 as soon as a step fails, a request fails, or the model says too much that is wrong.
 """
 
-# ruff: noqa: INP001 - a script beside the examples, not a package
-
 import argparse
 import http.client
 import json
@@ -112,7 +110,7 @@ class Platform:
         Raises:
             DemoError: it failed.
         """
-        command = [SLIPWAY, *words, "--json", "--state", str(self.state)]
+        command = [str(SLIPWAY), *words, "--json", "--state", str(self.state)]
         ended = subprocess.run(command, check=False, stdout=subprocess.PIPE)
         if ended.returncode != 0:
             raise DemoError(f"`slipway {words[0]}` answered {ended.stdout.decode()}")

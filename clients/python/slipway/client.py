@@ -17,6 +17,7 @@ from slipway.documents import (
     DeploymentDetail,
     Operation,
     Release,
+    Size,
     Version,
 )
 from slipway.errors import ProblemError, ProtocolError
@@ -40,6 +41,7 @@ class Slipway:
         patience: seconds during which a request is tried again; mutations keep their Idempotency-Key.
         stream_patience: the same, for taking up a broken stream.
         silence: seconds without a byte after which an answer or a stream counts as lost.
+        page_size: items of a list asked for at once.
     """
 
     def __init__(
@@ -51,12 +53,13 @@ class Slipway:
         patience: float = 5.0,
         stream_patience: float = 60.0,
         silence: float = 45.0,
+        page_size: int = 200,
     ) -> None:
         self.url = url.rstrip("/")
         self.group = group
         self._stream_patience = stream_patience
         self._transport = Transport(url=self.url, key=key, patience=patience, silence=silence)
-        self._api = Exchange(transport=self._transport, group=group)
+        self._api = Exchange(transport=self._transport, group=group, page_size=page_size)
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -104,6 +107,8 @@ class Slipway:
         self, deployment: str, *, version: str | None = None, config: Configuration | None = None
     ) -> Accepted:
         """Make a release that differs from the one that was live last only in what is given."""
+        if config is not None and config.size is not None:
+            config = config.model_copy(update={"size": await self._whole(deployment, config.size)})
         body = _release(version=version, config=config)
         return await self._api.command("POST", self._of(deployment, "redeploy"), body)
 
@@ -254,6 +259,15 @@ class Slipway:
                 if tracking.outcome is not None:
                     return tracking.outcome
         raise ProtocolError("the event stream ended before the operation")
+
+    async def _whole(self, deployment: str, size: Size) -> Size:
+        """Return the size with what it leaves open taken from the release that was live last."""
+        if size.cpu is not None and size.memory_bytes is not None:
+            return size
+        async for release in self.releases(deployment):
+            if release.live_at is not None:
+                return release.config.size.model_copy(update=size.model_dump(exclude_none=True))
+        return size
 
     def _of(self, deployment: str, *parts: str) -> str:
         return self._api.path("deployments", deployment, *parts)

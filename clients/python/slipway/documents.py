@@ -63,10 +63,20 @@ class Accepted(Document):
     build: str | None = None
 
 
+class Size(BaseModel):
+    """What one replica may use; what is not given takes the platform's default."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cpu: float | None = Field(default=None, description="Cores.")
+    memory_bytes: int | None = None
+
+
 class ReleaseConfig(Document):
     """The configuration of a release."""
 
     replicas: int
+    size: Size
     description: str = ""
 
 
@@ -169,15 +179,6 @@ class LogLine(Document):
     text: str
     endpoint: str | None = None
     replica: str | None = None
-
-
-class Size(BaseModel):
-    """What one replica may use; what is not given takes the platform's default."""
-
-    model_config = ConfigDict(frozen=True)
-
-    cpu: float | None = Field(default=None, description="Cores.")
-    memory_bytes: int | None = None
 
 
 class Configuration(BaseModel):

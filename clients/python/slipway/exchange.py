@@ -12,7 +12,6 @@ from slipway.documents import Accepted, Document, Page
 from slipway.errors import InvalidInputError, ProblemError, ProtocolError
 from slipway.transport import Request, Transport
 
-_PAGE_SIZE: Final = 200
 _NO_NAMES: Final = frozenset({"", ".", ".."})
 
 D = TypeVar("D", bound=Document)
@@ -21,9 +20,10 @@ D = TypeVar("D", bound=Document)
 class Exchange:
     """Asks the API about the things of one group."""
 
-    def __init__(self, *, transport: Transport, group: str) -> None:
+    def __init__(self, *, transport: Transport, group: str, page_size: int) -> None:
         self._transport = transport
         self._group = group
+        self._page_size = page_size
 
     def path(self, *parts: str) -> str:
         """Return the path of something in the group.
@@ -70,7 +70,7 @@ class Exchange:
         left = sys.maxsize if limit is None else limit
         token: dict[str, str] = {}
         while left > 0:
-            asked = {**query, **token, "page_size": str(min(left, _PAGE_SIZE))}
+            asked = {**query, **token, "page_size": str(min(left, self._page_size))}
             answer = await self._transport.send(Request(method="GET", path=path, query=asked))
             page = _parsed(Page, answer.document)
             for item in page.items[:left]:

@@ -1,7 +1,7 @@
 """Recognises the events of one operation, and its end; pure, it reads no stream."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from slipway.documents import Operation
@@ -61,6 +61,7 @@ class Tracking:
     release: int | None = None
     version: str | None = None
     outcome: Outcome | None = None
+    _end: Outcome | None = None
     _workloads: set[str] = field(default_factory=set)
 
     def take(self, event: Event) -> bool:
@@ -84,16 +85,15 @@ class Tracking:
         if event.data.get("operation") != self.operation:
             return False
         if state := ENDS.get(event.kind):
-            self.outcome = Outcome(
+            self._end = Outcome(
                 operation=self.operation,
                 state=state,
                 sequence=event.sequence,
-                release=self.release,
-                version=self.version,
                 failure=event.data.get("failure"),
                 by=event.data.get("by"),
                 by_operation=event.data.get("by_operation"),
             )
+            self.outcome = self._decided()
         return True
 
     def _build(self, event: Event) -> bool:
@@ -101,7 +101,16 @@ class Tracking:
             return False
         if event.kind == "build.succeeded":
             self.version = event.data["version"]["label"]
+            self.outcome = self._decided()
         return True
+
+    def _decided(self) -> Outcome | None:
+        """Return the end, once it is known what it led to: a build's version is told right behind its end."""
+        if self._end is None:
+            return None
+        if self._end.succeeded and self.build == self.operation and self.version is None:
+            return None
+        return replace(self._end, release=self.release, version=self.version)
 
     def _release(self, event: Event) -> bool:
         if event.kind == "release.created" and event.data.get("operation") == self.operation:

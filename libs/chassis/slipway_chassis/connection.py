@@ -47,6 +47,7 @@ class Connection:
         self._inbox = ""
         self._counter = 0
         self._said_at = 0.0
+        self._refused = False
         self._problem: str | None = f"never connected to NATS at {self.place}"
 
     @classmethod
@@ -200,18 +201,22 @@ class Connection:
         self.closed.set()
 
     async def _on_error(self, error: Exception) -> None:
-        if isinstance(error, StaleConnectionError):  # the loss of the connection is reported by itself
-            return
         if self._up.is_set():
-            _log.error("NATS reports a problem", url=self.place, problem=str(error))
+            # A loss of the connection is reported by itself, right after this.
+            if not isinstance(error, StaleConnectionError | OSError):
+                _log.error("NATS reports a problem", url=self.place, problem=str(error))
             return
+        # The server drops a client that it refuses, sometimes before the client has read why.
+        if self._refused and isinstance(error, StaleConnectionError | ConnectionResetError):
+            return
+        self._refused = "authorization" in str(error).lower()
         self._problem = self._advice(error)
         if time.monotonic() - self._said_at > _SAY_AGAIN_SECONDS:
             self._said_at = time.monotonic()
             _log.warning(self._problem, url=self.place)
 
     def _advice(self, error: Exception) -> str:
-        if "authorization" in str(error).lower():
+        if self._refused:
             return (
                 f"NATS at {self.place} refuses user {self._user!r}; "
                 "check SLIPWAY_NATS_USER and SLIPWAY_NATS_PASSWORD"

@@ -300,6 +300,43 @@ async def test_a_refused_subscription_is_not_tried_again(server: FaultyServer) -
     assert len(server.requests) == 1
 
 
+def log_line(second: int, text: str) -> bytes:
+    document = {"at": f"2026-11-21T03:00:{second:02}Z", "stream": "stdout", "text": text, "replica": "0-1"}
+    return json.dumps(document).encode() + b"\n"
+
+
+async def test_a_broken_log_goes_on_and_tells_no_line_twice(server: FaultyServer) -> None:
+    server.script = [
+        streams(log_line(40, "a"), log_line(40, "a"), log_line(41, "b"), log_line(42, "c")[:-9]),
+        refuses(503, "LogUnavailable"),
+        streams(log_line(40, "a") * 2, log_line(41, "b"), log_line(42, "c") * 2, then=silence),
+    ]
+
+    found: list[str] = []
+    async with (
+        asyncio.timeout(10),
+        client(server) as slipway,
+        aclosing(slipway.logs("digits", tail=10).read(follow=True)) as lines,
+    ):
+        async for line in lines:
+            found.append(line.text)
+            if len(found) == 5:
+                break
+
+    assert found == ["a", "a", "b", "c", "c"]
+    assert [request.query.get("tail") for request in server.requests] == ["10", "100000", "100000"]
+    assert server.requests[2].query["since"] == "2026-11-21T03:00:11+00:00"
+
+
+async def test_a_log_that_is_only_read_ends(server: FaultyServer) -> None:
+    server.script = [resets, streams(log_line(1, "a"))]
+
+    async with client(server) as slipway, asyncio.timeout(10):
+        found = [line.text async for line in slipway.build_log("digits", "b-1").read(follow=False)]
+
+    assert found == ["a"]
+
+
 async def test_events_behind_a_gap_are_not_taken_for_repeats(server: FaultyServer) -> None:
     gap = b'id: 40\nevent: gap\ndata: {"from": 41, "to": 40, "reason": "the log ends before"}\n\n'
     server.script = [streams(gap, event(41), then=silence)]

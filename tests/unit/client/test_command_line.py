@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,45 @@ def test_asking_for_help_loads_neither_http_nor_rich_nor_models() -> None:
     said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
 
     assert said.stdout.strip() == "[]"
+
+
+def make_plugin(folder: Path, *, name: str, source: str) -> None:
+    """Lay out an installed package with one entry point, as an installer would."""
+    (folder / f"{name}.py").write_text(source)
+    metadata = folder / f"{name}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[slipway.commands]\n{name} = {name}:register\n")
+
+
+def slipway_with(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    script = "from slipway.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", script, *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_plugin_adds_its_commands(tmp_path: Path) -> None:
+    source = (
+        "def register(app):\n"
+        "    app.command('greet')(greet)\n\n"
+        "def greet():\n"
+        "    'Say hello.'\n"
+        "    print('hello')\n"
+    )
+    make_plugin(tmp_path, name="greeting", source=source)
+
+    assert "greet  Say hello." in slipway_with(tmp_path, "--help").stdout.split("Other:")[1]
+    assert slipway_with(tmp_path, "greet").stdout == "hello\n"
+
+
+def test_a_plugin_that_cannot_be_loaded_is_named_and_breaks_nothing(tmp_path: Path) -> None:
+    make_plugin(tmp_path, name="broken", source="import a_module_that_is_not_there\n")
+
+    ran = slipway_with(tmp_path, "--version")
+
+    assert ran.returncode == 0
+    assert "the plugin broken cannot be loaded: No module named 'a_module_that_is_not_there'" in ran.stderr
 
 
 def test_without_a_platform_it_says_how_to_start_one() -> None:

@@ -79,6 +79,26 @@ def test_the_end_of_another_operation_ends_nothing() -> None:
     assert tracking.outcome is None
 
 
+def test_the_end_of_a_build_waits_for_the_version_that_is_told_right_behind_it() -> None:
+    tracking = Tracking(operation="b1", build="b1")
+
+    tracking.take(make_event("operation.succeeded", sequence=24, operation="b1"))
+    before = tracking.outcome
+    tracking.take(make_event("build.succeeded", sequence=25, build="b1", version={"label": "v1"}))
+
+    assert before is None
+    assert tracking.outcome is not None
+    assert (tracking.outcome.version, tracking.outcome.sequence) == ("v1", 24)
+
+
+def test_a_build_that_failed_waits_for_no_version() -> None:
+    tracking = Tracking(operation="b1", build="b1")
+
+    tracking.take(make_event("operation.failed", operation="b1", failure=FAILURE))
+
+    assert tracking.outcome is not None
+
+
 def test_a_release_of_a_known_operation_brings_its_build_along() -> None:
     tracking = Tracking(operation="mine")
 
