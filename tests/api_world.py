@@ -127,7 +127,7 @@ class Platform:
         self.releases += 1
         number, config = self.releases, config or ReleaseConfig()
         version = make_version(deployment=deployment)
-        owner = {"group": "default", "deployment": deployment}
+        owner: dict[str, Any] = {"group": "default", "deployment": deployment}
         workload = Workload.of(
             **owner,
             target=config.target,
@@ -298,14 +298,18 @@ class Subscriber:
 
 @asynccontextmanager
 async def subscribed(
-    client: httpx.AsyncClient, path: str = "/v1/events", *, last_event_id: int | None = None, **query: Any
+    client: httpx.AsyncClient,
+    path: str = "/v1/events",
+    *,
+    query: Mapping[str, Any] | None = None,
+    last_event_id: int | None = None,
 ) -> AsyncGenerator[Subscriber]:
     """Follow an event stream during the body; begins when the server says that it is connected."""
     headers = {"Accept": "text/event-stream"}
     if last_event_id is not None:
         headers["Last-Event-ID"] = str(last_event_id)
     subscriber = Subscriber()
-    async with client.stream("GET", path, params=query, headers=headers) as answer:
+    async with client.stream("GET", path, params=dict(query or {}), headers=headers) as answer:
         assert answer.status_code == 200, await answer.aread()
         assert answer.headers["content-type"].startswith("text/event-stream")
 
@@ -336,7 +340,12 @@ def grant(key: str, user: str, **roles: str) -> KeyConfigured:
 
 @asynccontextmanager
 async def running_api(
-    *, connection: Connection, database_url: str, folder: Path, **settings: Any
+    *,
+    connection: Connection,
+    database_url: str,
+    folder: Path,
+    telemetry: Telemetry | None = None,
+    **settings: Any,
 ) -> AsyncGenerator[Api]:
     log = EventLog(connection=connection)
     key, port = new_key(), free_port()
@@ -353,7 +362,7 @@ async def running_api(
         ),
         connection=connection,
         log=log,
-        telemetry=Telemetry(),
+        telemetry=telemetry or Telemetry(),
         metrics=metrics,
         probes=Probes(metrics=metrics),
         stopping=asyncio.Event(),

@@ -7,6 +7,7 @@ from typing import Any
 from slipway_contracts.commands import Cancel, Delete, Deploy, Redeploy, Stop
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope
+from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.message import Message
 from slipway_contracts.names import derived_id
@@ -53,6 +54,12 @@ def make_redeploy(version: Version, **config: Any) -> Redeploy:
     return Redeploy(**OWNER, request=ReleaseRequest(version=version, config=ReleaseConfig(**config)))
 
 
+def make_failure() -> FailureRecord:
+    return FailureRecord(
+        stage=Stage.BUILD, reason=Reason.MANIFEST_MISSING, message="none", hint="add one", at=START
+    )
+
+
 def make_stop() -> Stop:
     return Stop(**OWNER)
 
@@ -89,7 +96,7 @@ class World:
         envelope = Envelope(
             id=identifier, type=message.type, source="/test", subject="default/digits", time=self.at
         )
-        self._keep(decide(self.desired, Inbox(self.sequence, envelope, message)))
+        self._keep(decide(self.desired, Inbox(self.sequence, envelope, message), at=self.at))
         self.settle()
         return identifier
 
@@ -98,7 +105,9 @@ class World:
         for _ in range(50):
             before = self.desired
             observed = Observed(
+                deployment="default/digits",
                 revision=self.record_sequence,
+                reconciled=True,
                 replicas=self.facts,
                 gateways=(self.gateway,) if self.gateway else (),
             )

@@ -10,8 +10,9 @@ from typing import Final, TypeVar
 from slipway_contracts.log_lines import POSITION_HEADER, LogLine, LogLines
 
 from slipway_chassis.connection import Connection
-from slipway_chassis.errors import LogUnavailableError
+from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.jetstream_api import publish
 
 _MOST_LINES: Final = 200
 _PUBLISH_SECONDS: Final = 5.0
@@ -35,8 +36,8 @@ class LogLinePublisher:
         body = LogLines(lines=lines).model_dump_json().encode()
         while True:
             try:
-                await self._connection.request(self._subject, body, headers=headers, within=_PUBLISH_SECONDS)
-            except LogUnavailableError:
+                await publish(self._connection, self._subject, body, headers=headers, within=_PUBLISH_SECONDS)
+            except TransientError:
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 return

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from slipway_contracts.lifecycle import UNFINISHED_RELEASES, ReleaseState, Wanted
 from slipway_contracts.message import DeploymentMessage
-from slipway_contracts.names import BuildId, EndpointName, OperationId, WorkloadId
+from slipway_contracts.names import BuildId, EndpointName, OperationId, ReplicaId, WorkloadId
 from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.version import Version
 from slipway_contracts.workload import Workload
@@ -62,12 +62,13 @@ class DesiredWorkload(BaseModel):
 
 
 class RemovedWorkload(BaseModel):
-    """A workload that must go; forgotten once no replica of it is seen alive."""
+    """A workload that must go; forgotten when the engine took that wish and its replicas were seen gone."""
 
     model_config = ConfigDict(frozen=True)
 
     id: WorkloadId
     since: AwareDatetime
+    replicas: tuple[ReplicaId, ...] = Field(default=(), description="Those that were wanted last.")
 
 
 class Desired(DeploymentMessage):

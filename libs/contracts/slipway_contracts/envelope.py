@@ -86,3 +86,5 @@ class Envelope(BaseModel):
             )
         except KeyError as missing:
             raise MalformedEnvelopeError(f"the message has no header {missing}") from None
+        except ValueError as error:
+            raise MalformedEnvelopeError(f"a header of the message is not readable: {error}") from None

@@ -17,6 +17,10 @@ class GatewayRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     gateway: str
+    held: Mapping[str, int] = Field(
+        default_factory=dict,
+        description="Deployments (`<group>/<deployment>`) whose record from this sequence on is not applied.",
+    )
     applied: int = Field(
         ge=0, description="Sequence of the log up to which Envoy has confirmed the configuration."
     )
@@ -24,3 +28,7 @@ class GatewayRecord(BaseModel):
     leaving: Mapping[str, int] = Field(default_factory=dict)
     envoy: Literal["ok", "down"] = "ok"
     at: AwareDatetime
+
+    def has_applied(self, deployment: str, revision: int) -> bool:
+        """Whether Envoy has confirmed this revision of `<group>/<deployment>`."""
+        return self.applied >= revision and self.held.get(deployment, revision + 1) > revision

@@ -51,3 +51,15 @@ class Manifest(BaseModel):
     endpoints: tuple[ManifestEndpoint, ...] = Field(min_length=1)
     requirements: str | tuple[str, ...] | None = Field(default=None, description="A file, or a list.")
     python: str | None = None
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        fixed = [
+            each.port
+            for each in self.endpoints
+            if each.port and "PORT" not in (each.server_command or "PORT")
+        ]
+        for port in fixed:
+            if fixed.count(port) > 1:
+                raise ValueError(f"several endpoints insist on port {port}; let them listen on $PORT")
+        return self

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from slipway_contracts.names import BuildId, TargetName
 from slipway_contracts.version import Version
 from slipway_contracts.workload import Size
 
 DEFAULT_DEADLINE_SECONDS = 300.0
+LARGEST_ENVIRONMENT = 32 << 10
+"""Characters of all names and values; a desired record repeats them per endpoint and has to fit a message."""
 
 
 class ReleaseConfig(BaseModel):
@@ -27,6 +29,13 @@ class ReleaseConfig(BaseModel):
         gt=0,
         description="From the start of its replicas to all of them ready.",
     )
+
+    @field_validator("environment", "metadata")
+    @classmethod
+    def _fits_a_message(cls, values: Mapping[str, str]) -> Mapping[str, str]:
+        if sum(len(name) + len(value) for name, value in values.items()) > LARGEST_ENVIRONMENT:
+            raise ValueError(f"names and values together may have {LARGEST_ENVIRONMENT} characters")
+        return values
 
 
 class ReleaseRequest(BaseModel):

@@ -91,6 +91,12 @@ def build_events(group: str, identifier: str) -> str:
     return f"slipway.{group}.{identifier}.evt.build.>"
 
 
+def build_ends(group: str, identifier: str) -> tuple[str, ...]:
+    """Return the subjects on which builds of a deployment end."""
+    verbs = ("succeeded", "failed", "canceled")
+    return tuple(f"slipway.{group}.{identifier}.evt.build.{verb}" for verb in verbs)
+
+
 def build_log(group: str, identifier: str, build: str) -> str:
     """Return the subject of a build's log lines."""
     return f"slipway.{group}.{identifier}.log.build.{build}"

@@ -27,6 +27,11 @@ UNAVAILABLE: Final = (
 """What a statement raises when Postgres is gone, going, starting or full: the same one may succeed later."""
 
 
+def is_refusal(error: Exception) -> bool:
+    """Return whether asyncpg itself refused an address or an argument, also as an InterfaceError."""
+    return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+
+
 class DatabaseUnavailableError(Exception):
     """Postgres did not answer; try again later."""
 

@@ -6,13 +6,17 @@ Loads Alembic only when there is something to do, so that a start on a current d
 import asyncio
 import os
 import sys
+import time
+from typing import Final
 
 import asyncpg
 
-from slipway_store.connections import connect, schema_name
+from slipway_store.connections import UNAVAILABLE, connect, is_refusal, schema_name
 from slipway_store.schema import HEAD, SCHEMA
 
-URL_VARIABLE = "SLIPWAY_DATABASE_URL"
+URL_VARIABLE: Final = "SLIPWAY_DATABASE_URL"
+_WAIT_SECONDS: Final = 60.0
+_PAUSE_SECONDS: Final = 0.1
 
 
 async def upgrade(url: str, *, schema: str = SCHEMA) -> bool:
@@ -45,13 +49,31 @@ async def revision(connection: asyncpg.Connection, *, schema: str = SCHEMA) -> s
     return found
 
 
+async def _upgrade_when_up(url: str) -> bool:
+    """Upgrade, waiting for a Postgres that is still starting."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            return await upgrade(url)
+        except UNAVAILABLE as error:
+            if is_refusal(error) or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
 def main() -> int:
     """Upgrade the database that SLIPWAY_DATABASE_URL names; return the exit code."""
     url = os.environ.get(URL_VARIABLE)
     if not url:
         sys.stderr.write(f"{URL_VARIABLE} is not set; it names the database, as postgresql://user@host/db\n")
         return 2
-    done = asyncio.run(upgrade(url))
+    try:
+        done = asyncio.run(_upgrade_when_up(url))
+    except (asyncpg.PostgresError, ValueError, *UNAVAILABLE) as error:
+        sys.stderr.write(
+            f"the database of {URL_VARIABLE} was not migrated: {error or type(error).__name__}\n"
+        )
+        return 1
     sys.stdout.write(f"the tables {'were brought to' if done else 'stand at'} {HEAD}\n")
     return 0
 

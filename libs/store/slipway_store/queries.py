@@ -12,7 +12,7 @@ from slipway_contracts.evolve import DeploymentFacts
 from slipway_contracts.lifecycle import BuildState, DeploymentState, OperationState, ReleaseState
 from slipway_contracts.replica import ReplicaState
 
-from slipway_store.connections import UNAVAILABLE, DatabaseUnavailableError, open_pool
+from slipway_store.connections import UNAVAILABLE, DatabaseUnavailableError, is_refusal, open_pool
 from slipway_store.filters import Filter
 from slipway_store.freshness import Freshness
 from slipway_store.records import (
@@ -89,13 +89,17 @@ class Reads:
         self,
         *,
         groups: Sequence[str] | None,
-        states: Collection[DeploymentState] = _LISTED,
+        states: Collection[DeploymentState] | None = None,
         target: str | None = None,
         after: tuple[str, str] | None = None,
         limit: int,
     ) -> list[DeploymentStatus]:
         """Return deployments by (group, id), beyond `after`; DELETED ones only if `states` says so."""
-        wanted = Filter().add("state = any({}::text[])", list(states)).add("target = {}", target)
+        wanted = (
+            Filter()
+            .add("state = any({}::text[])", list(_LISTED if states is None else states))
+            .add("target = {}", target)
+        )
         wanted.add('"group" = any({}::text[])', None if groups is None else list(groups))
         wanted.add('("group", id) > ({}, {})', *(after or (None, None)))
         return await self._page(STATUS, wanted, '"group", id', limit)
@@ -243,7 +247,7 @@ class Reads:
             except asyncpg.UndefinedTableError as error:
                 raise DatabaseUnavailableError("the tables are not there yet; run the migrations") from error
             except UNAVAILABLE as error:
-                if isinstance(error, ValueError):  # an argument that no column takes
+                if is_refusal(error):
                     raise
                 if last or isinstance(error, TimeoutError):
                     raise DatabaseUnavailableError(f"Postgres does not answer: {error!r}") from error

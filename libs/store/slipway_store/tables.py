@@ -125,7 +125,7 @@ class BuildTable(Base, table=True):
     """The builds of a deployment."""
 
     __tablename__ = "build"
-    __table_args__ = (Index(None, "group", "deployment", "accepted"),)
+    __table_args__ = (Index(None, "group", "deployment", "accepted"), Index(None, "accepted"))
 
     id: str = _key()
     group: str
@@ -165,7 +165,7 @@ class OperationTable(Base, table=True):
     """The progress of each accepted command."""
 
     __tablename__ = "operation"
-    __table_args__ = (Index(None, "group", "deployment", "accepted"),)
+    __table_args__ = (Index(None, "group", "deployment", "accepted"), Index(None, "accepted"))
 
     id: str = _key()
     group: str

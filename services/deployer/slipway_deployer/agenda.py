@@ -5,17 +5,19 @@ It decides nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from slipway_chassis.errors import SlipwayError
-from slipway_chassis.event_log import CaughtUp, EventLog, LastPerSubject
+from slipway_chassis.event_log import CaughtUp, EventLog, LastPerSubject, Stored
 from slipway_contracts import subjects
+from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.desired import Desired
-from slipway_contracts.envelope import now
+from slipway_contracts.envelope import MalformedEnvelopeError, now
 from slipway_contracts.replica import ReplicaFact
 
 from slipway_deployer.deployments import Key
@@ -24,7 +26,16 @@ from slipway_deployer.timetable import awaits_gateways, next_look
 # A look that was due and changed nothing is not repeated at once.
 PATIENCE: Final = timedelta(seconds=1)
 RESYNC_EVERY: Final = timedelta(seconds=60)
+_AT_ONCE: Final = 8
 _log = structlog.get_logger(__name__)
+
+
+class Wake(Protocol):
+    """Brings a deployment forward; see `Wakeups.wake`."""
+
+    async def __call__(self, key: Key, *, resync: bool = False) -> bool:
+        """Return False where it has to be looked at again."""
+        ...
 
 
 @dataclass
@@ -32,99 +43,126 @@ class _Entry:
     desired: Desired | None = None
     facts: dict[tuple[str, str], ReplicaFact] = field(default_factory=dict)
     not_before: datetime | None = None
+    again_at: datetime | None = None
 
     @property
     def due(self) -> datetime | None:
-        if self.desired is None:
-            return None
-        at = next_look(self.desired, self.facts)
-        if at is None or self.not_before is None:
-            return at
-        return max(at, self.not_before)
+        planned = next_look(self.desired, self.facts) if self.desired is not None else None
+        at = min((each for each in (planned, self.again_at) if each is not None), default=None)
+        return at if at is None or self.not_before is None else max(at, self.not_before)
+
+    @property
+    def is_over(self) -> bool:
+        return self.desired is not None and self.desired.ended
 
 
 class Agenda:
-    """Follows desired states and replica facts, and wakes what is due."""
+    """Follows desired states and replica facts, and wakes what is due; one that is slow delays no other."""
 
-    def __init__(
-        self,
-        *,
-        log: EventLog,
-        wake: Callable[[Key], Awaitable[None]],
-        resync: Callable[[Key], Awaitable[None]],
-        clock: Callable[[], datetime] = now,
-    ) -> None:
+    def __init__(self, *, log: EventLog, wake: Wake, clock: Callable[[], datetime] = now) -> None:
         self._event_log = log
         self._wake = wake
-        self._resync = resync
         self._clock = clock
         self._entries: dict[Key, _Entry] = {}
         self._changed = asyncio.Event()
-        self.caught_up = asyncio.Event()
+        self._caught_up = asyncio.Event()
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._awake: set[Key] = set()
 
     async def follow(self) -> None:
         """Keep the agenda; runs until cancelled."""
-        following = self._event_log.follow(
-            subjects.ALL_DESIRED, subjects.ALL_REPLICAS, start=LastPerSubject()
-        )
-        async for stored in following:
-            if isinstance(stored, CaughtUp):
-                self.caught_up.set()
-            else:
-                self._note(stored.message)
-                self._changed.set()
+        filters = (subjects.ALL_DESIRED, subjects.ALL_REPLICAS)
+        async with aclosing(self._event_log.follow(*filters, start=LastPerSubject())) as items:
+            async for item in items:
+                if isinstance(item, CaughtUp):
+                    self._caught_up.set()
+                else:
+                    self._note(item)
+                    self._changed.set()
 
-    def _note(self, message: object) -> None:
+    def _note(self, stored: Stored) -> None:
+        key = subjects.owner_of(stored.subject)
+        try:
+            message = stored.message
+        except (UnknownMessageError, MalformedEnvelopeError) as error:
+            _log.error("record.unreadable", subject=stored.subject, error=str(error))
+            return
+        entry = self._entries.setdefault(key, _Entry())
         if isinstance(message, Desired):
-            entry = self._entries.setdefault((message.group, message.deployment), _Entry())
             entry.desired, entry.not_before = message, None
-            wanted = {each.workload.id for each in message.workloads}
-            entry.facts = {key: fact for key, fact in entry.facts.items() if key[0] in wanted}
-        elif isinstance(message, ReplicaFact):
-            entry = self._entries.setdefault((message.group, message.deployment), _Entry())
+            wanted = {
+                (each.workload.id, replica)
+                for each in message.workloads
+                for replica in each.workload.replica_ids
+            }
+            entry.facts = {key: fact for key, fact in entry.facts.items() if key in wanted}
+        elif isinstance(message, ReplicaFact) and not entry.is_over:
             entry.facts[(message.workload, message.replica)] = message
 
-    async def gateways_changed(self) -> None:
-        """Wake what waits for the gateways."""
-        keys = [
-            key for key, entry in self._entries.items() if entry.desired and awaits_gateways(entry.desired)
-        ]
-        await self._wake_all(keys, self._wake)
+    def gateways_changed(self) -> None:
+        """Let what waits for the gateways be looked at now."""
+        for entry in self._entries.values():
+            if entry.desired is not None and awaits_gateways(entry.desired):
+                entry.again_at, entry.not_before = self._clock(), None
+        self._changed.set()
 
     async def run(self) -> None:
         """Wake what is due, and resync everything now and then; runs until cancelled."""
-        await self.caught_up.wait()
+        await self._caught_up.wait()
         resync_at = self._clock()
-        while True:
-            self._changed.clear()
-            at = self._clock()
-            if at >= resync_at:
-                resync_at = at + RESYNC_EVERY
-                await self._wake_all(list(self._entries), self._resync)
-            due = {key: entry.due for key, entry in self._entries.items()}
-            late = [key for key, when in due.items() if when is not None and when <= at]
-            for key in late:
-                self._entries[key].not_before = at + PATIENCE
-            await self._wake_all(late, self._wake)
-            await self._sleep_until(
-                min([when for key, when in due.items() if when and key not in late], default=resync_at),
-                again=bool(late),
-            )
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._changed.clear()
+                at = self._clock()
+                if at >= resync_at:
+                    resync_at = at + RESYNC_EVERY
+                    for key in [key for key, entry in self._entries.items() if not entry.is_over]:
+                        self._start(group, key, resync=True)
+                for key in [key for key, entry in self._entries.items() if entry.due and entry.due <= at]:
+                    self._start(group, key, resync=False)
+                await self._sleep_until(min(self._due_times(), default=resync_at), resync_at)
 
-    async def _sleep_until(self, when: datetime, *, again: bool) -> None:
-        pause = PATIENCE if again else RESYNC_EVERY
-        seconds = min((when - self._clock()).total_seconds(), pause.total_seconds())
+    def _due_times(self) -> list[datetime]:
+        return [
+            entry.due
+            for key, entry in self._entries.items()
+            if entry.due is not None and key not in self._awake
+        ]
+
+    def _start(self, group: asyncio.TaskGroup, key: Key, *, resync: bool) -> None:
+        if key not in self._awake:
+            self._awake.add(key)
+            self._entries[key].again_at = None
+            group.create_task(self._look(key, resync=resync))
+
+    async def _look(self, key: Key, *, resync: bool) -> None:
+        entry = self._entries[key]
+        entry.not_before = self._clock() + PATIENCE
+        try:
+            async with self._places:
+                settled = await self._wake(key, resync=resync)
+        except SlipwayError as error:
+            _log.warning("deployment.not_advanced", group=key[0], deployment=key[1], error=str(error))
+            settled = False
+        finally:
+            self._awake.discard(key)
+        if not settled:
+            entry.again_at = self._clock() + PATIENCE
+        self._changed.set()
+
+    def look_again(self, key: Key) -> None:
+        """Look at this deployment once more in a moment: its engine did not take a wish."""
+        self._entries.setdefault(key, _Entry()).again_at = self._clock() + PATIENCE
+        self._changed.set()
+
+    async def _sleep_until(self, when: datetime, latest: datetime) -> None:
+        seconds = (min(when, latest) - self._clock()).total_seconds()
         if seconds <= 0:
+            # What is due has been started; another turn of the loop lets it run.
+            await asyncio.sleep(0)
             return
         try:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
         except TimeoutError:
             return
-
-    async def _wake_all(self, keys: list[Key], wake: Callable[[Key], Awaitable[None]]) -> None:
-        for result in await asyncio.gather(*(wake(key) for key in keys), return_exceptions=True):
-            if isinstance(result, SlipwayError):
-                _log.warning("deployment.not_advanced", error=str(result))
-            elif isinstance(result, BaseException):
-                raise result

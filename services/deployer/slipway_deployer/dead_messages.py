@@ -5,6 +5,7 @@ from slipway_chassis.broker import DeadMessage
 from slipway_chassis.errors import DuplicateError
 from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_contracts import subjects
+from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError, now
 from slipway_contracts.events import MessageDead, OperationFailed
 from slipway_contracts.failure import FailureRecord, Reason, Stage
@@ -44,7 +45,7 @@ class DeadMessages:
                 error=dead.error,
             )
         ]
-        if ".cmd." in dead.stored.subject:
+        if ".cmd." in dead.stored.subject and not await self._is_decided(group, deployment, dead):
             messages.append(
                 OperationFailed(group=group, deployment=deployment, operation=identifier, failure=failure)
             )
@@ -52,6 +53,12 @@ class DeadMessages:
             await self._event_log.publish_batch([_outgoing(each, dead.stored.sequence) for each in messages])
         except DuplicateError:
             _log.info("message.buried_before", sequence=dead.stored.sequence)
+
+    async def _is_decided(self, group: str, deployment: str, dead: DeadMessage) -> bool:
+        """Whether the command has its outcome, or will get it from the release it made."""
+        stored = await self._event_log.last(subjects.desired(group, deployment))
+        desired = stored.message if stored else None
+        return isinstance(desired, Desired) and desired.position >= dead.stored.sequence
 
 
 def _identity(dead: DeadMessage) -> tuple[str, str]:

@@ -5,8 +5,8 @@ command supersedes what has no traffic yet.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import assert_never
+from datetime import datetime, timedelta
+from typing import Final, assert_never
 
 from slipway_contracts.commands import Cancel, CancelBuild, Delete, Deploy, Redeploy, Start, Stop
 from slipway_contracts.desired import Desired, DesiredRelease
@@ -17,14 +17,13 @@ from slipway_contracts.events import (
     BuildFailed,
     BuildSucceeded,
     DeploymentCreated,
+    OperationCanceled,
     OperationFailed,
     OperationStarted,
     OperationSucceeded,
     OperationSuperseded,
     ReleaseCreated,
-    ReleaseDraining,
     ReleaseStarting,
-    TrafficShifted,
 )
 from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.lifecycle import ReleaseState, Wanted
@@ -32,9 +31,21 @@ from slipway_contracts.names import derived_id
 from slipway_contracts.version import Version
 
 from slipway_deployer.decision import Decision
-from slipway_deployer.workloads import pruned, with_workloads, workloads_of
+from slipway_deployer.workloads import with_workloads, workloads_of
 
-DeployerMessage = Deploy | Redeploy | Start | Stop | Delete | Cancel | BuildEnd
+BUILD_PATIENCE: Final = timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A command that this release of the platform cannot read."""
+
+    group: str
+    deployment: str
+    problem: str
+
+
+DeployerMessage = Deploy | Redeploy | Start | Stop | Delete | Cancel | BuildEnd | Unreadable
 
 
 @dataclass(frozen=True)
@@ -46,17 +57,20 @@ class Inbox:
     message: DeployerMessage
 
 
-def decide(desired: Desired | None, inbox: Inbox) -> Decision:
-    """Return what this message changes; deciding it again after its position changes nothing."""
+def decide(desired: Desired | None, inbox: Inbox, *, at: datetime) -> Decision:
+    """Return what this message changes; deciding it again after its position changes nothing.
+
+    Deadlines count from `at`: a command that waited in the log for a deployer has all its time before it.
+    """
     message = inbox.message
     known = desired or Desired(group=message.group, deployment=message.deployment, position=0)
-    decision = Decision(desired=known, at=inbox.envelope.time)
+    decision = Decision(desired=known, at=at)
     if inbox.sequence <= known.position:
         return decision
     decision = decision.changed(position=inbox.sequence)
     match message:
         case Deploy() | Redeploy() | Start():
-            decision = _release(decision, inbox, message, created=desired is None)
+            decision = _release(decision, inbox, message)
         case Stop():
             decision = _end(decision, inbox, Wanted.STOPPED)
         case Delete():
@@ -64,15 +78,31 @@ def decide(desired: Desired | None, inbox: Inbox) -> Decision:
         case Cancel():
             decision = _cancel(decision, inbox, message)
         case BuildSucceeded() | BuildFailed() | BuildCanceled():
-            decision = _build_ended(decision, message)
+            decision = build_ended(decision, message)
+        case Unreadable():
+            decision = _unreadable(decision, inbox, message)
         case _:
             assert_never(message)
     return decision
 
 
-def _release(
-    decision: Decision, inbox: Inbox, command: Deploy | Redeploy | Start, *, created: bool
-) -> Decision:
+def _unreadable(decision: Decision, inbox: Inbox, message: Unreadable) -> Decision:
+    failure = FailureRecord(
+        stage=Stage.COMMAND,
+        reason=Reason.MESSAGE_DEAD,
+        message=f"The deployer cannot read this command: {message.problem}",
+        hint="Upgrade the deployer to the release of the api, then send the command again.",
+        at=decision.at,
+    )
+    operation = inbox.envelope.id
+    return decision.emit(
+        OperationFailed(**decision.owner, operation=operation, failure=failure),
+        operation=operation,
+        traceparent=inbox.envelope.traceparent,
+    )
+
+
+def _release(decision: Decision, inbox: Inbox, command: Deploy | Redeploy | Start) -> Decision:
     owner = {"group": command.group, "deployment": command.deployment}
     operation, trace = inbox.envelope.id, inbox.envelope.traceparent
     decision = _superseded(decision, operation)
@@ -86,8 +116,9 @@ def _release(
         created_at=inbox.envelope.time,
         created_by=command.by,
         traceparent=trace,
+        deadline_at=decision.at + BUILD_PATIENCE,
     )
-    if created:
+    if release.number == 1:
         decision = decision.emit_for(release, DeploymentCreated(**owner, by=command.by))
     decision = (
         decision.changed(wanted=Wanted.RUNNING, ended=False, failed=False, next_release=release.number + 1)
@@ -140,7 +171,6 @@ def _superseded(decision: Decision, by_operation: str) -> Decision:
     unfinished = decision.desired.unfinished
     if unfinished is not None:
         decision = decision.supersede(unfinished, by_operation)
-        decision = decision.changed(**_pruned_parts(decision))
     ending = decision.desired.ending
     if ending is not None:
         decision = decision.changed(ending=None).emit(
@@ -156,20 +186,16 @@ def _superseded(decision: Decision, by_operation: str) -> Decision:
     return decision
 
 
-def _pruned_parts(decision: Decision) -> dict[str, object]:
-    clean = pruned(decision.desired, decision.at)
-    return {"workloads": clean.workloads, "removed": clean.removed}
-
-
 def _end(decision: Decision, inbox: Inbox, wanted: Wanted) -> Decision:
     """Take all traffic away; what served drains, and the rest goes at once."""
     operation, trace = inbox.envelope.id, inbox.envelope.traceparent
     owner = {"group": decision.desired.group, "deployment": decision.desired.deployment}
     decision = _superseded(decision, operation)
-    had_traffic = bool(decision.desired.traffic)
-    decision = decision.changed(wanted=wanted, ended=False, ending=operation, traffic=()).emit(
+    decision = decision.changed(wanted=wanted, ended=False, ending=operation).emit(
         OperationStarted(**owner, operation=operation), operation=operation, traceparent=trace
     )
+    if decision.desired.traffic:
+        decision = decision.shifted_to(None, operation=operation, traceparent=trace)
     for release in decision.desired.releases:
         if release.state is ReleaseState.READY:
             decision = decision.emit_for(
@@ -177,33 +203,25 @@ def _end(decision: Decision, inbox: Inbox, wanted: Wanted) -> Decision:
                 OperationSuperseded(**owner, operation=release.operation, by_operation=operation),
             )
         if release.state in {ReleaseState.LIVE, ReleaseState.READY}:
-            decision = drained(decision, release)
-    if had_traffic:
-        decision = decision.emit(TrafficShifted(**owner, shares=()), operation=operation, traceparent=trace)
+            decision = decision.drained(release)
     return decision
-
-
-def drained(decision: Decision, release: DesiredRelease) -> Decision:
-    """Let a release finish what it has, for at most the longest timeout of its endpoints."""
-    timeouts = [endpoint.timeout_seconds for endpoint in release.version.endpoints] if release.version else []
-    deadline = decision.at + timedelta(seconds=max(timeouts, default=0.0))
-    return decision.moved(release, ReleaseState.DRAINING, deadline_at=deadline).emit_for(
-        release,
-        ReleaseDraining(
-            group=decision.desired.group, deployment=decision.desired.deployment, release=release.number
-        ),
-    )
 
 
 def _cancel(decision: Decision, inbox: Inbox, command: Cancel) -> Decision:
     owner = {"group": command.group, "deployment": command.deployment}
     operation, trace = inbox.envelope.id, inbox.envelope.traceparent
-    unfinished = decision.desired.unfinished
+    unfinished, shifting = decision.desired.unfinished, decision.desired.shifting
+    if unfinished is None and shifting is not None:
+        return (
+            decision.shifted_back(shifting)
+            .emit_for(shifting, OperationCanceled(**owner, operation=shifting.operation, by=command.by))
+            .emit(OperationSucceeded(**owner, operation=operation), operation=operation, traceparent=trace)
+        )
     if unfinished is None:
         failure = FailureRecord(
             stage=Stage.COMMAND,
             reason=Reason.NOTHING_TO_CANCEL,
-            message=f"Nothing of {command.deployment} is on its way, or its traffic has moved already.",
+            message=f"Nothing of {command.deployment} is on its way.",
             hint=f"See what runs with: slipway show {command.deployment}",
             at=inbox.envelope.time,
         )
@@ -221,12 +239,13 @@ def _cancel(decision: Decision, inbox: Inbox, command: Cancel) -> Decision:
             build=unfinished.build,
         )
         decision = decision.emit_for(unfinished, cancel_build)
-    return decision.changed(**_pruned_parts(decision)).emit(
+    return decision.emit(
         OperationSucceeded(**owner, operation=operation), operation=operation, traceparent=trace
     )
 
 
-def _build_ended(decision: Decision, message: BuildEnd) -> Decision:
+def build_ended(decision: Decision, message: BuildEnd) -> Decision:
+    """Let the release that waits for this build go on, or end with it."""
     waiting = decision.desired.unfinished
     if waiting is None or waiting.build != message.build or waiting.state is not ReleaseState.PENDING:
         return decision

@@ -4,31 +4,38 @@ A message only wakes it. What is to be done follows from the records in the log 
 the deployer can do it, twice or half, and the next one finishes it.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, cast
 
 import structlog
-from slipway_chassis.errors import ConflictError, DuplicateError
-from slipway_chassis.event_log import EventLog, Expect, Outgoing, Stored
+from slipway_chassis.errors import ConflictError, DuplicateError, TransientError
+from slipway_chassis.event_log import After, CaughtUp, EventLog, Expect, Outgoing, Stored
 from slipway_chassis.log_lines import last_lines
 from slipway_contracts import subjects
+from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, now
-from slipway_contracts.events import BuildCanceled, BuildFailed, BuildSucceeded
+from slipway_contracts.events import BuildEnd
 from slipway_contracts.gateway import GatewayRecord
+from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaFact
 from slipway_engines.engine import Engine
 
-from slipway_deployer.decide import DeployerMessage, Inbox, decide
+from slipway_deployer.decide import Inbox, build_ended, decide
 from slipway_deployer.decision import Decision, Emitted
+from slipway_deployer.inbox import inbox_of
 from slipway_deployer.judge import Observed, is_late, judge
 from slipway_deployer.reconcile import reconcile
 from slipway_deployer.workloads import numbered
 
 SOURCE: Final = "/slipway/deployer"
+MOST_EMITTED: Final = 400
+"""Of the 1000 messages that one batch may have."""
 Key = tuple[str, str]
 _log = structlog.get_logger(__name__)
 
@@ -61,13 +68,16 @@ class Deployments:
         self._clock = clock
         self._reconciled: dict[Key, int] = {}
 
-    async def advance(self, key: Key, *, resync: bool = False) -> None:
+    async def advance(self, key: Key, *, resync: bool = False) -> bool:
         """Decide all that is new, and make the engine match; returns when both are done.
 
         With `resync` the engine is told its wishes again even where they did not change.
 
+        Returns:
+            False where the engine did not take the wishes: the decision stands, and has to be told again.
+
         Raises:
-            TransientError: the log or the engine did not answer; nothing is half decided.
+            TransientError: the log did not answer; nothing is half decided.
         """
         if resync:
             self._reconciled.pop(key, None)
@@ -75,16 +85,24 @@ class Deployments:
             loaded = await self._load(key)
             decision = await self._decided(key, loaded)
             if decision is None:
-                return
+                return True
             if decision.desired != loaded.desired:
                 sequence = await self._write(key, loaded, decision)
             elif self._reconciled.get(key) == loaded.sequence:
-                return
+                return True
             else:
                 sequence = loaded.sequence
-            if sequence is not None:
-                await reconcile(self._engine, decision.desired)
-                self._reconciled[key] = sequence
+            if sequence is not None and not await self._reconcile(key, decision.desired, sequence):
+                return False
+
+    async def _reconcile(self, key: Key, desired: Desired, sequence: int) -> bool:
+        try:
+            await reconcile(self._engine, desired)
+        except TransientError as error:
+            _log.warning("engine.wish_not_taken", group=key[0], deployment=key[1], error=str(error))
+            return False
+        self._reconciled[key] = sequence
+        return True
 
     async def _load(self, key: Key) -> _Loaded:
         stored = await self._event_log.last(subjects.desired(*key))
@@ -92,44 +110,91 @@ class Deployments:
         position = desired.position if desired else 0
         # A command that arrives between two reads would be overtaken: none is read past this end.
         end = await self._event_log.end()
-        inbox = [
-            Inbox(each.sequence, each.envelope, cast("DeployerMessage", each.message))
-            for subject in (subjects.deployer_commands(*key), subjects.build_events(*key))
-            async for each in self._event_log.read(subject, after=position)
-            if each.sequence <= end and _concerns(each)
-        ]
-        inbox.sort(key=lambda each: each.sequence)
+        filters = (subjects.deployer_commands(*key), *subjects.build_ends(*key))
+        lanes = await asyncio.gather(*(self._read(each, position, end) for each in filters))
+        inbox = sorted((each for lane in lanes for each in lane), key=lambda each: each.sequence)
         return _Loaded(desired, stored.sequence if stored else 0, inbox)
 
+    async def _read(self, subject: str, position: int, end: int) -> list[Inbox]:
+        return [
+            inbox_of(stored)
+            async for stored in self._event_log.read(subject, after=position)
+            if stored.sequence <= end
+        ]
+
     async def _decided(self, key: Key, loaded: _Loaded) -> Decision | None:
-        desired, emitted = loaded.desired, list[Emitted]()
+        decision = await self._folded(key, loaded)
+        if decision is None:
+            return None
+        history = await self._history(key, loaded.desired, decision.desired)
+        decision = decision.changed_to(numbered(decision.desired, loaded.desired, history))
+        unwritten = decision.desired != loaded.desired
+        observed = Observed(
+            deployment="/".join(key),
+            revision=loaded.sequence,
+            reconciled=not unwritten and self._reconciled.get(key) == loaded.sequence,
+            replicas=await self._replicas(key, decision.desired),
+            gateways=() if unwritten else self._gateways(),
+            log_tails=await self._late_tails(key, decision.desired, decision.at),
+        )
+        judged = judge(decision, observed)
+        return judged.changed_to(numbered(judged.desired, loaded.desired, history))
+
+    async def _folded(self, key: Key, loaded: _Loaded) -> Decision | None:
+        """Decide the messages that fit into one batch; the next round takes the others."""
+        desired, at = loaded.desired, self._clock()
+        emitted: tuple[Emitted, ...] = ()
         for each in loaded.inbox:
-            decision = decide(desired, each)
+            decision = decide(desired, each, at=at)
             desired = decision.desired
             emitted += decision.emitted
+            if len(emitted) > MOST_EMITTED:
+                break
         if desired is None:
             return None
-        replicas = await self._replicas(key, desired)
-        desired = numbered(desired, loaded.desired, replicas)
-        unwritten, at = desired != loaded.desired, self._clock()
-        observed = Observed(
-            revision=loaded.sequence,
-            replicas=replicas,
-            gateways=() if unwritten else self._gateways(),
-            log_tails=await self._late_tails(key, desired, at),
-        )
-        judged = judge(Decision(desired=desired, at=at), observed)
-        return Decision(desired=judged.desired, at=judged.at, emitted=(*emitted, *judged.emitted))
+        decision = Decision(desired=desired, at=at, emitted=emitted)
+        waiting = desired.unfinished
+        if waiting is None or waiting.build is None or waiting.state is not ReleaseState.PENDING:
+            return decision
+        if loaded.desired is not None and loaded.desired.release(waiting.number) is not None:
+            return decision
+        end = await self._build_end(key, waiting.build)
+        return decision if end is None else build_ended(decision, end)
+
+    async def _build_end(self, key: Key, build: str) -> BuildEnd | None:
+        """Return the end of a build, wherever it lies: a command may name one that has ended long ago."""
+        following = self._event_log.follow(*subjects.build_ends(*key), start=After(0))
+        async with aclosing(following) as items:
+            async for item in items:
+                if isinstance(item, CaughtUp):
+                    break
+                message = item.message
+                if isinstance(message, BuildEnd) and message.build == build:
+                    return message
+        return None
+
+    async def _history(
+        self, key: Key, before: Desired | None, desired: Desired
+    ) -> dict[tuple[str, str], ReplicaFact]:
+        """Return the facts of the earlier life of workloads that are new to the desired state."""
+        known = {each.workload.id for each in before.workloads} if before else set()
+        new = [each.workload.id for each in desired.workloads if each.workload.id not in known]
+        if not new:
+            return {}
+        filters = [subjects.replica(*key, identifier, "*") for identifier in new]
+        return _facts(await self._event_log.last_per_subject(*filters))
 
     async def _replicas(self, key: Key, desired: Desired) -> dict[tuple[str, str], ReplicaFact]:
-        identifiers = [each.workload.id for each in desired.workloads]
-        identifiers += [each.id for each in desired.removed]
-        if not identifiers:
-            return {}
-        filters = [subjects.replica(*key, identifier, "*") for identifier in identifiers]
-        stored = await self._event_log.last_per_subject(*filters)
-        facts = [cast("ReplicaFact", each.message) for each in stored]
-        return {(fact.workload, fact.replica): fact for fact in facts}
+        wanted = [(each.workload.id, each.workload.replica_ids) for each in desired.workloads]
+        wanted += [(each.id, each.replicas) for each in desired.removed]
+        found = await asyncio.gather(
+            *(
+                self._event_log.last(subjects.replica(*key, workload, replica))
+                for workload, replicas in wanted
+                for replica in replicas
+            )
+        )
+        return _facts([stored for stored in found if stored is not None])
 
     async def _late_tails(
         self, key: Key, desired: Desired, at: datetime
@@ -172,9 +237,17 @@ class Deployments:
         return receipt.sequence
 
 
-def _concerns(stored: Stored) -> bool:
-    ends = (BuildSucceeded, BuildFailed, BuildCanceled)
-    return ".cmd." in stored.subject or isinstance(stored.message, ends)
+def _facts(records: Sequence[Stored]) -> dict[tuple[str, str], ReplicaFact]:
+    facts: dict[tuple[str, str], ReplicaFact] = {}
+    for stored in records:
+        try:
+            fact = stored.message
+        except UnknownMessageError as error:
+            _log.error("replica.fact_unreadable", subject=stored.subject, error=str(error))
+            continue
+        if isinstance(fact, ReplicaFact):
+            facts[(fact.workload, fact.replica)] = fact
+    return facts
 
 
 def _envelope(  # noqa: PLR0917

@@ -43,6 +43,14 @@ def deadline_failure(
 ) -> FailureRecord:
     """Say why this replica was not ready in time, as far as it was seen; None: none was seen at all."""
     seconds = release.config.deadline_seconds
+    if release.version is None:
+        return FailureRecord(
+            stage=Stage.DEADLINE,
+            reason=Reason.DEADLINE_EXCEEDED,
+            message=f"Build {release.build} did not end in time.",
+            hint="Check that a builder runs: slipway status; then deploy again.",
+            at=at,
+        )
     if late is None:
         return FailureRecord(
             stage=Stage.DEADLINE,
@@ -63,6 +71,18 @@ def deadline_failure(
         log_tail=late.log_tail or log_tail,
         endpoint=late.endpoint,
         replica=late.replica,
+    )
+
+
+def traffic_failure(release: DesiredRelease, silent: list[str], at: datetime) -> FailureRecord:
+    """Say which gateways did not send requests to a release that was ready."""
+    names = ", ".join(silent) or "no gateway has said anything yet"
+    return FailureRecord(
+        stage=Stage.TRAFFIC,
+        reason=Reason.TRAFFIC_NOT_ROUTED,
+        message=f"The gateways did not take over release {release.number} in time: {names}.",
+        hint="Check that each gateway and its Envoy run: slipway status; then deploy again.",
+        at=at,
     )
 
 

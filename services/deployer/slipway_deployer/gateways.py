@@ -1,6 +1,6 @@
 """What the gateways say they have applied, kept from their heartbeats."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 
 import structlog
@@ -18,17 +18,19 @@ class Gateways:
     def __init__(self, *, heartbeats: Heartbeats) -> None:
         self._heartbeats = heartbeats
         self._records: dict[str, GatewayRecord] = {}
+        self._caught_up = False
 
     def records(self) -> tuple[GatewayRecord, ...]:
-        """Return the records as they were last seen."""
-        return tuple(self._records.values())
+        """Return the records as they were last seen; none before all of them were."""
+        return tuple(self._records.values()) if self._caught_up else ()
 
-    async def follow(self, changed: Callable[[], Awaitable[None]]) -> None:
+    async def follow(self, changed: Callable[[], None]) -> None:
         """Keep the records, and call `changed` after each that says something new; runs until cancelled."""
         async with aclosing(self._heartbeats.watch()) as beats:
             async for beat in beats:
-                if not isinstance(beat, CaughtUp) and self._note(beat):
-                    await changed()
+                self._caught_up = self._caught_up or isinstance(beat, CaughtUp)
+                if isinstance(beat, CaughtUp) or self._note(beat):
+                    changed()
 
     def _note(self, beat: Heartbeat) -> bool:
         before = self._records.get(beat.key)
@@ -44,4 +46,4 @@ class Gateways:
 
 
 def _told(record: GatewayRecord) -> tuple[object, ...]:
-    return record.applied, record.active, record.leaving
+    return record.applied, record.held, record.active, record.leaving

@@ -9,23 +9,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from slipway_contracts.desired import DesiredRelease, DesiredWorkload, TrafficShare
+from slipway_contracts.desired import DesiredRelease, DesiredWorkload, RemovedWorkload
 from slipway_contracts.events import (
     DeploymentEnded,
+    OperationFailed,
     OperationSucceeded,
     ReleaseLive,
     ReleaseReady,
     ReleaseRetired,
-    TrafficShifted,
 )
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.lifecycle import ReleaseState, Wanted
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 
-from slipway_deployer.decide import drained
 from slipway_deployer.decision import Decision
-from slipway_deployer.diagnosis import deadline_failure, exit_failure, image_failure
-from slipway_deployer.workloads import pruned, restarted, trimmed
+from slipway_deployer.diagnosis import deadline_failure, exit_failure, image_failure, traffic_failure
+from slipway_deployer.workloads import restarted, trimmed
 
 START_ATTEMPTS: Final = 3
 FIRST_BACK_OFF: Final = timedelta(milliseconds=200)
@@ -39,7 +38,10 @@ _ENDED: Final = frozenset({ReplicaState.EXITED, ReplicaState.GONE})
 class Observed:
     """The latest records about one deployment."""
 
+    deployment: str
     revision: int
+    reconciled: bool = False
+    """Whether the engine has taken every wish of this revision."""
     replicas: Mapping[tuple[str, str], ReplicaFact] = field(default_factory=dict)
     gateways: tuple[GatewayRecord, ...] = ()
     log_tails: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
@@ -48,7 +50,9 @@ class Observed:
     @property
     def applied(self) -> bool:
         """Whether every known gateway, and at least one, sends requests as this revision says."""
-        return bool(self.gateways) and all(each.applied >= self.revision for each in self.gateways)
+        return bool(self.gateways) and all(
+            each.has_applied(self.deployment, self.revision) for each in self.gateways
+        )
 
     def idle(self, workload: str) -> bool:
         """Whether every gateway says that it waits for no answer of this workload."""
@@ -91,7 +95,10 @@ def restart_at(fact: ReplicaFact, crashes: int) -> datetime:
 
 def _restart_crashed(decision: Decision, observed: Observed) -> Decision:
     workloads = list(decision.desired.workloads)
+    drains = _draining_only(decision)
     for index, each in enumerate(workloads):
+        if each.workload.id in drains:
+            continue
         for slot, crashes in enumerate(each.crashes):
             fact = _fact(observed, each, slot)
             if fact is None or fact.state not in _ENDED or decision.at < restart_at(fact, crashes):
@@ -103,6 +110,14 @@ def _restart_crashed(decision: Decision, observed: Observed) -> Decision:
     if workloads == list(decision.desired.workloads):
         return decision
     return decision.changed(workloads=tuple(workloads))
+
+
+def _draining_only(decision: Decision) -> set[str]:
+    """Return the workloads that get no new requests any more."""
+    used = {True: set[str](), False: set[str]()}
+    for release in decision.desired.releases:
+        used[release.state is ReleaseState.DRAINING].update(release.workloads.values())
+    return used[True] - used[False]
 
 
 def _attempts_used_up(decision: Decision, each: DesiredWorkload, crashes: int) -> bool:
@@ -119,63 +134,75 @@ def _judge_unfinished(decision: Decision, observed: Observed) -> Decision:
     release = decision.desired.unfinished
     if release is None:
         return decision
+    if is_late(release, decision.at):
+        return _fail_late(decision, release, observed)
     if release.state is ReleaseState.STARTING:
         decision, release = _judge_starting(decision, release, observed)
     if release is None or release.state is not ReleaseState.READY or decision.desired.shifting is not None:
         return decision
-    shares = (TrafficShare(release=release.number, weight=100),)
-    return decision.changed(traffic=shares).emit_for(
-        release,
-        TrafficShifted(group=decision.desired.group, deployment=decision.desired.deployment, shares=shares),
+    # It may have waited for an earlier shift: what was ready then has to be ready now.
+    if not _all_ready(decision, release, observed):
+        return decision
+    deadline = decision.at + timedelta(seconds=release.config.deadline_seconds)
+    return decision.with_release(release.model_copy(update={"deadline_at": deadline})).shifted_to(
+        release, operation=release.operation, traceparent=release.traceparent
     )
 
 
 def _judge_starting(
     decision: Decision, release: DesiredRelease, observed: Observed
 ) -> tuple[Decision, DesiredRelease | None]:
-    workloads = [decision.desired.workload(identifier) for identifier in release.workloads.values()]
-    known = [each for each in workloads if each is not None]
-    if len(known) == len(workloads) and all(_enough_ready(release, each, observed) for each in known):
-        decision = decision.moved(release, ReleaseState.READY, deadline_at=None).emit_for(
-            release,
-            ReleaseReady(
-                group=decision.desired.group, deployment=decision.desired.deployment, release=release.number
-            ),
+    if _all_ready(decision, release, observed):
+        decision = decision.moved(release, ReleaseState.READY).emit_for(
+            release, ReleaseReady(**decision.owner, release=release.number)
         )
         return decision, decision.desired.release(release.number)
-    facts = [
-        (each, fact)
-        for each in known
-        for slot in range(len(each.crashes))
-        if (fact := _fact(observed, each, slot)) is not None
-    ]
-    for each, fact in facts:
+    for each, fact in _facts(decision, release, observed):
         if fact.state is ReplicaState.BLOCKED:
-            return _failed(decision.fail(release, image_failure(fact))), None
+            return decision.fail(release, image_failure(fact)), None
         crashes = each.crashes[each.workload.replica_ids.index(fact.replica)]
         if fact.state in _ENDED and _attempts_used_up(decision, each, crashes):
-            return _failed(decision.fail(release, exit_failure(fact, crashes + 1))), None
-    if is_late(release, decision.at):
-        late = next((fact for _, fact in facts if fact.state is not ReplicaState.READY), None)
-        tail = observed.log_tails.get((late.workload, late.replica), ()) if late else ()
-        failure = deadline_failure(release, late, tail, decision.at)
-        return _failed(decision.fail(release, failure)), None
+            return decision.fail(release, exit_failure(fact, crashes + 1)), None
     return decision, release
 
 
+def _fail_late(decision: Decision, release: DesiredRelease, observed: Observed) -> Decision:
+    facts = [fact for _, fact in _facts(decision, release, observed)]
+    late = next((fact for fact in facts if fact.state is not ReplicaState.READY), None)
+    tail = observed.log_tails.get((late.workload, late.replica), ()) if late else ()
+    return decision.fail(release, deadline_failure(release, late, tail, decision.at))
+
+
 def is_late(release: DesiredRelease, at: datetime) -> bool:
-    """Whether the replicas of this release should have been ready by now."""
-    starting = release.state is ReleaseState.STARTING
-    return starting and release.deadline_at is not None and at >= release.deadline_at
+    """Whether this release should have gone on by now."""
+    return release.deadline_at is not None and at >= release.deadline_at
 
 
-def _failed(decision: Decision) -> Decision:
-    clean = pruned(decision.desired, decision.at)
-    return decision.changed(workloads=clean.workloads, removed=clean.removed)
+def _workloads(decision: Decision, release: DesiredRelease) -> list[DesiredWorkload]:
+    wanted = set(release.workloads.values())
+    return [each for each in decision.desired.workloads if each.workload.id in wanted]
+
+
+def _facts(
+    decision: Decision, release: DesiredRelease, observed: Observed
+) -> list[tuple[DesiredWorkload, ReplicaFact]]:
+    return [
+        (each, fact)
+        for each in _workloads(decision, release)
+        for slot in range(len(each.crashes))
+        if (fact := _fact(observed, each, slot)) is not None
+    ]
+
+
+def _all_ready(decision: Decision, release: DesiredRelease, observed: Observed) -> bool:
+    known = _workloads(decision, release)
+    return len(known) == len(set(release.workloads.values())) and all(
+        _enough_ready(release, each, observed) for each in known
+    )
 
 
 def _enough_ready(release: DesiredRelease, each: DesiredWorkload, observed: Observed) -> bool:
-    facts = [_fact(observed, each, slot) for slot in range(len(each.crashes))]
+    facts = [_fact(observed, each, slot) for slot in range(each.serving)]
     ready = sum(1 for fact in facts if fact is not None and fact.state is ReplicaState.READY)
     wanted = 1 if each.workload.fixed_port else release.config.replicas
     return ready >= wanted
@@ -184,28 +211,37 @@ def _enough_ready(release: DesiredRelease, each: DesiredWorkload, observed: Obse
 def _finish_shift(decision: Decision, observed: Observed) -> Decision:
     """The gateways send requests to the release that was shifted: it is live, and the one before drains."""
     release = decision.desired.shifting
-    if release is None or not observed.applied:
+    if release is None:
         return decision
-    owner = {"group": decision.desired.group, "deployment": decision.desired.deployment}
+    if not observed.applied:
+        return _give_up_shift(decision, release, observed) if is_late(release, decision.at) else decision
     before = decision.desired.live
+    seconds = max(0.0, (decision.at - release.created_at).total_seconds())
     decision = (
-        decision.moved(release, ReleaseState.LIVE)
+        decision.moved(release, ReleaseState.LIVE, deadline_at=None)
         .changed(failed=False)
         .emit_for(
             release,
-            ReleaseLive(
-                **owner,
-                release=release.number,
-                seconds=max(0.0, (decision.at - release.created_at).total_seconds()),
-            ),
-            OperationSucceeded(**owner, operation=release.operation),
+            ReleaseLive(**decision.owner, release=release.number, seconds=seconds),
+            OperationSucceeded(**decision.owner, operation=release.operation),
         )
     )
-    if before is None:
-        return decision
-    decision = drained(decision, before)
-    clean = pruned(decision.desired, decision.at)
-    return decision.changed(workloads=clean.workloads, removed=clean.removed)
+    return decision if before is None else decision.drained(before).pruned()
+
+
+def _give_up_shift(decision: Decision, release: DesiredRelease, observed: Observed) -> Decision:
+    """No gateway said in time that it sends requests there: they go back to what served."""
+    silent = [
+        each.gateway
+        for each in observed.gateways
+        if not each.has_applied(observed.deployment, observed.revision)
+    ]
+    failure = traffic_failure(release, silent, decision.at)
+    return (
+        decision.shifted_back(release)
+        .changed(failed=decision.desired.live is None)
+        .emit_for(release, OperationFailed(**decision.owner, operation=release.operation, failure=failure))
+    )
 
 
 def _retire_drained(decision: Decision, observed: Observed) -> Decision:
@@ -227,14 +263,11 @@ def _retire_drained(decision: Decision, observed: Observed) -> Decision:
 
 
 def _retired(decision: Decision, release: DesiredRelease) -> Decision:
-    decision = decision.without_release(release.number).emit_for(
-        release,
-        ReleaseRetired(
-            group=decision.desired.group, deployment=decision.desired.deployment, release=release.number
-        ),
+    return (
+        decision.without_release(release.number)
+        .pruned()
+        .emit_for(release, ReleaseRetired(**decision.owner, release=release.number))
     )
-    clean = pruned(decision.desired, decision.at)
-    return decision.changed(workloads=clean.workloads, removed=clean.removed)
 
 
 def _trim(decision: Decision, observed: Observed) -> Decision:
@@ -253,16 +286,20 @@ def _may_trim(decision: Decision, each: DesiredWorkload, observed: Observed) -> 
 
 
 def _forget_removed(decision: Decision, observed: Observed) -> Decision:
-    """Forget a removed workload when all its replicas ended, or when none was ever seen for a while."""
-    left = []
-    for removed in decision.desired.removed:
-        facts = [fact for (workload, _), fact in observed.replicas.items() if workload == removed.id]
-        unseen = not facts and decision.at >= removed.since + FORGET_UNSEEN_AFTER
-        if not (unseen or (facts and all(fact.state is ReplicaState.GONE for fact in facts))):
-            left.append(removed)
-    if len(left) == len(decision.desired.removed):
+    """Forget a removed workload when the engine took that wish and its last replicas are gone.
+
+    A replica that was wished for and never seen counts as gone after a while.
+    """
+    if not observed.reconciled:
         return decision
-    return decision.changed(removed=tuple(left))
+    left = tuple(each for each in decision.desired.removed if not _is_gone(each, observed, decision.at))
+    return decision if left == decision.desired.removed else decision.changed(removed=left)
+
+
+def _is_gone(removed: RemovedWorkload, observed: Observed, at: datetime) -> bool:
+    facts = [observed.replicas.get((removed.id, replica)) for replica in removed.replicas]
+    unseen_is_gone = at >= removed.since + FORGET_UNSEEN_AFTER
+    return all(unseen_is_gone if fact is None else fact.state is ReplicaState.GONE for fact in facts)
 
 
 def _finish_ending(decision: Decision) -> Decision:

@@ -38,8 +38,7 @@ async def deploy(service: Service[DeployerSettings]) -> None:
         gateways=gateways.records,
     )
     wakeups = Wakeups(advance=deployments.advance)
-    resyncs = Wakeups(advance=lambda key: deployments.advance(key, resync=True))
-    agenda = Agenda(log=service.log, wake=wakeups.wake, resync=resyncs.wake)
+    agenda = Agenda(log=service.log, wake=wakeups.wake)
     targets = TargetWatch(
         log=service.log,
         leases=Leases(connection=service.connection, holder=settings.service_instance),
@@ -48,7 +47,7 @@ async def deploy(service: Service[DeployerSettings]) -> None:
     )
     await _until_stopped(
         service,
-        _handlers(service, wakeups),
+        _handlers(service, wakeups, agenda),
         agenda.follow(),
         agenda.run(),
         gateways.follow(agenda.gateways_changed),
@@ -56,7 +55,7 @@ async def deploy(service: Service[DeployerSettings]) -> None:
     )
 
 
-def _handlers(service: Service[DeployerSettings], wakeups: Wakeups) -> LogBroker:
+def _handlers(service: Service[DeployerSettings], wakeups: Wakeups, agenda: Agenda) -> LogBroker:
     broker = make_broker(
         connection=service.connection,
         telemetry=service.telemetry,
@@ -79,7 +78,9 @@ def _handlers(service: Service[DeployerSettings], wakeups: Wakeups) -> LogBroker
         ReplicaFact,
     )
     async def wake(message: DeploymentMessage, stored: Delivered) -> None:  # noqa: ARG001
-        await wakeups.wake(subjects.owner_of(stored.subject))
+        key = subjects.owner_of(stored.subject)
+        if not await wakeups.wake(key):
+            agenda.look_again(key)
 
     return broker
 

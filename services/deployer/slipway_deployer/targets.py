@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from slipway_chassis.errors import LogUnavailableError
+from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_chassis.leases import Leases
 from slipway_contracts import subjects
@@ -47,7 +47,7 @@ class TargetWatch:
                     await self._found()
                 elif time.monotonic() - watched_at >= self._lost_after:
                     await self._say_lost()
-            except LogUnavailableError:
+            except TransientError:
                 # Without the log nobody can know: the time does not count against the monitor.
                 watched_at = time.monotonic()
 
@@ -66,13 +66,13 @@ class TargetWatch:
 
     async def _say_lost(self) -> None:
         if not self._lost:
-            self._lost = True
             await self._say(TargetLost(target=self._target, since=now()))
+            self._lost = True
 
     async def _found(self) -> None:
         if self._lost:
-            self._lost = False
             await self._say(TargetFound(target=self._target))
+            self._lost = False
 
     async def _say(self, event: TargetLost | TargetFound) -> None:
         envelope = Envelope(

@@ -9,7 +9,6 @@ from slipway_contracts.replica import ReplicaFact, ReplicaState
 
 from slipway_deployer.judge import FORGET_UNSEEN_AFTER, restart_at
 
-_TIMED = frozenset({ReleaseState.STARTING, ReleaseState.DRAINING})
 _ENDED = frozenset({ReplicaState.EXITED, ReplicaState.GONE})
 
 
@@ -20,7 +19,7 @@ def next_look(desired: Desired, facts: Mapping[tuple[str, str], ReplicaFact]) ->
 
 def _times(desired: Desired, facts: Mapping[tuple[str, str], ReplicaFact]) -> Iterator[datetime]:
     for release in desired.releases:
-        if release.deadline_at is not None and release.state in _TIMED:
+        if release.deadline_at is not None:
             yield release.deadline_at
     for each in desired.workloads:
         if each.drain_until is not None:

@@ -1,10 +1,18 @@
 """One run per deployment at a time; wake-ups that come meanwhile share the next run."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from slipway_deployer.deployments import Key
+
+
+class Advance(Protocol):
+    """What a wake-up runs; see `Deployments.advance`."""
+
+    async def __call__(self, key: Key, *, resync: bool) -> bool:
+        """Return False where it has to be run again later."""
+        ...
 
 
 @dataclass
@@ -12,23 +20,31 @@ class _Lane:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     requested: int = 0
     served: int = 0
+    resync: bool = False
+    settled: bool = True
 
 
 class Wakeups:
     """Runs `advance` for a deployment so that each wake-up is followed by a run that began after it."""
 
-    def __init__(self, *, advance: Callable[[Key], Awaitable[None]]) -> None:
+    def __init__(self, *, advance: Advance) -> None:
         self._advance = advance
         self._lanes: dict[Key, _Lane] = {}
 
-    async def wake(self, key: Key) -> None:
-        """Return when a run that began after this call has ended; raises what that run raised."""
+    async def wake(self, key: Key, *, resync: bool = False) -> bool:
+        """Return what a run returned that began after this call; raises what it raised."""
         lane = self._lanes.setdefault(key, _Lane())
         lane.requested += 1
         ticket = lane.requested
+        lane.resync = lane.resync or resync
         async with lane.lock:
-            if lane.served >= ticket:
-                return
-            began = lane.requested
-            await self._advance(key)
-            lane.served = began
+            if lane.served < ticket:
+                await self._run(key, lane)
+        if lane.served == lane.requested:
+            self._lanes.pop(key, None)
+        return lane.settled
+
+    async def _run(self, key: Key, lane: _Lane) -> None:
+        began, resync, lane.resync = lane.requested, lane.resync, False
+        lane.settled = await self._advance(key, resync=resync)
+        lane.served = began

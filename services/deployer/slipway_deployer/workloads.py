@@ -32,18 +32,18 @@ def with_workloads(desired: Desired, wanted: list[Workload], at: datetime) -> De
     A workload of another release that holds a fixed port which is wanted now makes room: the only case in
     which a replica goes before its successor is ready.
     """
-    ports = {each.fixed_port: each.id for each in wanted if each.fixed_port is not None}
+    ports = {each.fixed_port for each in wanted if each.fixed_port is not None}
+    back = {each.id for each in wanted}
     in_the_way = [
         each
         for each in desired.workloads
-        if each.workload.fixed_port in ports and ports[each.workload.fixed_port] != each.workload.id
+        if each.workload.fixed_port in ports and each.workload.id not in back
     ]
     kept = {each.workload.id: each for each in desired.workloads if each not in in_the_way}
     for workload in wanted:
         kept[workload.id] = _grown(kept.get(workload.id), workload)
-    back = {each.id for each in wanted}
     removed = [each for each in desired.removed if each.id not in back]
-    removed += [RemovedWorkload(id=each.workload.id, since=at) for each in in_the_way]
+    removed += [_removed(each, at) for each in in_the_way]
     return desired.model_copy(update={"workloads": tuple(kept.values()), "removed": tuple(removed)})
 
 
@@ -58,7 +58,7 @@ def _grown(existing: DesiredWorkload | None, wanted: Workload) -> DesiredWorkloa
             "workload": existing.workload.model_copy(update={"slots": slots}),
             "crashes": existing.crashes + (0,) * missing,
             "serving": max(existing.serving, len(wanted.slots)),
-            "drain_until": existing.drain_until if existing.serving > len(wanted.slots) else None,
+            "drain_until": None if len(wanted.slots) >= len(slots) else existing.drain_until,
         }
     )
 
@@ -68,26 +68,28 @@ def pruned(desired: Desired, at: datetime) -> Desired:
 
     What the serving release gave up for a fixed port comes back when its successor is gone.
     """
-    live = desired.live
-    if live is not None and live.version is not None and desired.unfinished is None:
-        lost = [
-            each
-            for each in workloads_of(desired, live, live.version).values()
-            if desired.workload(each.id) is None
-        ]
-        desired = with_workloads(desired, lost, at) if lost else desired
+    desired = _restored(desired, at)
     needs = _needs(desired)
     kept = tuple(
         _scaled(desired, each, needs[each.workload.id], at)
         for each in desired.workloads
         if each.workload.id in needs
     )
-    gone = tuple(
-        RemovedWorkload(id=each.workload.id, since=at)
-        for each in desired.workloads
-        if each.workload.id not in needs
-    )
+    gone = tuple(_removed(each, at) for each in desired.workloads if each.workload.id not in needs)
     return desired.model_copy(update={"workloads": kept, "removed": desired.removed + gone})
+
+
+def _restored(desired: Desired, at: datetime) -> Desired:
+    serving = desired.shifting or desired.live
+    if serving is None or serving.version is None or desired.unfinished is not None:
+        return desired
+    wanted = workloads_of(desired, serving, serving.version).values()
+    lost = [each for each in wanted if desired.workload(each.id) is None]
+    return with_workloads(desired, lost, at) if lost else desired
+
+
+def _removed(each: DesiredWorkload, at: datetime) -> RemovedWorkload:
+    return RemovedWorkload(id=each.workload.id, since=at, replicas=each.workload.replica_ids)
 
 
 def _needs(desired: Desired) -> dict[str, int]:
@@ -120,21 +122,31 @@ def _scaled(desired: Desired, each: DesiredWorkload, need: int, at: datetime) ->
 def numbered(
     desired: Desired, before: Desired | None, facts: Mapping[tuple[str, str], ReplicaFact]
 ) -> Desired:
-    """Let the attempts of a workload that comes back go on behind those of its earlier life."""
-    known = {each.workload.id for each in before.workloads} if before else set()
+    """Let attempts only grow.
+
+    A workload that comes back goes on behind its earlier life; one that went and came back within one
+    decision never went.
+    """
     workloads = tuple(
-        each if each.workload.id in known else _numbered(each, facts) for each in desired.workloads
+        _numbered(each, before.workload(each.workload.id) if before else None, facts)
+        for each in desired.workloads
     )
     return desired.model_copy(update={"workloads": workloads})
 
 
-def _numbered(each: DesiredWorkload, facts: Mapping[tuple[str, str], ReplicaFact]) -> DesiredWorkload:
+def _numbered(
+    each: DesiredWorkload, before: DesiredWorkload | None, facts: Mapping[tuple[str, str], ReplicaFact]
+) -> DesiredWorkload:
+    known = before.workload.slots if before else ()
     last = dict.fromkeys(range(len(each.workload.slots)), 0)
     for workload, replica in facts:
         slot, _, attempt = replica.partition("-")
         if workload == each.workload.id and int(slot) in last:
             last[int(slot)] = max(last[int(slot)], int(attempt))
-    slots = tuple(last[slot] + 1 for slot in sorted(last))
+    slots = tuple(
+        max(attempt, known[slot]) if slot < len(known) else max(attempt, last[slot] + 1)
+        for slot, attempt in enumerate(each.workload.slots)
+    )
     return each.model_copy(update={"workload": each.workload.model_copy(update={"slots": slots})})
 
 

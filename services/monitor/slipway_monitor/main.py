@@ -3,7 +3,7 @@
 import asyncio
 
 import structlog
-from slipway_chassis.errors import LeaseLostError
+from slipway_chassis.errors import LeaseLostError, TransientError
 from slipway_chassis.leases import Lease, Leases
 from slipway_chassis.process import Service, run_service
 from slipway_engines.engine import Engine
@@ -65,8 +65,9 @@ async def _term(service: Service[MonitorSettings], engine: Engine, lease: Lease)
         await watching
     except asyncio.CancelledError:
         _log.warning("watch.lease_lost", target=settings.target, epoch=lease.epoch)
-    except LeaseLostError as error:
-        _log.warning("watch.lease_lost", target=settings.target, error=str(error))
+    except (LeaseLostError, TransientError) as error:
+        # The next term begins anew, from what the log and the engine say then.
+        _log.warning("watch.ended", target=settings.target, error=str(error))
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ cannot write over its successor.
 import asyncio
 from typing import Final
 
-from slipway_chassis.errors import ConflictError, LeaseLostError, LogFullError, LogUnavailableError
+import structlog
+from slipway_chassis.errors import ConflictError, LeaseLostError, TransientError
 from slipway_chassis.event_log import EventLog, Expect, Outgoing
 from slipway_contracts import subjects
 from slipway_contracts.desired import Desired
@@ -21,6 +22,7 @@ from slipway_monitor.facts import fact_of, gone
 
 SOURCE: Final = "/slipway/monitor"
 _PAUSE_SECONDS: Final = 0.2
+_log: Final = structlog.get_logger()
 
 
 class ObservedRecords:
@@ -64,18 +66,29 @@ class ObservedRecords:
         return self._known.get((ref.workload.id, ref.id), (None, 0))
 
     async def _write(self, fact: ReplicaFact) -> None:
-        trace = await self._trace(fact)
+        """Write until it is written: what comes after it must not overtake it."""
         while True:
-            _, sequence = self._known.get((fact.workload, fact.replica), (None, 0))
             try:
-                receipt = await self._event_log.publish(_outgoing(fact, sequence, trace))
+                fact = await self._attempt(fact)
             except ConflictError:
-                fact = await self._reloaded(fact)
-            except (LogUnavailableError, LogFullError):
+                continue
+            except TransientError as error:
+                _log.info("fact.comes_later", replica=fact.replica, error=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
-                self._known[(fact.workload, fact.replica)] = (fact, receipt.sequence)
                 return
+
+    async def _attempt(self, fact: ReplicaFact) -> ReplicaFact:
+        trace = await self._trace(fact)
+        _, sequence = self._known.get((fact.workload, fact.replica), (None, 0))
+        try:
+            receipt = await self._event_log.publish(_outgoing(fact, sequence, trace))
+        except ConflictError:
+            fact = await self._reloaded(fact)
+            _, sequence = self._known.get((fact.workload, fact.replica), (None, 0))
+            receipt = await self._event_log.publish(_outgoing(fact, sequence, trace))
+        self._known[(fact.workload, fact.replica)] = (fact, receipt.sequence)
+        return fact
 
     async def _reloaded(self, fact: ReplicaFact) -> ReplicaFact:
         """Read the record that stands in the way; go on behind it, if it is ours or older."""

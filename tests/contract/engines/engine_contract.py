@@ -361,7 +361,8 @@ class EngineContract:
             ready = await first.ready(workload)
             await first.until(ended, "0-1", ReplicaState.EXITED)
 
-            async with observing(target.engine()) as second:
+            async with observing(target.engine()) as seen:
+                second = seen.snapshot
                 assert second.states(workload) == {"0-1": ReplicaState.READY, "1-1": ReplicaState.READY}
                 assert second.states(ended) == {"0-1": ReplicaState.EXITED}
                 assert second.of(workload, "0-1")[-1].pid == ready["0-1"].pid
@@ -376,7 +377,7 @@ class EngineContract:
         async with observing(engine) as seen:
             await engine.apply(workload)
 
-            unready = await seen.until(workload, "0-1", ReplicaState.UNREADY)
+            unready = await seen.until(workload, "0-1", ReplicaState.UNREADY, saying="listens on port")
 
             assert unready.address is not None
             port = int(unready.address.rpartition(":")[2])
@@ -392,8 +393,7 @@ class EngineContract:
 
             await ask(ready.address, "/hang")
 
-            unready = await seen.until(workload, "0-1", ReplicaState.UNREADY)
-            assert "/health" in (unready.detail or "")
+            await seen.until(workload, "0-1", ReplicaState.UNREADY, saying="/health")
             assert seen.states(workload) == {"0-1": ReplicaState.UNREADY}
 
     async def test_a_busy_server_without_a_health_path_stays_ready(self, target: Target) -> None:
@@ -430,9 +430,9 @@ class EngineContract:
         async with observing(engine) as seen:
             await engine.apply(workload)
 
-            unready = await seen.until(workload, "0-1", ReplicaState.UNREADY)
+            unready = await seen.until(workload, "0-1", ReplicaState.UNREADY, saying="503")
 
-            assert "503" in (unready.detail or "")
+            assert "/health" in (unready.detail or "")
 
     async def test_a_log_is_followed_through_rotation_without_gap_or_repeat(self, target: Target) -> None:
         workload = workload_of(target)

@@ -47,7 +47,7 @@ class LocalTarget:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.shelf = ImageShelf(folder / "blobs")
-        self._sockets = Path(tempfile.mkdtemp(prefix="slipway-test-"))
+        self._sockets = Path(tempfile.mkdtemp(prefix="engine-"))
         self._process: subprocess.Popen[bytes] | None = None
         self.settings = SupervisorSettings(
             installation="here",

@@ -27,6 +27,16 @@ class Sightings:
     def complete(self) -> bool:
         return any(isinstance(each, SnapshotComplete) for each in self.all)
 
+    @property
+    def snapshot(self) -> "Sightings":
+        """What was reported before `SnapshotComplete`."""
+        found = Sightings()
+        for each in self.all:
+            if isinstance(each, SnapshotComplete):
+                break
+            found.all.append(each)
+        return found
+
     def of(self, workload: Workload, replica: str) -> list[ReplicaObserved]:
         """Return the reports about one replica."""
         key = (workload.id, replica)
@@ -41,13 +51,16 @@ class Sightings:
             if isinstance(each, ReplicaObserved) and each.ref.workload.id == workload.id
         }
 
-    async def until(self, workload: Workload, replica: str, state: ReplicaState) -> ReplicaObserved:
-        """Wait until a replica's latest report has this state, and return it."""
+    async def until(
+        self, workload: Workload, replica: str, state: ReplicaState, *, saying: str = ""
+    ) -> ReplicaObserved:
+        """Wait until a replica's latest report has this state and says this, and return it."""
 
         def latest() -> ReplicaObserved | None:
             reports = self.of(workload, replica)
             assert reports, "no report yet"
             assert reports[-1].state is state, reports[-1]
+            assert saying in (reports[-1].detail or ""), reports[-1]
             return reports[-1]
 
         seen = await eventually(latest, timeout=20)

@@ -109,6 +109,20 @@ async def test_the_log_never_sees_a_key(api: Api) -> None:
     assert all(key.encode() not in each.data for each in stored)
 
 
+async def test_a_message_that_only_a_newer_release_knows_does_no_harm(api: Api) -> None:
+    subject = "slipway._._.evt.quota.configured"
+    headers = {**configuration(GroupConfigured(group="x"), identifier=new_id()).envelope.to_headers()}
+    headers["ce-type"] = "dev.slipway.quota.configured.v1"
+    await api.service.connection.request(
+        subject, b'{"type": "quota.configured.v1"}', headers=headers, within=5
+    )
+
+    key = await api.key_for("ada", default="viewer")
+
+    async with api.client(key) as ada:
+        assert (await ada.get("/v1/me")).status_code == 200
+
+
 async def test_bootstrap_again_changes_nothing(api: Api) -> None:
     before = await api.platform.log.end()
 

@@ -228,6 +228,18 @@ async def test_if_match_lets_a_command_pass_only_on_what_was_seen(api: Api) -> N
     assert (document["if_match"], document["etag"]) == (at_least, passed.json()["sequence"])
 
 
+async def test_if_match_holds_for_builds_too(api: Api) -> None:
+    await api.upload()
+    etag = (await api.create(version=None, source=SOURCE_DIGEST)).json()["sequence"]
+    body = {"source": SOURCE_DIGEST}
+
+    refused = await api.http.post(f"{DEPLOYMENT}/builds", json=body, headers={"If-Match": f'"{etag + 1}"'})
+    passed = await api.http.post(f"{DEPLOYMENT}/builds", json=body, headers={"If-Match": f'"{etag}"'})
+
+    assert problem(refused, 412, "PreconditionFailed")["etag"] == etag
+    assert passed.status_code == 202
+
+
 async def test_racing_commands_without_if_match_are_all_accepted_one_after_the_other(api: Api) -> None:
     await api.platform.publish_version()
     await api.create()

@@ -1,10 +1,10 @@
 """What the api says and does while NATS or Postgres is away, and that it goes on by itself."""
 
 import asyncio
-import inspect
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -28,35 +28,50 @@ def own_postgres() -> Iterator[PostgresServer]:
         server = PostgresServer(folder)
         server.create()
         server.start()
-        outcome = upgrade(server.url())
-        if inspect.isawaitable(outcome):
-            asyncio.run(outcome)  # type: ignore[arg-type]
+        asyncio.run(upgrade(server.url()))
         yield server
         server.stop()
 
 
-@pytest.fixture
-async def fragile(connection: Connection, own_postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Api]:
-    url = own_postgres.url()
+@asynccontextmanager
+async def prepared(connection: Connection, database_url: str, folder: Path) -> AsyncIterator[Api]:
     async with running_api(
-        connection=connection, database_url=url, folder=tmp_path, log_timeout="PT1S"
+        connection=connection, database_url=database_url, folder=folder, log_timeout="PT1S"
     ) as api:
         await api.upload()
         await api.platform.publish_version()
         yield api
 
 
+@pytest.fixture
+async def without_nats(
+    connection: Connection, make_database: Callable[[], Awaitable[str]], tmp_path: Path
+) -> AsyncIterator[Api]:
+    """An api whose NATS may be killed."""
+    async with prepared(connection, await make_database(), tmp_path) as api:
+        yield api
+
+
+@pytest.fixture
+async def without_postgres(
+    connection: Connection, own_postgres: PostgresServer, tmp_path: Path
+) -> AsyncIterator[Api]:
+    """An api whose Postgres may be killed."""
+    async with prepared(connection, own_postgres.url(), tmp_path) as api:
+        yield api
+
+
 async def test_without_nats_a_mutation_says_that_its_outcome_is_unknown_and_how_to_go_on(
-    fragile: Api, fresh_nats: NatsServer
+    without_nats: Api, fresh_nats: NatsServer
 ) -> None:
     key = {"Idempotency-Key": "b"}
     fresh_nats.kill9()
 
     began = time.monotonic()
-    answer = await fragile.http.post(f"{DEPLOYMENT}/builds", json=BUILD, headers=key)
+    answer = await without_nats.http.post(f"{DEPLOYMENT}/builds", json=BUILD, headers=key)
     took = time.monotonic() - began
     await asyncio.to_thread(fresh_nats.start)
-    again = await fragile.http.post(f"{DEPLOYMENT}/builds", json=BUILD, headers=key)
+    again = await without_nats.http.post(f"{DEPLOYMENT}/builds", json=BUILD, headers=key)
 
     document = problem(answer, 503, "LogUnavailable")
     assert document["outcome"] == "unknown"
@@ -67,13 +82,13 @@ async def test_without_nats_a_mutation_says_that_its_outcome_is_unknown_and_how_
     assert again.json()["operation"]["id"] == document["operation"]
 
 
-async def test_without_nats_reads_go_on(fragile: Api, fresh_nats: NatsServer) -> None:
-    created = (await fragile.create()).json()
-    await fragile.http.get(DEPLOYMENT, params={"at_least": created["sequence"]})
+async def test_without_nats_reads_go_on(without_nats: Api, fresh_nats: NatsServer) -> None:
+    created = (await without_nats.create()).json()
+    await without_nats.http.get(DEPLOYMENT, params={"at_least": created["sequence"]})
     fresh_nats.kill9()
 
-    shown = await fragile.http.get(DEPLOYMENT)
-    stopped = await fragile.http.post(f"{DEPLOYMENT}/stop")
+    shown = await without_nats.http.get(DEPLOYMENT)
+    stopped = await without_nats.http.post(f"{DEPLOYMENT}/stop")
     await asyncio.to_thread(fresh_nats.start)
 
     assert shown.status_code == 200
@@ -81,27 +96,28 @@ async def test_without_nats_reads_go_on(fragile: Api, fresh_nats: NatsServer) ->
 
 
 async def test_without_postgres_reads_say_so_and_commands_that_name_everything_pass(
-    fragile: Api, own_postgres: PostgresServer
+    without_postgres: Api, own_postgres: PostgresServer
 ) -> None:
-    await fragile.create()
+    await without_postgres.create()
     own_postgres.kill9()
 
     for path in ("/v1/deployments", DEPLOYMENT, "/v1/operations", "/v1/events", f"{DEPLOYMENT}/logs"):
-        answer = await fragile.http.get(path)
+        answer = await without_postgres.http.get(path)
         problem(answer, 503, "ProjectionUnavailable")
         assert answer.headers["retry-after"] == "2"
-    needs_resolving = await fragile.http.post(f"{DEPLOYMENT}/redeploy", json={})
-    stopped = await fragile.http.post(f"{DEPLOYMENT}/stop", headers={"Idempotency-Key": "s"})
-    stopped_again = await fragile.http.post(f"{DEPLOYMENT}/stop", headers={"Idempotency-Key": "s"})
-    created = await fragile.create("other", version=None, source=SOURCE_DIGEST)
-    built = await fragile.http.post(
+    needs_resolving = await without_postgres.http.post(f"{DEPLOYMENT}/redeploy", json={})
+    stopped = await without_postgres.http.post(f"{DEPLOYMENT}/stop", headers={"Idempotency-Key": "s"})
+    stopped_again = await without_postgres.http.post(f"{DEPLOYMENT}/stop", headers={"Idempotency-Key": "s"})
+    created = await without_postgres.create("other", version=None, source=SOURCE_DIGEST)
+    built = await without_postgres.http.post(
         f"{DEPLOYMENT}/builds", json=BUILD, headers={"Idempotency-Key": "b", "Prefer": "wait=0"}
     )
-    canceled = await fragile.http.post(f"{DEPLOYMENT}/builds/{built.json()['build']}/cancel")
-    deleted = await fragile.http.delete(f"{GROUP}/other")
-    me = await fragile.http.get("/v1/me")
-    async with subscribed(fragile.http, **{"from": 0}) as subscriber:
-        end = await fragile.platform.log.end()
+    canceled = await without_postgres.http.post(f"{DEPLOYMENT}/builds/{built.json()['build']}/cancel")
+    deleted = await without_postgres.http.delete(f"{GROUP}/other")
+    operation = await without_postgres.http.get(built.headers["location"])
+    me = await without_postgres.http.get("/v1/me")
+    async with subscribed(without_postgres.http, query={"from": 0}) as subscriber:
+        end = await without_postgres.platform.log.end()
         await eventually(lambda: end in subscriber.ids)
     await asyncio.to_thread(own_postgres.start)
 
@@ -110,7 +126,8 @@ async def test_without_postgres_reads_say_so_and_commands_that_name_everything_p
     assert [answer.status_code for answer in accepted] == [202] * 6
     assert stopped.json()["operation"]["id"] == stopped_again.json()["operation"]["id"]
     assert me.status_code == 200
-    await eventually(lambda: _listed(fragile))
+    assert operation.json()["state"] == "PENDING"
+    await eventually(lambda: _listed(without_postgres))
 
 
 async def _listed(api: Api) -> bool:

@@ -106,6 +106,23 @@ async def test_a_repeat_is_found_while_the_projection_is_behind(api: Api) -> Non
     assert again.json()["operation"]["id"] == first.json()["operation"]["id"]
 
 
+async def test_another_body_is_refused_while_the_projection_is_behind(api: Api) -> None:
+    await prepare(api)
+    await api.create()
+    await api.http.get(DEPLOYMENT, params={"at_least": await api.platform.log.end()})
+    await api.projector.stop()
+    body = {"version": "20260101.1"}
+    first = await send(api, f"{DEPLOYMENT}/deploy", body)
+    built = await send(api, f"{DEPLOYMENT}/builds", {"source": SOURCE_DIGEST})
+
+    other = await send(api, f"{DEPLOYMENT}/deploy", body | {"replicas": 2})
+    relabeled = await send(api, f"{DEPLOYMENT}/builds", {"source": SOURCE_DIGEST, "label": "v2"})
+
+    assert first.status_code == built.status_code == 202
+    problem(other, 422, "IdempotencyKeyReused")
+    problem(relabeled, 422, "IdempotencyKeyReused")
+
+
 async def test_a_repeat_after_the_window_of_the_log_is_found_in_the_projection(api: Api) -> None:
     await prepare(api)
     await api.create()

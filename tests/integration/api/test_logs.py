@@ -105,7 +105,7 @@ async def test_following_goes_on_with_what_is_written(api: Api, accept: str) -> 
     found: list[str] = []
 
     async def follow() -> None:
-        query = {"follow": "true", "at_least": at_least}
+        query: dict[str, Any] = {"follow": "true", "at_least": at_least}
         async with api.http.stream("GET", LOGS, params=query, headers={"Accept": accept}) as answer:
             async for line in answer.aiter_lines():
                 if "{" in line:
@@ -124,7 +124,7 @@ async def test_following_goes_on_with_what_is_written(api: Api, accept: str) -> 
 async def test_following_ends_when_the_process_stops(api: Api) -> None:
     at_least = await run_replicas(api)
 
-    async with subscribed(api.http, LOGS, follow="true", at_least=at_least) as subscriber:
+    async with subscribed(api.http, LOGS, query={"follow": "true", "at_least": at_least}) as subscriber:
         api.service.stopping.set()
         await eventually(lambda: subscriber.ended, timeout=2)
 
@@ -133,7 +133,9 @@ async def test_a_new_workload_is_named_once_the_projection_knows_it(api: Api) ->
     await api.platform.publish_version()
     at_least = (await api.create()).json()["sequence"]
 
-    async with subscribed(api.http, LOGS, follow="true", endpoint="predict", at_least=at_least) as subscriber:
+    async with subscribed(
+        api.http, LOGS, query={"follow": "true", "endpoint": "predict", "at_least": at_least}
+    ) as subscriber:
 
         async def seen() -> bool:
             await write(api, replica_subject("predict"), "line")

@@ -62,8 +62,9 @@ async def test_a_read_that_would_be_too_old_says_so(api: Api) -> None:
     await api.projector.stop()
     stopped = (await api.http.post(f"{DEPLOYMENT}/stop")).json()
 
-    for path in (DEPLOYMENT, "/v1/deployments", "/v1/operations", f"{DEPLOYMENT}/releases", "/v1/events"):
-        answer = await api.http.get(path, params={"at_least": stopped["sequence"]})
+    paths = (DEPLOYMENT, "/v1/deployments", "/v1/operations", f"{DEPLOYMENT}/releases", "/v1/events")
+    query = {"at_least": stopped["sequence"]}
+    for answer in await asyncio.gather(*(api.http.get(path, params=query) for path in paths)):
         document = problem(answer, 503, "ProjectionBehind")
         assert document["at_least"] == stopped["sequence"]
         assert answer.headers["retry-after"] == "1"
@@ -97,6 +98,35 @@ async def test_prefer_wait_answers_202_when_the_time_is_up(api: Api) -> None:
 
     assert answer.status_code == 202
     assert answer.json()["operation"]["state"] == "PENDING"
+
+
+async def test_who_waits_is_answered_when_the_process_stops(api: Api) -> None:
+    await api.platform.publish_version()
+    creating = asyncio.create_task(api.create(headers={"Prefer": "wait=60"}))
+    await eventually(lambda: api.platform.log.last("slipway.default.digits.cmd.>"))
+
+    api.service.stopping.set()
+    answer = await asyncio.wait_for(creating, 2)
+
+    assert answer.status_code == 202
+    assert answer.json()["operation"]["state"] == "PENDING"
+
+
+async def test_the_location_after_a_wait_says_when_the_projection_is_behind(api: Api) -> None:
+    await api.platform.publish_version()
+    await api.http.get("/v1/operations", params={"at_least": await api.platform.log.end()})
+    await api.projector.stop()
+    accepted = (await api.create()).json()
+    ended = await api.platform.bring_live(accepted["operation"]["id"])
+    path = f"/v1/operations/{accepted['operation']['id']}"
+
+    pending = await api.http.get(path, params={"at_least": accepted["sequence"]})
+    late = await api.http.get(path, params={"at_least": ended})
+    stranger = await api.http.get(f"/v1/operations/{new_id()}", params={"at_least": ended})
+
+    assert pending.json()["state"] == "PENDING"
+    problem(late, 503, "ProjectionBehind")
+    problem(stranger, 503, "ProjectionBehind")
 
 
 async def test_prefer_wait_tells_the_failure(api: Api) -> None:

@@ -1,14 +1,14 @@
 import asyncio
 
-import pytest
-from deployment_world import make_deploy, make_stop, make_version
+from deployment_world import make_deploy, make_failure, make_stop, make_version
 from memory_engine import MemoryEngine
-from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_chassis.jetstream_api import publish
 from slipway_contracts import subjects
 from slipway_contracts.commands import Command
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, new_id, now
+from slipway_contracts.events import BuildFailed
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.replica import ReplicaFact, ReplicaState
@@ -34,7 +34,7 @@ def make_deployments(log: EventLog, engine: MemoryEngine, gateway: Gateway | Non
     return Deployments(log=log, log_lines=lines, engine=engine, gateways=(gateway or Gateway()).records)
 
 
-async def send(log: EventLog, command: Command) -> str:
+async def send(log: EventLog, command: Command | BuildFailed) -> str:
     envelope = Envelope(
         id=new_id(), type=command.type, source="/slipway/api", subject="default/digits", time=now()
     )
@@ -144,11 +144,12 @@ async def test_an_engine_that_was_down_gets_its_wishes_later(log: EventLog) -> N
     engine.down = True
     deployments = make_deployments(log, engine)
     await send(log, make_deploy())
-    with pytest.raises(TransientError, match="target is down"):
-        await deployments.advance(KEY)
+    told = await deployments.advance(KEY)
 
     engine.down = False
-    await deployments.advance(KEY)
+    told_later = await deployments.advance(KEY)
+
+    assert (told, told_later) == (False, True)
 
     assert len(engine.wishes) == 1
     assert (await events(log)).count("release.starting.v1") == 1
@@ -158,8 +159,7 @@ async def test_a_deployer_that_dies_between_decision_and_wish_is_replaced(log: E
     engine = MemoryEngine()
     engine.down = True
     await send(log, make_deploy())
-    with pytest.raises(TransientError):
-        await make_deployments(log, engine).advance(KEY)
+    await make_deployments(log, engine).advance(KEY)
 
     engine.down = False
     await make_deployments(log, engine).advance(KEY)
@@ -232,3 +232,67 @@ async def test_a_workload_that_comes_back_is_a_new_attempt_and_no_crash(log: Eve
     again = (await desired(log)).workloads[0]
     assert again.workload.replica_ids == ("0-2",)
     assert again.crashes == (0,)
+
+
+async def test_a_removal_is_told_to_the_engine_even_if_an_earlier_life_is_gone(log: EventLog) -> None:
+    engine, gateway = MemoryEngine(), Gateway()
+    deployments = make_deployments(log, engine, gateway)
+    workload = await make_live(log, deployments, gateway)
+    await send(log, make_stop())
+    await deployments.advance(KEY)
+    gateway.applied, gateway.idle = await log.end(), {workload: 0}
+    await deployments.advance(KEY)
+    await see(log, workload, "0-1", ReplicaState.GONE, transition=2)
+    await deployments.advance(KEY)
+    await send(log, make_deploy())
+    await deployments.advance(KEY)
+
+    await send(log, make_stop())
+    await deployments.advance(KEY)
+
+    assert engine.wishes == {}
+    assert not (await desired(log)).ended
+
+
+async def test_a_deploy_that_names_a_build_which_ended_before_it_ends_too(log: EventLog) -> None:
+    build = make_version().build
+    failed = BuildFailed(group="default", deployment="digits", build=build, failure=make_failure())
+    await send(log, failed)
+
+    await send(log, make_deploy(build=build))
+    await make_deployments(log, MemoryEngine()).advance(KEY)
+
+    assert (await events(log))[-2:] == ["release.failed.v1", "operation.failed.v1"]
+
+
+async def test_a_command_that_nobody_can_read_fails_and_blocks_no_other(log: EventLog) -> None:
+    engine = MemoryEngine()
+    envelope = Envelope(
+        id=new_id(), type="command.deploy.v1", source="/test", subject="default/digits", time=now()
+    )
+    await publish(
+        log._connection,
+        "slipway.default.digits.cmd.deployer.deploy",
+        b'{"type": "command.deploy.v1", "broken": true}',
+        headers=envelope.to_headers(),
+        within=5,
+    )
+    await send(log, make_deploy())
+
+    await make_deployments(log, engine).advance(KEY)
+
+    assert "operation.failed.v1" in await events(log)
+    assert len(engine.wishes) == 1
+
+
+async def test_hundreds_of_commands_that_waited_are_decided_in_bounded_batches(log: EventLog) -> None:
+    engine = MemoryEngine()
+    for number in range(260):
+        await send(log, make_deploy(make_version(number)))
+
+    await make_deployments(log, engine).advance(KEY)
+
+    record = await desired(log)
+    assert record.next_release == 261
+    assert record.unfinished is not None
+    assert len(engine.wishes) == 1

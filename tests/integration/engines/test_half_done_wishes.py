@@ -1,8 +1,11 @@
 """What a crash left half done, and what somebody else did, on a real supervisord."""
 
 import asyncio
+import json
 import os
 import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +23,7 @@ from slipway_engines.engine import START, WorkloadUnknown
 from slipway_engines.errors import EngineUnavailableError
 from slipway_engines.select import make_engine
 from slipway_engines.supervisor.image_plan import plan_image
+from slipway_engines.supervisor.launcher.ports import any_free
 from slipway_engines.supervisor.program_files import Program, ProgramFiles
 from slipway_engines.supervisor.rpc import BAD_NAME, Call, Fault, SupervisorClient
 
@@ -241,6 +245,23 @@ async def test_the_log_of_a_removed_replica_can_still_be_read(target: LocalTarge
     assert lines[0].text.startswith("begin")
 
 
+async def test_the_environment_of_a_removed_replica_does_not_stay_on_disk(target: LocalTarget) -> None:
+    workload = workload_of(target, environment={"TOKEN": "canary-7f3a"})
+    engine = target.engine()
+    async with observing(engine) as seen:
+        await engine.apply(workload)
+        await seen.ready(workload)
+        assert _holding(target, "canary-7f3a")
+        await engine.remove(workload.ref)
+        await seen.until(workload, "0-1", ReplicaState.GONE)
+
+        async def clean() -> bool:
+            await engine.remove(workload.ref)
+            return not _holding(target, "canary-7f3a")
+
+        await eventually(clean)
+
+
 async def test_many_wishes_at_once_get_ports_of_their_own(target: LocalTarget) -> None:
     image = target.shelf.image({"app/server.py": SERVER})
     workloads = [workload_of(target, id=f"{number:016x}", image=image) for number in range(8)]
@@ -257,6 +278,29 @@ async def test_many_wishes_at_once_get_ports_of_their_own(target: LocalTarget) -
     assert len(layers) == 1
 
 
+async def test_the_same_wish_from_several_processes_at_once_is_one_wish(target: LocalTarget) -> None:
+    workload = workload_of(target, slots=(1,) * 6, command=shell_command("exit 0"))
+    script = Path(__file__).with_name("apply_from_outside.py")
+    settings = target.settings.model_dump(mode="json") | {"username": None, "password": None}
+    go = target.folder / "go"
+    arguments = (json.dumps(settings), workload.model_dump_json(), str(go))
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, str(script), *arguments), stdout=PIPE, stderr=DEVNULL
+        )
+        for _ in range(3)
+    ]
+    for each in processes:
+        assert each.stdout is not None
+        await each.stdout.readline()
+
+    go.touch()
+    await asyncio.gather(*(each.communicate() for each in processes))
+
+    wished = ProgramFiles(target.settings).wished()
+    assert sorted(each.replica for each in wished) == sorted(workload.replica_ids)
+
+
 async def test_an_image_with_a_hostile_layer_is_a_problem_that_names_it(target: LocalTarget) -> None:
     workload = workload_of(target, image=target.shelf.image({"app/x": "1"}, {"../../evil": "1"}))
     engine = target.engine()
@@ -270,17 +314,18 @@ async def test_an_image_with_a_hostile_layer_is_a_problem_that_names_it(target: 
 
 
 async def test_a_port_that_another_process_answers_on_is_not_ready(target: LocalTarget) -> None:
-    async with await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        workload = workload_of(target, command=shell_command("sleep 1000"), fixed_port=port)
-        engine = target.engine()
-        async with observing(engine) as seen:
-            await engine.apply(workload)
+    port = any_free()
+    workload = workload_of(target, command=shell_command("sleep 1000"), fixed_port=port)
+    engine = target.engine()
+    async with observing(engine) as seen:
+        await engine.apply(workload)
+        await seen.until(workload, "0-1", ReplicaState.STARTED)
 
+        async with await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", port):
             unready = await seen.until(workload, "0-1", ReplicaState.UNREADY)
 
-            assert str(port) in (unready.detail or "")
-            assert unready.address == f"127.0.0.1:{port}"
+        assert unready.detail == f"Another process listens on port {port}."
+        assert unready.address == f"127.0.0.1:{port}"
 
 
 async def test_a_supervisord_that_hangs_is_unavailable_in_bounded_time(target: LocalTarget) -> None:
@@ -332,6 +377,14 @@ def _unpacked(target: LocalTarget) -> tuple[int, int]:
     folders = (Path(target.settings.folder) / name for name in ("images", "layers"))
     images, layers = (sum(1 for each in folder.iterdir() if each.is_dir()) for folder in folders)
     return images, layers
+
+
+def _holding(target: LocalTarget, word: str) -> list[Path]:
+    """Return the files of the engine that hold a word; all of them are this user's alone."""
+    folder = Path(target.settings.folder)
+    found = [each for each in folder.rglob("*.json") if word in each.read_text()]
+    assert all(each.stat().st_mode & 0o077 == 0 for each in found)
+    return found
 
 
 def _descriptors() -> int:

@@ -33,7 +33,7 @@ def make_target(*addresses: str) -> Target:
                     prefix=f"/g/d{number}/e",
                     clusters=((each.name, 100),),
                     timeout_seconds=5,
-                    too_large=None,
+                    members={},
                     max_body_bytes=None,
                     idempotent=False,
                 ),

@@ -211,15 +211,31 @@ async def test_a_body_over_the_limit_is_413_whether_its_size_is_announced_or_not
 
     announced = await house.get(path, "POST", data=b"x" * 1001)
     unannounced = await house.get(path, "POST", data=chunks(100, 11))
-    fitting = [await house.get(path, "POST", data=data) for data in (b"x" * 1000, chunks(100, 10))]
+    bodies = (b"x" * 1000, chunks(100, 10), chunks(0, 1), None)
+    fitting = [await house.get(path, "POST", data=data) for data in bodies]
 
-    assert (announced[0], announced[1]["reason"], announced[1]["max_body_bytes"]) == (
-        413,
-        "BodyTooLarge",
-        1000,
-    )
-    assert (unannounced[0], unannounced[1]["reason"]) == (413, "BodyTooLarge")
-    assert [(status, told["bytes"]) for status, told in fitting] == [(200, 1000), (200, 1000)]
+    refusals = [(status, told["reason"]) for status, told in (announced, unannounced)]
+    assert refusals == [(413, "BodyTooLarge")] * 2
+    assert announced[1]["max_body_bytes"] == 1000
+    assert [(status, told["bytes"]) for status, told in fitting] == [
+        (200, size) for size in (1000, 1000, 0, 0)
+    ]
+
+
+async def test_the_mark_of_a_body_without_a_size_is_the_gateways_own(
+    house: GatewayHouse, replicas: list[Replica]
+) -> None:
+    await serving(house, replicas[0], max_body_bytes=1000)
+    mark = {"x-slipway-unannounced": "forged"}
+    path = "/default/digits/predict/x"
+
+    plain = await house.get(path, headers=mark)
+    large = await house.get(path, "GET", data=chunks(100, 11), headers=mark)
+    small = await house.get(path, "GET", data=chunks(100, 1), headers=mark)
+
+    assert (plain[0], large[0], small[0]) == (200, 413, 200)
+    assert all("x-slipway-unannounced" not in told["headers"] for _, told in (plain, small))
+    assert small[1]["headers"]["content-length"] == "100"
 
 
 @pytest.mark.parametrize("limit", [None, 1 << 30])
@@ -260,11 +276,11 @@ async def test_a_websocket_passes_and_outlives_the_timeout(
     async with house.session.ws_connect(house.envoy.url + "/default/digits/predict/websocket") as socket:
         await socket.send_str("one")
         first = await socket.receive_str()
-        await house.get("/default/digits/predict/sleep?seconds=1")
+        slow, _ = await house.get("/default/digits/predict/sleep?seconds=1")
         await socket.send_str("two")
         second = await socket.receive_str()
 
-    assert (first, second) == ("a: one", "a: two")
+    assert (slow, first, second) == (504, "a: one", "a: two")
 
 
 async def test_what_is_no_http_is_refused_with_a_problem(house: GatewayHouse) -> None:

@@ -198,6 +198,25 @@ async def test_tables_of_another_fold_are_not_touched(stand: Stand) -> None:
     assert (await stand.fetch("select count(*) from event"))[0][0] == 0
 
 
+async def test_a_row_that_somebody_else_wrote_stops_it_until_the_tables_are_made_anew(stand: Stand) -> None:
+    script = Script()
+    script.deployed()
+    running = await stand.start()
+    await stand.reached(await script.write(stand.log))
+    await running.stop()
+    await stand.fetch("update deployment set facts = '{}'")
+
+    running = await stand.start()
+    script.deploy(2)
+    await script.write(stand.log)
+    await says(running, "table deployment", "slipway projections rebuild")
+    async with rebuilt(stand.log, stand.url, schema="slipway_rebuilt") as rebuild:
+        await rebuild.swap()
+
+    await is_ready(running)
+    assert await stand.tables() == project(await read_log(stand.log))
+
+
 @pytest.mark.parametrize("moment", ["while it runs", "before it starts"])
 @pytest.mark.parametrize("length", [0, 3, 40])
 async def test_another_log_stops_it_until_the_tables_are_made_anew(

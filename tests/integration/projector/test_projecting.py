@@ -205,7 +205,7 @@ async def test_a_projector_is_ready_once_it_has_caught_up(stand: Stand) -> None:
     await eventually(lambda: running.count("lag_messages") == 0)
 
 
-async def test_a_written_message_is_readable_within_a_tenth_of_a_second(stand: Stand) -> None:
+async def test_a_single_message_waits_for_no_other(stand: Stand) -> None:
     await stand.start()
     script = Script()
     script.deployed()
@@ -213,10 +213,10 @@ async def test_a_written_message_is_readable_within_a_tenth_of_a_second(stand: S
     reads = await open_reads(stand.url)
 
     waited = []
-    for transition in range(3, 33):
+    for transition in range(3, 23):
         script.replica(ReplicaState.READY, transition)
         end = await script.write(stand.log)
-        waited.append(await reads.wait_for(end, timedelta(milliseconds=100)))
+        waited.append(await reads.wait_for(end, timedelta(seconds=2)))
     await reads.close()
 
-    assert waited.count(True) >= 29
+    assert waited == [True] * 20

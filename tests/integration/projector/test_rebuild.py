@@ -166,6 +166,8 @@ async def test_the_command_rebuilds_verifies_and_swaps(stand: Stand, fresh_nats:
     swapped = await command(stand, fresh_nats, "--swap")
 
     assert verified[0] == 0, verified
+    assert verified[1].startswith("event: ")
+    assert verified[2] == ""
     assert "are what the log says" in verified[1]
     assert after_verify == {SCHEMA}
     assert differs[0] == 1

@@ -7,10 +7,10 @@ import pwd
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -36,18 +36,16 @@ ONE_OF_EACH = Counter(("supervisord", *SERVERS))
 
 
 @pytest.mark.parametrize("server", SERVERS)
-async def test_a_killed_server_is_back_within_a_second(running: Platform, server: str) -> None:
+async def test_a_killed_server_is_started_again_at_once(running: Platform, server: str) -> None:
     await eventually(lambda: running.server_states()[server]["state"] == "running", 20)
     killed = running.pid(server)
 
     os.kill(killed, signal.SIGKILL)
-    start = time.monotonic()
-    await eventually(lambda: running.pid(server) != killed and running.is_listening(server), 10)
-    seconds = time.monotonic() - start
+    await eventually(lambda: running.pid(server) != killed and running.is_listening(server), 20)
 
-    assert seconds < 1
+    assert seconds_from_end_to_spawn(running, server) < 0.5
     await eventually(lambda: count_in(running.state) == ONE_OF_EACH)
-    assert running.are_servers_ready()
+    await eventually(running.are_servers_ready)
 
 
 async def test_a_killed_supervisor_takes_every_server_with_it(platform_of_each: Platform) -> None:
@@ -162,6 +160,15 @@ async def test_lost_credentials_are_replaced_and_the_data_stay(platform: Platfor
     await asyncio.gather(
         *(platform.can_log_in(role) for role in ("slipway", "slipway_projector", "slipway_api"))
     )
+
+
+def seconds_from_end_to_spawn(platform: Platform, server: str) -> float:
+    """By the supervisor's own clock, so that the load of the machine counts little."""
+    lines = (platform.state / "logs" / "supervisord.log").read_text().splitlines()
+    ended = [line for line in lines if f"exited: {server} " in line][-1]
+    spawned = [line for line in lines if f"spawned: '{server}'" in line][-1]
+    start, end = (datetime.fromisoformat(line[:23].replace(",", ".")) for line in (ended, spawned))
+    return (end - start).total_seconds()
 
 
 @contextmanager

@@ -77,6 +77,22 @@ def test_a_second_up_changes_nothing_and_says_where_it_runs(running: Platform) -
     assert running.pids() == pids
 
 
+def test_a_second_up_that_wants_another_port_is_refused(running: Platform) -> None:
+    said = running.failing_up("--port", str(running.ports.stop - 1))
+
+    assert f"running already, with port {running.port('api')} for api" in said
+
+
+def test_a_down_leaves_nothing_in_the_folder_for_sockets(platform: Platform) -> None:
+    platform.up()
+    runtime = Path(json.loads((platform.state / "installation.json").read_text())["runtime"])
+    assert list(runtime.iterdir())
+
+    platform.down()
+
+    assert not runtime.exists()
+
+
 async def test_two_ups_at_once_start_one_platform(platform: Platform) -> None:
     starts = [platform.start(platform.up_command("--detach", "--json", *ONLY_SERVERS)) for _ in range(2)]
 

@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import signal
+import sysconfig
 from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -12,6 +14,23 @@ from eventually import eventually
 from integration.standalone.driver import SERVERS, MakePlatform, Platform, end, processes_in
 from slipway_contracts.topology import RIGHTS
 
+MANIFEST = """
+endpoints:
+  - name: greet
+    server-command: python app.py
+"""
+GREETER = """
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Greeter(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Greeter).serve_forever()
+"""
 SERVICES = [rights.service for rights in RIGHTS]
 
 
@@ -23,13 +42,24 @@ def whole(make_platform: MakePlatform) -> Iterator[Platform]:
     end(platform)
 
 
+@pytest.fixture
+def greeter(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(GREETER)
+    (tmp_path / "slipway.yaml").write_text(MANIFEST)
+    return tmp_path
+
+
 def test_status_succeeds_when_every_process_is_ready(whole: Platform) -> None:
     ran = whole.run(whole.command("status", "--json"))
 
     status = json.loads(ran.stdout)
     assert ran.returncode == 0, ran.stdout
     assert status["ready"]
-    assert {each["name"] for each in status["processes"]} == {*SERVERS, *SERVICES}
+    assert {each["name"] for each in status["processes"]} == {
+        "supervisord",
+        *SERVERS,
+        *SERVICES,
+    }
     assert all(each["memory_mb"] > 1 for each in status["processes"])
 
 
@@ -73,6 +103,34 @@ async def test_a_killed_supervisor_takes_every_service_along_and_up_brings_all_b
     assert whole.status()["ready"]
 
 
+async def test_models_come_back_after_a_down_and_after_a_killed_supervisor(
+    whole: Platform, greeter: Path
+) -> None:
+    url = json.loads((whole.state / "connection.json").read_text())["gateway_url"] + "/default/hello/greet"
+    deployed = whole.run(
+        [
+            sysconfig.get_path("scripts") + "/slipway",
+            "deploy",
+            str(greeter),
+            "--name",
+            "hello",
+            "--state",
+            str(whole.state),
+        ]
+    )
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+
+    whole.down()
+    assert not processes_in(whole.state)
+    up(whole)
+    await eventually(lambda: answer_of(url), 20)
+
+    os.kill(whole.pid("supervisord"), signal.SIGKILL)
+    await eventually(lambda: not processes_in(whole.state), 30)
+    up(whole)
+    assert await eventually(lambda: answer_of(url), 20) == "hello"
+
+
 def test_projections_are_what_the_log_says_and_can_be_rebuilt(whole: Platform) -> None:
     for command in ("verify", "rebuild", "verify"):
         ran = whole.run(whole.command("projections", command))
@@ -104,6 +162,12 @@ def test_the_whole_platform_runs_as_a_plain_user(
 def up(platform: Platform) -> None:
     ran = platform.run(platform.up_command("--detach", "--json"))
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+async def answer_of(url: str) -> str:
+    """The body of a good answer; empty otherwise."""
+    async with aiohttp.ClientSession() as client, client.get(url) as answer:
+        return await answer.text() if answer.status == 200 else ""
 
 
 def is_ready(platform: Platform, service: str) -> bool:

@@ -1,5 +1,6 @@
 import asyncio
 import secrets
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ import asyncpg
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from servers import PostgresServer
+from servers import PostgresServer, clean_environment
 from slipway_store import alembic_commands
 from slipway_store.connections import connect
 from slipway_store.migrate import revision, upgrade
@@ -106,3 +107,50 @@ async def test_a_table_in_use_delays_no_upgrade_forever(url: str) -> None:
 
 def test_the_known_head_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(alembic_commands.config()).get_current_head() == HEAD
+
+
+async def command(url: str | None) -> tuple[int, str, str]:
+    """Run the migrations as an operator does; return exit code, output and error output."""
+    variables = {"SLIPWAY_DATABASE_URL": url} if url else {}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "slipway_store.migrate",
+        env=clean_environment(**variables),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, error = await process.communicate()
+    return process.returncode or 0, out.decode(), error.decode()
+
+
+async def test_the_command_says_what_it_did(url: str) -> None:
+    first = await command(url)
+    second = await command(url)
+
+    assert first == (0, f"the tables were brought to {HEAD}\n", "")
+    assert second == (0, f"the tables stand at {HEAD}\n", "")
+
+
+async def test_the_command_names_what_keeps_it_and_shows_no_password(url: str) -> None:
+    unset = await command(None)
+    refused = await command(url.replace("app:", "app:wrong"))
+    strange = await command("mysql://app:wrong@127.0.0.1/db")
+
+    assert unset[0] == 2
+    assert "SLIPWAY_DATABASE_URL is not set" in unset[2]
+    assert [refused[0], strange[0]] == [1, 1]
+    assert "password authentication failed" in refused[2]
+    assert "wrong" not in refused[2] + strange[2]
+
+
+async def test_the_command_waits_for_a_postgres_that_starts(own_postgres: PostgresServer) -> None:
+    await asyncio.to_thread(own_postgres.stop)
+
+    running = asyncio.create_task(command(own_postgres.url()))
+    await asyncio.sleep(1)
+    waited = not running.done()
+    await asyncio.to_thread(own_postgres.start)
+
+    assert waited
+    assert (await running)[0] == 0

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from deployment_world import (
     START,
     World,
@@ -336,3 +338,79 @@ def test_a_fixed_port_gets_one_replica() -> None:
 
     assert world.record.workloads[0].workload.slots == (1,)
     assert world.record.live is not None
+
+
+def test_a_shift_that_no_gateway_confirms_fails_at_its_deadline_and_gives_the_traffic_back() -> None:
+    world = live_world()
+    traffic = world.record.traffic
+
+    world.send(make_deploy(make_version(2), deadline_seconds=10))
+    world.replicas(ReplicaState.READY)
+    world.wait(11)
+
+    assert world.last(OperationFailed).failure.reason is Reason.TRAFFIC_NOT_ROUTED
+    assert world.record.traffic == traffic
+    assert len(world.record.workloads) == 2
+
+
+def test_a_release_that_shifts_can_be_canceled() -> None:
+    world = live_world()
+    traffic = world.record.traffic
+
+    deploy = world.send(make_deploy(make_version(2)))
+    world.replicas(ReplicaState.READY)
+    world.send(make_cancel())
+    world.apply_gateway()
+    world.apply_gateway()
+
+    assert world.last(OperationCanceled).operation == deploy
+    assert world.record.traffic == traffic
+    assert len(world.record.workloads) == 1
+
+
+def test_traffic_does_not_move_to_a_release_that_is_ready_no_more() -> None:
+    world = live_world()
+    world.send(make_deploy(make_version(2)))
+    world.replicas(ReplicaState.READY)
+    world.send(make_deploy(make_version(3)))
+    world.replicas(ReplicaState.READY)
+    third = world.record.workloads[-1].workload.id
+    world.see(third, "0-1", ReplicaState.UNREADY)
+
+    world.apply_gateway()
+
+    assert world.record.live is not None
+    assert world.record.live.number == 2
+    assert [share.release for share in world.record.traffic] == [2]
+
+
+def test_a_deploy_that_waited_in_the_log_has_all_its_time_before_it() -> None:
+    world = World()
+    world.at += timedelta(hours=1)
+
+    world.send(make_deploy(deadline_seconds=5))
+
+    assert world.record.unfinished is not None
+    assert world.record.unfinished.deadline_at == world.at + timedelta(seconds=5)
+
+
+def test_a_release_that_waits_for_its_build_ends_at_last() -> None:
+    world = World()
+
+    world.send(make_deploy(build=derived_id("build", 1)))
+    world.wait(3 * 3600)
+
+    assert world.last(OperationFailed).failure.reason is Reason.DEADLINE_EXCEEDED
+
+
+def test_canceling_beside_a_shift_of_a_fixed_port_leaves_it_its_workload() -> None:
+    world = World()
+    world.send(make_deploy(make_version(fixed_port=8000)))
+    world.replicas(ReplicaState.READY)
+
+    world.send(make_deploy(make_version(2, fixed_port=8000)))
+    world.send(make_cancel())
+    world.apply_gateway()
+
+    assert world.record.live is not None
+    assert set(world.record.live.workloads.values()) == {each.workload.id for each in world.record.workloads}

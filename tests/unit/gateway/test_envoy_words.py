@@ -20,7 +20,7 @@ def make_forward(**overrides: Any) -> Forward:
         "prefix": "/g/d/e",
         "clusters": (("abc-1", 100),),
         "timeout_seconds": 300.0,
-        "too_large": None,
+        "members": {"group": "g", "deployment": "d", "endpoint": "e"},
         "max_body_bytes": None,
         "idempotent": False,
     }
@@ -62,30 +62,19 @@ def test_only_idempotent_endpoints_are_asked_again_after_a_request_was_sent() ->
 def test_an_endpoint_without_a_body_limit_has_one_route_that_streams() -> None:
     routes = routes_of(make_forward())
 
-    assert [route["match"] for route in routes[:-1]] == [{"path_separated_prefix": "/g/d/e"}]
+    assert [route["match"] for route in routes] == [{"path_separated_prefix": "/g/d/e"}]
     assert "typed_per_filter_config" not in routes[0]
 
 
 def test_a_limit_that_no_length_can_exceed_is_none() -> None:
-    refusal = problem.body_too_large("e", 1 << 63)
+    routes = routes_of(make_forward(max_body_bytes=1 << 63))
 
-    routes = routes_of(make_forward(max_body_bytes=1 << 63, too_large=refusal))
-
-    assert [route["match"] for route in routes[:-1]] == [{"path_separated_prefix": "/g/d/e"}]
+    assert [route["match"] for route in routes] == [{"path_separated_prefix": "/g/d/e"}]
 
 
-def test_every_list_ends_with_an_answer_to_names_that_only_begin_alike() -> None:
-    last = routes_of(make_forward())[-1]
-
-    assert last["match"] == {"prefix": "/"}
-    assert last["direct_response"]["body_format"]["json_format"]["reason"] == "DeploymentUnknown"
-
-
-def test_a_percent_sign_in_a_problem_is_no_operator_of_envoy() -> None:
-    found = problem.endpoint_unknown("g", "d", ("100%REQ(x)%",)).body_format()["json_format"]
-
-    assert found["endpoints"] == ["100%%REQ(x)%%"]
-    assert found["status"] == 404
+def test_a_problem_that_takes_its_status_from_envoy_can_answer_no_route() -> None:
+    with pytest.raises(ValueError, match="RequestRefused"):
+        problem.refusal(problem.REQUEST_REFUSED, {})
 
 
 def test_equal_resources_give_equal_bytes_and_the_version_is_theirs() -> None:

@@ -59,7 +59,7 @@ def test_the_deployment_itself_and_unknown_endpoints_name_the_endpoints() -> Non
     last = found.routes[-1]
     assert isinstance(last, Refuse)
     assert (last.prefix, last.problem.reason) == ("/default/digits", "EndpointUnknown")
-    assert last.problem.members["endpoints"] == ["greet", "predict"]
+    assert last.members["endpoints"] == ["greet", "predict"]
 
 
 def test_two_releases_share_requests_by_weight_and_a_label_reaches_one_of_them() -> None:

@@ -43,29 +43,32 @@ class ListeningPorts:
 
 
 def listening_ports(pid: int) -> frozenset[int]:
-    """Return the ports on which a process or one of its descendants listens."""
-    own = _inodes_of([pid, *descendants(pid)])
+    """Return the ports on which a process or one of its descendants listens, as far as that may be seen."""
+    try:
+        own = {inode for each in (pid, *descendants(pid)) for inode in _sockets(each)}
+    except PermissionError:
+        return frozenset()
     return frozenset(port for inode, port in _listening().items() if inode in own)
 
 
 def holds_port(port: int, *, pid: int, ancestor: int) -> bool | None:
-    """Say whether a process, or any descendant of `ancestor`, listens on a port; None when nobody does."""
+    """Say whether a process, or any descendant of `ancestor`, listens on a port; None when nobody does.
+
+    A process that hides its descriptors is trusted.
+    """
     inodes = {inode for inode, each in _listening().items() if each == port}
     if not inodes:
         return None
-    return not inodes.isdisjoint(_inodes_of([pid])) or not inodes.isdisjoint(
-        _inodes_of(descendants(ancestor))
-    )
-
-
-def _inodes_of(pids: list[int]) -> frozenset[int]:
-    return frozenset(inode for pid in pids for inode in _sockets(pid))
+    try:
+        return any(not inodes.isdisjoint(_sockets(each)) for each in (pid, *descendants(ancestor)))
+    except PermissionError:
+        return True
 
 
 def _sockets(pid: int) -> Iterator[int]:
     try:
         names = os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208 - called for each process
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return
     for name in names:
         try:

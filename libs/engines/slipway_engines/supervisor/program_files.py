@@ -118,7 +118,7 @@ class ProgramFiles:
 
     def create(self, workload: Workload, replica: str, image: dict[str, object]) -> Program:
         """Write down the wish for a replica. Only under the lock."""
-        run = f"{time.time_ns() // 1000:x}"
+        run = self._next_run(workload.id, replica)
         name = f"{self._prefix}{workload.id}-{replica}-{run}"
         config = LaunchConfig(
             program=name,
@@ -166,7 +166,11 @@ class ProgramFiles:
         return True
 
     def dismiss(self, program: Program) -> None:
-        """Note that supervisord has forgotten a program."""
+        """Note that supervisord has forgotten a program; what its replica was told in confidence goes."""
+        config = self.config(program)
+        if config is not None:
+            config.environment = {}
+            _write(Path(self.layout.config_file(program.name)), config.dump())
         self._dismissed(program).touch()
 
     def dismissed_before(self, moment: float) -> list[Program]:
@@ -184,6 +188,13 @@ class ProgramFiles:
             return []
         found = (self._pattern.match(name.removesuffix(suffix)) for name in names if name.endswith(suffix))
         return sorted(Program(**match.groupdict(), name=match[0]) for match in found if match)
+
+    def _next_run(self, workload: str, replica: str) -> str:
+        """Return a run that sorts after the earlier ones, also after the clock was set back."""
+        earlier = [
+            int(each.run, 16) for each in self.known() if (each.workload, each.replica) == (workload, replica)
+        ]
+        return f"{max([time.time_ns() // 1000, *(each + 1 for each in earlier)]):x}"
 
     def _dismissed(self, program: Program) -> Path:
         return Path(self.layout.replica_folder(program.name)) / "dismissed"

@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_build")),
     )
+    op.create_index(op.f("ix_build_accepted"), "build", ["accepted"], unique=False)
     op.create_index(
         op.f("ix_build_group_deployment_accepted"), "build", ["group", "deployment", "accepted"], unique=False
     )
@@ -130,6 +131,7 @@ def upgrade() -> None:
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operation")),
     )
+    op.create_index(op.f("ix_operation_accepted"), "operation", ["accepted"], unique=False)
     op.create_index(
         op.f("ix_operation_group_deployment_accepted"),
         "operation",
@@ -218,6 +220,7 @@ def downgrade() -> None:
     op.drop_table("replica")
     op.drop_table("release")
     op.drop_index(op.f("ix_operation_group_deployment_accepted"), table_name="operation")
+    op.drop_index(op.f("ix_operation_accepted"), table_name="operation")
     op.drop_table("operation")
     op.drop_table("group")
     op.drop_index(op.f("ix_event_group_deployment_sequence"), table_name="event")
@@ -226,6 +229,7 @@ def downgrade() -> None:
     op.drop_table("deployment")
     op.drop_table("checkpoint")
     op.drop_index(op.f("ix_build_group_deployment_accepted"), table_name="build")
+    op.drop_index(op.f("ix_build_accepted"), table_name="build")
     op.drop_table("build")
     op.drop_index(op.f("ix_api_key_digest"), table_name="api_key")
     op.drop_table("api_key")
