@@ -94,7 +94,7 @@ class World:
         self.sequence += 1
         identifier = derived_id("message", self.sequence)
         envelope = Envelope(
-            id=identifier, type=message.type, source="/test", subject="default/digits", time=self.at
+            id=identifier, type=type(message).__name__, source="/test", subject="default/digits", time=self.at
         )
         self._keep(decide(self.desired, Inbox(self.sequence, envelope, message), at=self.at))
         self.settle()

@@ -1,6 +1,5 @@
 """Events: past-tense facts, one each, with enough data to act without calling back."""
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -237,7 +236,7 @@ class TargetLost(Message):
 
     type: Literal["target.lost.v1"] = "target.lost.v1"
     target: TargetName
-    since: datetime
+    since: AwareDatetime
 
 
 class TargetFound(Message):

@@ -85,8 +85,10 @@ def _command(facts: DeploymentFacts, sequence: int, at: datetime, by: str) -> di
 
 
 def _still_wanted(facts: DeploymentFacts, desired: Desired) -> dict[str, ReplicaSeen]:
-    wanted = {each.workload.id for each in desired.workloads}
-    return {key: seen for key, seen in facts.replicas.items() if seen.workload in wanted or not seen.gone}
+    wanted = {
+        f"{each.workload.id}/{replica}" for each in desired.workloads for replica in each.workload.replica_ids
+    }
+    return {key: seen for key, seen in facts.replicas.items() if key in wanted or not seen.gone}
 
 
 def _seen(facts: DeploymentFacts, fact: ReplicaFact) -> dict[str, ReplicaSeen]:

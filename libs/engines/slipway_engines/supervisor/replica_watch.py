@@ -103,11 +103,13 @@ class ReplicaWatch:
         started = _time(record.started_at)
         with on_exit(record.launcher_pid, record.launcher_ticks, self.wake):
             while not self._changed.is_set():
+                # News from before a change is told here, when it is known that the process still runs.
+                if self._sight.is_news:
+                    self._report(self._sight.seen(self._observed(ReplicaState.STARTED, record)))
                 age = (datetime.now(UTC) - started).total_seconds()
                 await self._sight.look(record, health=self._config.health, age_seconds=age, ports=self._ports)
-                if self._sight.is_news and not self._changed.is_set():
-                    self._report(self._sight.seen(self._observed(ReplicaState.STARTED, record)))
-                await self._wait(self._sight.pause(age))
+                if not self._sight.is_news:
+                    await self._wait(self._sight.pause(age))
 
     async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):
