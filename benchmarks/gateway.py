@@ -130,7 +130,7 @@ def known(replica: int) -> Known:
     """Return what the gateway would know of this replica's deployment, and of others."""
     names = ["bench", *(f"other-{number}" for number in range(OTHERS))]
     ids = {name: f"{number:016x}" for number, name in enumerate(names)}
-    limits = {"timeout_seconds": 300, "max_body_bytes": 1 << 20, "idempotent": False}
+    limits = {"timeout_seconds": 300, "max_body_bytes": None, "idempotent": False}
     deployments = [
         {
             "group": "default",

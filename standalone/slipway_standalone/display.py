@@ -11,8 +11,8 @@ import typer
 from slipway_standalone.connection import Connection
 from slipway_standalone.errors import StandaloneError
 from slipway_standalone.folder import StateFolder
+from slipway_standalone.run import Run
 from slipway_standalone.status import ProcessStatus
-from slipway_standalone.up import Run
 
 _COLUMNS = ("process", "state", "pid", "uptime", "memory", "ready")
 

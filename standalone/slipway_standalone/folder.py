@@ -93,20 +93,21 @@ class StateFolder:
         """
         try:
             content = json.loads(self.installation.read_text())
+            known = Installation(**content) if content["format"] <= FORMAT else None
         except FileNotFoundError:
             raise StateFolderError(
                 f"{self.path} is not a state folder.", remedy="Name another with --state, or `slipway up`."
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise StateFolderError(
-                f"{self.installation} cannot be read: {error}", remedy="Restore it from a backup."
+                f"{self.installation} cannot be read: {error!r}", remedy="Restore it from a backup."
             ) from error
-        if content["format"] > FORMAT:
+        if known is None:
             raise StateFolderError(
                 f"{self.path} was written by a newer version (format {content['format']}, known {FORMAT}).",
                 remedy="Upgrade this program, or name another folder with --state.",
             )
-        return Installation(**content)
+        return known
 
     def save(self, installation: Installation) -> None:  # noqa: D102
         private_files.write_json(self.installation, asdict(installation))
@@ -136,9 +137,22 @@ class StateFolder:
         with folder.locked():
             with folder._refusals_explained():
                 folder._check_contents()
-                folder._check_space()
                 folder._fill()
             yield folder
+
+    def check_space(self) -> None:
+        """Refuse to start where the servers would soon fail to write.
+
+        Raises:
+            StateFolderError: The disk is all but full.
+        """
+        free = shutil.disk_usage(self.path).free
+        if free < FREE_BYTES_NEEDED:
+            raise StateFolderError(
+                f"The disk of {self.path} has {free >> 20} MiB free, "
+                f"{FREE_BYTES_NEEDED >> 20} MiB are needed.",
+                remedy="Free some space, or name a folder on another disk with --state.",
+            )
 
     @contextmanager
     def locked(self, *, patience: float = 60.0) -> Iterator[None]:
@@ -203,15 +217,6 @@ class StateFolder:
             raise StateFolderError(
                 f"{self.path} belongs to user id {owner}, this is user id {os.geteuid()}.",
                 remedy="Run as its owner, or name another folder with --state.",
-            )
-
-    def _check_space(self) -> None:
-        free = shutil.disk_usage(self.path).free
-        if free < FREE_BYTES_NEEDED:
-            raise StateFolderError(
-                f"The disk of {self.path} has {free >> 20} MiB free, "
-                f"{FREE_BYTES_NEEDED >> 20} MiB are needed.",
-                remedy="Free some space, or name a folder on another disk with --state.",
             )
 
 

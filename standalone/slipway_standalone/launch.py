@@ -14,6 +14,7 @@ from slipway_standalone import last_words, nats, plan, private_files, supervisio
 from slipway_standalone.connection import Connection
 from slipway_standalone.errors import StartError, SupervisorUnreachableError, VariableError
 from slipway_standalone.plan import Site
+from slipway_standalone.run import identifier
 from slipway_standalone.supervision import Supervisor
 
 _DIE_WITH_PARENT: Final = "--die-with-parent"
@@ -41,7 +42,7 @@ def write(site: Site) -> None:
             port=site.installation.ports["nats"],
             passwords=site.credentials.nats,
             store="nats/store",
-            limit_bytes=_log_limit(store),
+            limit_bytes=log_limit(store),
         ),
     )
     bootstrap.prepare(
@@ -54,7 +55,7 @@ def write(site: Site) -> None:
     private_files.write(
         state.supervisord_config,
         supervision.configuration(
-            programs, identifier=identifier(site.installation.id), socket_path=site.runtime.supervisor
+            programs, identifier=identifier(site.installation), socket_path=site.runtime.supervisor
         ),
     )
     Connection(url=site.url, gateway_url=site.gateway_url, key_file=str(state.admin_key)).save(state)
@@ -72,7 +73,7 @@ def launch(site: Site, *, detach: bool) -> Supervisor:
         process = subprocess.Popen(
             [
                 sys.executable,
-                "-I",
+                "-P",
                 "-m",
                 "slipway_standalone.supervisord",
                 *([] if detach else [_DIE_WITH_PARENT]),
@@ -97,11 +98,6 @@ def launch(site: Site, *, detach: bool) -> Supervisor:
     return supervisor
 
 
-def identifier(installation: str) -> str:
-    """By what the supervisor of an installation is known."""
-    return f"slipway-{installation}"
-
-
 def _tracing(site: Site) -> Tracing | None:
     try:
         return Tracing.from_environment(site.environment)
@@ -117,7 +113,7 @@ def _answers(supervisor: Supervisor) -> bool:
     return True
 
 
-def _log_limit(store: Path) -> int:
+def log_limit(store: Path) -> int:
     """How much the log may take: what it takes now and what is free, less a reserve.
 
     The server's own default ignores what the log takes already, so on a filling disk it refuses every write

@@ -4,24 +4,25 @@ from collections import defaultdict
 from pathlib import Path
 
 
-def proportional_bytes(pid: int) -> int | None:
+def family_bytes(pid: int) -> int | None:
     """Proportional set size of a process and all its descendants; None where it cannot be read."""
+    sizes = [own_bytes(member) for member in _family(pid)]
+    return sum(size or 0 for size in sizes) if sizes[0] is not None else None
+
+
+def own_bytes(pid: int) -> int | None:
+    """Proportional set size of one process; None where it cannot be read."""
     try:
-        return sum(_own_bytes(member) for member in _family(pid))
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return None
-
-
-def _own_bytes(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
 
 
 def _family(pid: int) -> list[int]:
     children = defaultdict(list)
-    for entry in Path("/proc").iterdir():
+    proc = Path("/proc")
+    for entry in proc.iterdir() if proc.is_dir() else ():
         if entry.name.isdigit() and (parent := _parent(int(entry.name))) is not None:
             children[parent].append(int(entry.name))
     members = [pid]

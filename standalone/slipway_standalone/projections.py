@@ -8,7 +8,7 @@ from typing import Literal
 from slipway_standalone import plan, site
 from slipway_standalone.errors import SupervisorUnreachableError
 from slipway_standalone.folder import StateFolder
-from slipway_standalone.up import running_supervisor
+from slipway_standalone.run import running_supervisor
 from slipway_standalone.wishes import Wishes
 
 

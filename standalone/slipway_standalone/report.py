@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import typer
+
 
 class Report:
     """Collects the time of each step and passes lines on to whoever shows them."""
@@ -25,3 +27,8 @@ class Report:
         self.seconds[name] = round(time.perf_counter() - start, 3)
         if self._verbose:
             self._say(f"  {name:<28}{self.seconds[name]:7.3f} s")
+
+
+def report_to_terminal(*, verbose: bool, quiet: bool) -> Report:
+    """One that prints; a quiet one only measures."""
+    return Report(say=(lambda _line: None) if quiet else typer.echo, verbose=verbose)

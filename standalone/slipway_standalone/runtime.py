@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ class RuntimeFolder:
     @property
     def envoy_admin(self) -> Path:  # noqa: D102
         return self.path / "envoy.sock"
+
+    def remove(self) -> None:
+        """Leave nothing behind in a place that others share."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     @classmethod
     def prepare(cls, state: Path, environment: Mapping[str, str]) -> Self:

@@ -90,7 +90,7 @@ class Start:
     async def _command(self, name: str, module: str, environment: Mapping[str, str]) -> None:
         with self.report.step(name):
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", module),
+                *(sys.executable, "-P", "-m", module),
                 env=dict(environment),
                 cwd=self.site.state.path,
                 stdin=asyncio.subprocess.DEVNULL,

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from slipway_standalone import memory, readiness
+from slipway_standalone import former, memory, readiness
 from slipway_standalone.folder import StateFolder
 from slipway_standalone.plan import SERVERS
 from slipway_standalone.supervision import ProcessState, Supervisor
@@ -31,7 +31,8 @@ class ProcessStatus:
 async def processes(folder: StateFolder, supervisor: Supervisor) -> list[ProcessStatus]:
     """All processes of the platform, the replicas last."""
     found = sorted(await asyncio.to_thread(supervisor.processes), key=_order)
-    return list(await asyncio.gather(*(_status(folder, process) for process in found)))
+    statuses = await asyncio.gather(*(_status(folder, process) for process in found))
+    return [*_supervisor(folder), *statuses]
 
 
 def is_all_ready(found: list[ProcessStatus]) -> bool:
@@ -39,15 +40,33 @@ def is_all_ready(found: list[ProcessStatus]) -> bool:
     return all(process.ready is not False for process in found)
 
 
+def _supervisor(folder: StateFolder) -> list[ProcessStatus]:
+    """The one that answered for the others, so it is ready; it does not count itself among them."""
+    own = former.supervisor(folder.records)
+    if own is None:
+        return []
+    return [
+        ProcessStatus(
+            name=own.name,
+            state="running",
+            pid=own.pid,
+            uptime_s=None,
+            memory_mb=_megabytes(memory.own_bytes(own.pid)),
+            ready=True,
+            reason=None,
+        )
+    ]
+
+
 async def _status(folder: StateFolder, process: ProcessState) -> ProcessStatus:
     reason = await _reason(folder, process)
-    size = memory.proportional_bytes(process.pid) if process.pid else None
+    size = memory.family_bytes(process.pid) if process.pid else None
     return ProcessStatus(
         name=process.name.removeprefix(_SERVICE),
         state=process.state.lower(),
         pid=process.pid or None,
         uptime_s=int(time.time()) - process.started_at if process.is_up else None,
-        memory_mb=None if size is None else round(size / 1e6, 1),
+        memory_mb=_megabytes(size),
         ready=reason is None if _is_own(process) else None,
         reason=reason,
     )
@@ -59,6 +78,10 @@ async def _reason(folder: StateFolder, process: ProcessState) -> str | None:
     if not process.is_up:
         return process.reason or "does not run"
     return await readiness.check_of(folder.load(), process.name.removeprefix(_SERVICE))()
+
+
+def _megabytes(size: int | None) -> float | None:
+    return None if size is None else round(size / 1e6, 1)
 
 
 def _is_own(process: ProcessState) -> bool:

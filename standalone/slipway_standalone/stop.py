@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from slipway_standalone import former
@@ -9,6 +10,7 @@ from slipway_standalone.errors import SupervisorUnreachableError
 from slipway_standalone.folder import StateFolder
 from slipway_standalone.plan import SERVERS
 from slipway_standalone.report import Report
+from slipway_standalone.runtime import RuntimeFolder
 from slipway_standalone.supervision import Supervisor
 
 _LOOK_EVERY: Final = 0.02
@@ -26,6 +28,8 @@ def stop(folder: StateFolder, supervisor: Supervisor | None, report: Report) -> 
     if supervisor is not None:
         _stop_in_order(supervisor, report)
     ended = former.end_all(folder.records)
+    if runtime := folder.load().runtime:
+        RuntimeFolder(Path(runtime)).remove()
     return supervisor is not None or bool(ended)
 
 

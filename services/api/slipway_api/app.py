@@ -49,7 +49,7 @@ def make_routes() -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     for part in (installation, artifacts, deployments, history, operations, events, logs):
-        app.include_router(part.router, prefix="/v1")
+        app.include_router(part.router)
     failures.install(app)
     return app
 

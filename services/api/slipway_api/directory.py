@@ -6,10 +6,14 @@ The log is their only home: a restart reads them again. Decides nothing about wh
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from slipway_chassis.event_log import After, CaughtUp, EventLog
+from slipway_chassis.logs import get_logger
 from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
+from slipway_contracts.codec import AnyMessage, UnknownMessageError
+from slipway_contracts.envelope import MalformedEnvelopeError
 from slipway_contracts.events import (
     GroupConfigured,
     KeyConfigured,
@@ -19,6 +23,8 @@ from slipway_contracts.events import (
 )
 
 from slipway_api.access import Principal, digest_of
+
+_log: Final = get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +89,16 @@ class Directory:
         return [self._targets[name] for name in sorted(self._targets)]
 
     async def _apply(self, stored: Stored) -> None:
-        match stored.message:
+        try:
+            self._take(stored.message)
+        except (UnknownMessageError, MalformedEnvelopeError) as error:
+            _log.warning("ignores a message", sequence=stored.sequence, because=str(error))
+        async with self._moved:
+            self._applied = stored.sequence
+            self._moved.notify_all()
+
+    def _take(self, message: AnyMessage) -> None:
+        match message:
             case KeyConfigured() as key:
                 self._keys[key.digest] = key
             case GroupConfigured() as group:
@@ -96,6 +111,3 @@ class Directory:
                 self._targets[name] = replace(self._targets[name], lost=False)
             case _:
                 pass
-        async with self._moved:
-            self._applied = stored.sequence
-            self._moved.notify_all()

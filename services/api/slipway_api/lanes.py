@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
-from slipway_contracts.commands import Cancel, Delete, Stop
 from slipway_contracts.lifecycle import Wanted
 
 
@@ -44,13 +43,13 @@ async def load_lane(log: EventLog, group: str, deployment: str) -> Lane:
 
 
 def _asked(stored: Stored) -> Wanted | None:
-    """Return what a command asks for; a cancel asks for nothing new."""
-    match stored.message:
-        case Cancel():
+    """Return what a command asks for, by the verb of its subject; a cancel asks for nothing new."""
+    match stored.subject.rpartition(".")[2]:
+        case "cancel":
             return None
-        case Stop():
+        case "stop":
             return Wanted.STOPPED
-        case Delete():
+        case "delete":
             return Wanted.DELETED
         case _:
             return Wanted.RUNNING

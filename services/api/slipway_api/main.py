@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import Generator
 from typing import Final
@@ -61,8 +62,14 @@ async def serve(service: Service[ApiSettings]) -> None:
     service.probes.add("directory", lambda: _reading(directory, feed))
     try:
         async with asyncio.TaskGroup() as tasks:
-            followers = [tasks.create_task(directory.run()), tasks.create_task(feed.run())]
-            await _serve_http(make_app(deps), settings, service.stopping)
+            followers = [
+                tasks.create_task(directory.run()),
+                tasks.create_task(feed.run()),
+                tasks.create_task(_close_on_stop(feed, service.stopping)),
+            ]
+            app = make_app(deps)
+            gc.freeze()  # what was imported stays: the collector need not look at it again
+            await _serve_http(app, settings, service.stopping)
             for follower in followers:
                 follower.cancel()
     finally:
@@ -93,6 +100,11 @@ async def _serve_http(app: ASGIApp, settings: ApiSettings, stopping: asyncio.Eve
         server.should_exit = True
         stopped.cancel()
         await serving
+
+
+async def _close_on_stop(feed: Feed, stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    feed.close()
 
 
 async def _reading(directory: Directory, feed: Feed) -> str | None:

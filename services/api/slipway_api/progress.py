@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from slipway_chassis.stored import Stored
-from slipway_contracts.codec import AnyMessage
+from slipway_contracts.codec import MESSAGE_TYPES, AnyMessage
 from slipway_contracts.commands import Build, CancelBuild, Command, Deploy, Redeploy, Start
 from slipway_contracts.events import (
     OperationCanceled,
@@ -67,7 +67,12 @@ def from_row(row: OperationRow, *, now: datetime | None = None) -> Operation:
 
 
 def fold(operation: Operation, stored: Stored) -> Operation:
-    """Return the operation after one message of its deployment; other operations' messages change nothing."""
+    """Return the operation after one message of its deployment.
+
+    Messages of other operations change nothing, nor do those of a type that only a newer release knows.
+    """
+    if stored.envelope.type not in MESSAGE_TYPES:
+        return operation
     changes = _changes(stored.message, operation.id)
     if changes.get("state") in TERMINAL_OPERATIONS:
         changes["ended_at"] = stored.envelope.time

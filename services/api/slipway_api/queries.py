@@ -20,6 +20,7 @@ from slipway_contracts.lifecycle import (
     ReleaseState,
 )
 from slipway_contracts.replica import ReplicaState
+from slipway_store.connections import DatabaseUnavailableError
 from slipway_store.queries import Reads
 from slipway_store.rows import DeploymentStatus, ReleaseRow
 
@@ -80,6 +81,7 @@ class Queries:
 
         Raises:
             OperationNotFoundError: there is none.
+            ProjectionBehindError: that cannot be said in time.
             RoleMissingError: it belongs to a group in which the caller has no role.
         """
         found = await self._operation(identifier, at_least)
@@ -93,13 +95,20 @@ class Queries:
         return found
 
     async def _operation(self, identifier: str, at_least: int | None) -> Operation | None:
-        reached = at_least is None or await self.rows.wait_for(at_least, self._patience)
-        row = await self.rows.operation(identifier)
-        if row is not None:
+        try:
+            reached = at_least is None or await self.rows.wait_for(at_least, self._patience)
+            row = await self.rows.operation(identifier)
+        except DatabaseUnavailableError:
+            if at_least is not None and (pending := await self._pending(identifier, at_least)):
+                return pending
+            raise
+        if row is not None and (reached or row.state in TERMINAL_OPERATIONS):
             return progress.from_row(row)
         if at_least is None or reached:
             return None
-        return await self._pending(identifier, at_least)
+        if pending := await self._pending(identifier, at_least):
+            return pending
+        raise refusals.projection_behind(at_least, self._patience)
 
     async def _pending(self, identifier: str, sequence: int) -> Operation | None:
         stored = await self._log.get(sequence)

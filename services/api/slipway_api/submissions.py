@@ -93,16 +93,23 @@ class Submissions:
         )
 
     async def to_builder(self, ask: Ask, command: Build | CancelBuild) -> Accepted | Plan:
-        """Publish a command that depends on no other.
+        """Publish a command that depends on no other, unless an ETag says so.
 
         Raises:
-            ProblemError: IdempotencyKeyReusedError, LogUnavailableError, StorageFullError.
+            ProblemError: PreconditionFailedError, IdempotencyKeyReusedError, LogUnavailableError,
+                StorageFullError.
         """
         if ask.dry_run:
             return _plan(Decision(commands=(command,)), command.group, command.deployment)
         if ask.repeatable and (found := await self._older_repeat(ask)):
             return found
-        return await self._publish(ask, (command,), None)
+        lane = subjects.deployer_commands(command.group, command.deployment)
+        expect = None if ask.if_match is None else Expect(sequence=ask.if_match, subject=lane)
+        try:
+            return await self._publish(ask, (command,), expect)
+        except errors.ConflictError:
+            self._check_precondition(ask, await load_lane(self._log, command.group, command.deployment))
+            raise
 
     async def _publish(self, ask: Ask, commands: tuple[Command, ...], expect: Expect | None) -> Accepted:
         *before, last = commands

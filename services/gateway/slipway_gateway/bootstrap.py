@@ -19,10 +19,13 @@ from slipway_gateway.tracing import Tracing, tracing_clusters
 
 _LONGEST_SOCKET_PATH: Final = 107
 _CONNECTIONS: Final = 50_000
+# Counters by status are kept whole: Envoy looks for each of them with every answer, and finds one that was
+# refused slower than one that is there.
 _KEPT_STATS: Final = (
-    r"cluster\.[^.]+\.(upstream_rq_(active|pending_active|total|time|timeout|retry|retry_success|[1-5]xx)"
+    r"cluster\.[^.]+\.((internal|external)\.)?upstream_rq_(\d+|[1-5]xx|completed|time)"
+    r"|cluster\.[^.]+\.(upstream_rq_(active|pending_active|total|timeout|retry|retry_success)"
     r"|upstream_cx_(active|total|connect_fail)|membership_(healthy|total))"
-    r"|cluster_manager\.cds\..*|http\.gateway\.(rds\..*|downstream_rq_.*|downstream_cx_(active|total))"
+    r"|cluster_manager\.cds\..*|http\.gateway\.(rds\..*|downstream_(rq|cx)_(active|total)|downstream_rq_[1-5]xx)"
     r"|server\.(live|uptime|memory_.*|version)|listener_manager\.lds\..*"
 )
 

@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from slipway_gateway import problem
 from slipway_gateway.envoy_json import duration, text, typed
-from slipway_gateway.envoy_names import BUFFER, SECOND_TURN
+from slipway_gateway.envoy_names import BUFFER, SECOND_TURN, UNANNOUNCED
 from slipway_gateway.problem import Problem
-from slipway_gateway.routes import LARGEST_UNANNOUNCED_BODY, ROUTE_CONFIG
+from slipway_gateway.routes import LARGEST_UNANNOUNCED_BODY, LONGEST_IDLE_SECONDS, ROUTE_CONFIG
 from slipway_gateway.tracing import Tracing, tracing_rules
 
 STAT_PREFIX: Final = "gateway"
 _HCM: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_EARLY: Final = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
 _ROUTER: Final = "envoy.extensions.filters.http.router.v3.Router"
 
 
@@ -41,6 +42,7 @@ def _manager(routes_path: str, rules: dict[str, Any], filters: list[dict[str, An
         stat_prefix=STAT_PREFIX,
         rds={"route_config_name": ROUTE_CONFIG, "config_source": routes},
         preserve_external_request_id=True,
+        stream_idle_timeout=duration(LONGEST_IDLE_SECONDS),
         server_header_transformation="PASS_THROUGH",
         upgrade_configs=[{"upgrade_type": "websocket"}],
         http_filters=filters,
@@ -53,18 +55,27 @@ def _for_clients(access_log: str | None, tracing: Tracing | None) -> dict[str, A
     return {
         # This is the edge: the peer's address is the client's, and no client may set Envoy's own headers.
         "use_remote_address": True,
+        # HTTP/2 would allow bodies of unknown size that nothing marks; replicas speak HTTP/1.1 anyway.
+        "codec_type": "HTTP1",
         "normalize_path": True,
         "generate_request_id": True,
         "request_headers_timeout": duration(10),
+        "early_header_mutation_extensions": [_mark_unannounced()],
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
-        "http2_protocol_options": {"max_concurrent_streams": 100},
         "access_log": _access_log(access_log),
         **tracing_rules(tracing),
     }
 
 
+def _mark_unannounced() -> dict[str, Any]:
+    """Envoy drops `transfer-encoding` before it looks for a route."""
+    mark = {"header": {"key": UNANNOUNCED, "value": "%REQ(TRANSFER-ENCODING)%"}}
+    mutations = [{"remove": UNANNOUNCED}, {"append": mark | {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}]
+    return {"name": "unannounced", "typed_config": typed(_EARLY, mutations=mutations)}
+
+
 def _router() -> dict[str, Any]:
-    return {"name": "envoy.filters.http.router", "typed_config": typed(_ROUTER)}
+    return {"name": "envoy.filters.http.router", "typed_config": typed(_ROUTER, suppress_envoy_headers=True)}
 
 
 def _buffer() -> dict[str, Any]:
@@ -76,30 +87,24 @@ def _buffer() -> dict[str, Any]:
 
 
 def _mappers() -> list[dict[str, Any]]:
-    """The first that matches shapes the reply. Answers of our own routes carry no flag and match none."""
-    unannounced = {"header_filter": {"header": {"name": "content-length", "present_match": False}}}
+    """The first that matches shapes the reply: flags are of Envoy's own, a mere status is that of a route."""
+    of_routes = (
+        problem.ENDPOINT_UNKNOWN,
+        problem.DEPLOYMENT_STOPPED,
+        problem.NO_READY_REPLICA,
+        problem.BODY_TOO_LARGE,
+    )
     return [
+        _mapper(_flags("NR"), problem.DEPLOYMENT_UNKNOWN),
+        _mapper(_flags("NC"), problem.GATEWAY_STARTING),
         _mapper(_flags("UT", "SI", "DT"), problem.UPSTREAM_TIMEOUT),
-        _mapper(_flags("UF", "UH", "NC"), problem.UNREACHABLE),
-        _mapper(_flags("UO", "OM", "RL"), problem.OVERLOADED),
+        _mapper(_flags("UF", "UH"), problem.NO_READY_REPLICA),
+        _mapper(_flags("UO", "OM", "RL"), problem.GATEWAY_OVERLOADED),
         _mapper(_flags("UC", "UR", "LR", "UPE", "URX"), problem.UPSTREAM_RESET),
-        _mapper(
-            {"and_filter": {"filters": [_status(HTTPStatus.REQUEST_ENTITY_TOO_LARGE), unannounced]}},
-            problem.UNANNOUNCED_BODY_TOO_LARGE,
-        ),
-        _mapper(_flags(), problem.REFUSED),
-        *(_mapper(_status(status), problem.REFUSED) for status in _REFUSALS),
+        _mapper(_flags(), problem.REQUEST_REFUSED),
+        *(_mapper(_status(each.status), each) for each in of_routes if each.status is not None),
+        _mapper(_status(HTTPStatus.BAD_REQUEST, "GE"), problem.REQUEST_REFUSED),
     ]
-
-
-_REFUSALS: Final = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.UPGRADE_REQUIRED,
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-)
 
 
 def _mapper(accepts: dict[str, Any], given: Problem) -> dict[str, Any]:
@@ -115,9 +120,9 @@ def _flags(*flags: str) -> dict[str, Any]:
     return {"response_flag_filter": {"flags": list(flags)}}
 
 
-def _status(status: HTTPStatus) -> dict[str, Any]:
+def _status(status: HTTPStatus, operator: str = "EQ") -> dict[str, Any]:
     value = {"default_value": int(status), "runtime_key": f"slipway.local_reply.{int(status)}"}
-    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+    return {"status_code_filter": {"comparison": {"op": operator, "value": value}}}
 
 
 def _access_log(path: str | None) -> Sequence[dict[str, Any]]:
@@ -126,7 +131,7 @@ def _access_log(path: str | None) -> Sequence[dict[str, Any]]:
     line = {
         "time": "%START_TIME%",
         "method": "%REQ(:METHOD)%",
-        "path": "%PATH(WQ:ORIG_OR_PATH)%",
+        "path": "%REQ(X-FORWARDED-PREFIX)%%PATH(WQ)%",
         "status": "%RESPONSE_CODE%",
         "flags": "%RESPONSE_FLAGS%",
         "milliseconds": "%DURATION%",
@@ -138,6 +143,8 @@ def _access_log(path: str | None) -> Sequence[dict[str, Any]]:
         "trace_id": "%TRACE_ID%",
     }
     file_log = typed(
-        "envoy.extensions.access_loggers.file.v3.FileAccessLog", path=path, log_format={"json_format": line}
+        "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        path=path,
+        log_format={"json_format": line, "omit_empty_values": True},
     )
     return [{"name": "file", "typed_config": file_log}]

@@ -1,7 +1,9 @@
 """Routes and clusters as the gateway thinks of them. Envoy's own terms begin behind this module."""
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from slipway_gateway.problem import Problem
 
@@ -20,12 +22,12 @@ class Cluster:
 
 @dataclass(frozen=True, kw_only=True)
 class Forward:
-    """Requests below `prefix` go to the clusters, by weight."""
+    """Requests below `prefix` go to the clusters, by weight; `members` name the endpoint in a problem."""
 
     prefix: str
     clusters: tuple[tuple[str, int], ...]
+    members: Mapping[str, Any]
     timeout_seconds: float
-    too_large: Problem | None
     max_body_bytes: int | None
     idempotent: bool
 
@@ -36,6 +38,7 @@ class Refuse:
 
     prefix: str
     problem: Problem
+    members: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,7 @@ from slipway_contracts.lifecycle import Wanted
 
 from slipway_gateway.known import KnownDeployment, KnownEndpoint, KnownShare, KnownWorkload
 from slipway_gateway.model import Cluster, Forward, Refuse, Section
-from slipway_gateway.problem import (
-    body_too_large,
-    deployment_stopped,
-    endpoint_unknown,
-    no_ready_replica,
-)
+from slipway_gateway.problem import DEPLOYMENT_STOPPED, ENDPOINT_UNKNOWN, NO_READY_REPLICA
 
 LIVE: Final = "live"
 
@@ -51,20 +46,26 @@ def _cluster(workload: KnownWorkload, ready: Mapping[tuple[str, str], str]) -> C
 
 def _routes(deployment: KnownDeployment, clusters: Mapping[str, Cluster]) -> Iterator[Forward | Refuse]:
     prefix = _prefix(deployment)
-    names = (deployment.group, deployment.deployment)
+    owner = {"group": deployment.group, "deployment": deployment.deployment}
     match deployment.wanted:
         case Wanted.DELETED:
             return
         case Wanted.STOPPED:
-            yield Refuse(prefix=prefix, problem=deployment_stopped(*names))
+            yield Refuse(prefix=prefix, problem=DEPLOYMENT_STOPPED, members=owner)
         case Wanted.RUNNING if not deployment.shares:
-            yield Refuse(prefix=prefix, problem=no_ready_replica(*names, None))
+            yield Refuse(prefix=prefix, problem=NO_READY_REPLICA, members=owner)
         case Wanted.RUNNING:
             for selector, shares in _selectors(deployment.shares):
                 for endpoint, variants in sorted(_by_endpoint(shares).items()):
-                    yield _route(deployment, f"{prefix}{selector}/{endpoint}", variants, clusters)
-            endpoints = tuple(sorted(_by_endpoint(deployment.shares)))
-            yield Refuse(prefix=prefix, problem=endpoint_unknown(*names, endpoints))
+                    members = owner | {"endpoint": endpoint}
+                    yield _route(f"{prefix}{selector}/{endpoint}", members, variants, clusters)
+            yield _unknown_endpoint(prefix, owner, sorted(_by_endpoint(deployment.shares)))
+
+
+def _unknown_endpoint(prefix: str, owner: Mapping[str, str], endpoints: list[str]) -> Refuse:
+    paths = ", ".join(f"{prefix}/{name}" for name in endpoints)
+    members = {**owner, "endpoints": endpoints, "paths": paths}
+    return Refuse(prefix=prefix, problem=ENDPOINT_UNKNOWN, members=members)
 
 
 def _selectors(shares: tuple[KnownShare, ...]) -> Iterator[tuple[str, tuple[KnownShare, ...]]]:
@@ -84,8 +85,8 @@ def _by_endpoint(shares: Iterable[KnownShare]) -> dict[str, list[tuple[KnownEndp
 
 
 def _route(
-    deployment: KnownDeployment,
     prefix: str,
+    members: Mapping[str, str],
     variants: list[tuple[KnownEndpoint, int]],
     clusters: Mapping[str, Cluster],
 ) -> Forward | Refuse:
@@ -94,17 +95,16 @@ def _route(
     for endpoint, weight in variants:
         if (cluster := clusters.get(endpoint.workload)) is not None:
             weights[cluster.name] = weights.get(cluster.name, 0) + weight
-    rules = [endpoint for endpoint, _ in variants]
-    name = rules[0].name
     if not weights:
-        return Refuse(prefix=prefix, problem=no_ready_replica(deployment.group, deployment.deployment, name))
+        return Refuse(prefix=prefix, problem=NO_READY_REPLICA, members=members)
+    rules = [endpoint for endpoint, _ in variants]
     limits = [rule.max_body_bytes for rule in rules if rule.max_body_bytes is not None]
     limit = max(limits) if len(limits) == len(rules) else None
     return Forward(
         prefix=prefix,
         clusters=tuple(sorted(weights.items())),
+        members=members,
         timeout_seconds=max(rule.timeout_seconds for rule in rules),
         max_body_bytes=limit,
-        too_large=body_too_large(name, limit) if limit is not None else None,
         idempotent=all(rule.idempotent for rule in rules),
     )

@@ -9,23 +9,23 @@ from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
 from slipway_gateway.envoy_json import duration, text, typed
-from slipway_gateway.envoy_names import BUFFER, SECOND_TURN
+from slipway_gateway.envoy_names import BUFFER, SECOND_TURN, STARTING, UNANNOUNCED
 from slipway_gateway.model import Forward, Refuse, Section
-from slipway_gateway.problem import Problem, deployment_unknown, gateway_starting
+from slipway_gateway.problem import BODY_TOO_LARGE, metadata, refusal
 
 ROUTE_CONFIG: Final = "deployments"
 LARGEST_UNANNOUNCED_BODY: Final = 64 << 20
 _RETRY_BUFFER: Final = 8 << 20
 _LARGEST_INTEGER: Final = (1 << 63) - 1
-_LEAST_IDLE_SECONDS: Final = 300.0
+LONGEST_IDLE_SECONDS: Final = 305.0
+_IDLE_MARGIN_SECONDS: Final = 5.0
 _RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
 
 
 def route_list(section: Section) -> str:
     """Return the routes of a deployment as a rendered matcher."""
+    # The tree compares characters: /g/d also finds /g/dx, and then no route of the list.
     routes = [each for given in section.routes for each in _rendered(given)]
-    # The tree compares characters: /g/d also finds /g/dx, which belongs to nobody.
-    routes.append(_anything(deployment_unknown()))
     action = {"name": "routes", "typed_config": typed("envoy.config.route.v3.RouteList", routes=routes)}
     return text({"action": action})
 
@@ -38,22 +38,20 @@ def route_configuration(route_lists: Mapping[str, str]) -> str:
         "domains": ["*"],
         "retry_policy": _retry_policy(_RETRY_ON),
         "request_body_buffer_limit": _RETRY_BUFFER,
+        "request_headers_to_remove": [UNANNOUNCED],
     }
-    unknown = _anything(deployment_unknown())
     if not entries:
-        return _configuration(text(host | {"routes": [unknown]}))
-    matched = typed("envoy.config.route.v3.Route", **unknown)
+        return _configuration(text(host))
     tree = (
-        f'{{"matcher_tree":{{"input":{text(_path_input())},"prefix_match_map":{{"map":{{\n{entries}}}}}}},'
-        f'"on_no_match":{text({"action": {"name": "unknown", "typed_config": matched}})}}}'
+        f'{{"matcher_tree":{{"input":{text(_path_input())},"prefix_match_map":{{"map":{{\n{entries}}}}}}}}}'
     )
     return _configuration(f'{text(host)[:-1]},"matcher":{tree}}}')
 
 
 def starting_configuration() -> str:
-    """Return the route configuration of a gateway that knows nothing yet."""
-    host = {"name": "starting", "domains": ["*"], "routes": [_anything(gateway_starting())]}
-    return _configuration(text(host))
+    """Return the route configuration of a gateway that knows nothing yet: a cluster that is never there."""
+    route = {"match": {"prefix": "/"}, "route": {"cluster": STARTING}}
+    return _configuration(text({"name": "starting", "domains": ["*"], "routes": [route]}))
 
 
 def _configuration(virtual_host: str) -> str:
@@ -68,14 +66,11 @@ def _path_input() -> dict[str, Any]:
     }
 
 
-def _anything(problem: Problem) -> dict[str, Any]:
-    return {"match": {"prefix": "/"}, **problem.direct_response()}
-
-
 def _rendered(given: Forward | Refuse) -> list[dict[str, Any]]:
     match given:
         case Refuse():
-            return [{"match": {"path_separated_prefix": given.prefix}, **given.problem.direct_response()}]
+            match = {"path_separated_prefix": given.prefix}
+            return [{"match": match, **refusal(given.problem, given.members)}]
         case Forward():
             return _forwards(given)
         case _:
@@ -85,45 +80,48 @@ def _rendered(given: Forward | Refuse) -> list[dict[str, Any]]:
 def _forwards(given: Forward) -> list[dict[str, Any]]:
     """A body of announced size is refused or streamed; one of unknown size is counted before it is sent."""
     match = {"path_separated_prefix": given.prefix}
-    forward = _forward(given)
-    if given.too_large is None or given.max_body_bytes is None or given.max_body_bytes >= _LARGEST_INTEGER:
-        return [{"match": match, **forward}]
+    forward = {"match": match, **_forward(given)}
+    if given.max_body_bytes is None or given.max_body_bytes >= _LARGEST_INTEGER:
+        return [forward]
     beyond = {"start": str(given.max_body_bytes + 1), "end": str(_LARGEST_INTEGER)}
-    too_large = {"name": "content-length", "range_match": beyond}
-    announced = {"name": "content-length", "present_match": True}
-    upgrade = {"name": "upgrade", "present_match": True}
+    too_large = {"headers": [{"name": "content-length", "range_match": beyond}]}
+    unannounced = {"headers": [{"name": UNANNOUNCED, "present_match": True}]}
+    members = {**given.members, "max_body_bytes": given.max_body_bytes}
     return [
-        {"match": match | {"headers": [too_large]}, **given.too_large.direct_response()},
-        {"match": match | {"headers": [announced]}, **forward},
-        {"match": match | {"headers": [upgrade]}, **forward},
-        {"match": match, **_counted(given, min(given.max_body_bytes, LARGEST_UNANNOUNCED_BODY))},
+        {"match": match | too_large, **refusal(BODY_TOO_LARGE, members)},
+        {"match": match | unannounced, **_counted(given, members)},
+        forward,
     ]
 
 
-def _counted(given: Forward, largest: int) -> dict[str, Any]:
+def _counted(given: Forward, members: Mapping[str, Any]) -> dict[str, Any]:
     """Read the whole body, then take the request in again, now with a `content-length`.
 
     Envoy chooses a route when a request begins, and an upload may outlast a switch of releases: what was
     chosen at its beginning may be gone at its end.
     """
+    largest = min(members["max_body_bytes"], LARGEST_UNANNOUNCED_BODY)
     buffer = typed(
         "envoy.extensions.filters.http.buffer.v3.BufferPerRoute", buffer={"max_request_bytes": largest}
     )
     return {
-        "route": {"cluster": SECOND_TURN, **_patience(given, more_seconds=1)},
-        "typed_per_filter_config": {BUFFER: typed("envoy.config.route.v3.FilterConfig", config=buffer)},
+        "route": {"cluster": SECOND_TURN, **_patience(given.timeout_seconds + 1)},
+        "typed_per_filter_config": {BUFFER: buffer},
+        **metadata({**members, "max_body_bytes": largest}),
     }
 
 
-def _patience(given: Forward, *, more_seconds: float = 0) -> dict[str, Any]:
-    seconds = given.timeout_seconds + more_seconds
-    return {"timeout": duration(seconds), "idle_timeout": duration(max(seconds, _LEAST_IDLE_SECONDS) + 5)}
+def _patience(seconds: float) -> dict[str, Any]:
+    patience = {"timeout": duration(seconds)}
+    if seconds + _IDLE_MARGIN_SECONDS > LONGEST_IDLE_SECONDS:
+        patience["idle_timeout"] = duration(seconds + _IDLE_MARGIN_SECONDS)
+    return patience
 
 
 def _forward(given: Forward) -> dict[str, Any]:
     action: dict[str, Any] = {
         **_destination(given),
-        **_patience(given),
+        **_patience(given.timeout_seconds),
         "regex_rewrite": {"pattern": {"regex": f"^{re.escape(given.prefix)}/?"}, "substitution": "/"},
     }
     if given.idempotent:

@@ -19,5 +19,9 @@ class OtherLogError(StoppedError):
     """The log is not the one that the tables were made of, or it lost its tail."""
 
 
+class UnreadableRowError(StoppedError):
+    """A table holds a row that the fold did not make."""
+
+
 class NotMigratedError(StoppedError):
     """The tables are not those of this release."""

@@ -10,6 +10,7 @@ from typing import Final, Self
 import asyncpg
 from slipway_contracts.events import TargetFound, TargetLost
 from slipway_contracts.topology import LOG
+from slipway_store.connections import is_refusal
 from slipway_store.records import CHECKPOINT, LOGGED
 from slipway_store.rows import CheckpointRow
 from slipway_store.schema import PROJECTION
@@ -68,8 +69,7 @@ class Ledger:
         try:
             return await self._commit(batch)
         except (asyncpg.DataError, asyncpg.ProgramLimitExceededError, asyncpg.InterfaceError) as error:
-            # An InterfaceError that is a ValueError is asyncpg's own refusal to encode an argument.
-            if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError):
+            if isinstance(error, asyncpg.InterfaceError) and not is_refusal(error):
                 raise
             refusal = str(error)
         self._rows = WorkingRows()

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from contextlib import suppress
 
 from slipway_chassis.process import Service, run_service
 
@@ -29,9 +30,11 @@ async def project(service: Service[ProjectorSettings]) -> None:
     running = asyncio.create_task(projector.run())
     stopping = asyncio.create_task(service.stopping.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
     # A batch in flight is rolled back by Postgres and folded again by whoever comes next.
     running.cancel()
-    await asyncio.gather(running, stopping, return_exceptions=True)
+    with suppress(asyncio.CancelledError):
+        await running
 
 
 def main() -> None:

@@ -123,7 +123,7 @@ class Projector:
                 await self._write(ledger, messages)
             if any(isinstance(item, CaughtUp) for item in items):
                 patience = 0.0
-                self._problem = None
+                self._problem, self._pause = None, _FIRST_PAUSE
                 _log.info("caught up", at=ledger.checkpoint.sequence)
             if time.monotonic() - verified >= self._verify_period:
                 await self._verify(ledger)
@@ -147,7 +147,6 @@ class Projector:
                     if logged.envelope is not None:
                         with self._telemetry.processing(logged.envelope, stream=LOG.name) as each:
                             span.add_link(each.get_span_context())
-        self._pause = _FIRST_PAUSE
         self._meters.wrote(len(batch), folded, ledger.checkpoint.sequence)
         for logged in folded:
             if logged.problem is not None:

@@ -14,6 +14,7 @@ import uvloop
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import SlipwayError
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.logs import configure_logging
 from slipway_chassis.settings import SettingsError
 
 from slipway_projector.rebuilding import Rebuild, discard, position, rebuilt
@@ -34,6 +35,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
 async def run(settings: ProjectorSettings, options: argparse.Namespace) -> int:
     """Rebuild as the options say; return the exit code: 1 when `--verify` found differences."""
+    configure_logging(service="projector", instance=settings.service_instance, level="warning")
     password = settings.nats_password
     connection = await Connection.open(
         url=settings.nats_url, user=settings.nats_user, password=password, name="slipway-projector rebuild"

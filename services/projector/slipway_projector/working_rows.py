@@ -8,12 +8,14 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import asyncpg
+from pydantic import ValidationError
 from slipway_store.records import DEPLOYMENT, TARGET, Key, R, Record
 from slipway_store.rows import DeploymentRow
 
+from slipway_projector.errors import UnreadableRowError
 from slipway_projector.folds.deployments import settled
 
-_MOST_KEPT: Final = 5000
+_MOST_KEPT: Final = 1000
 
 
 class WorkingRows:
@@ -31,7 +33,11 @@ class WorkingRows:
         *,
         of_targets: Collection[str] = (),
     ) -> None:
-        """Read what is not known yet: all targets, these rows, and all deployments of these targets."""
+        """Read what is not known yet: all targets, these rows, and all deployments of these targets.
+
+        Raises:
+            UnreadableRowError: somebody else wrote a row.
+        """
         missing: dict[Record[Any], dict[Key, None]] = defaultdict(dict)
         if not self._targets_known:
             self._keep(TARGET, await connection.fetch(TARGET.select))
@@ -50,7 +56,13 @@ class WorkingRows:
     def _keep(self, record: Record[Any], found: Iterable[asyncpg.Record]) -> None:
         known = self._known[record]
         for each in found:
-            row = record.read(each)
+            try:
+                row = record.read(each)
+            except ValidationError as error:
+                raise UnreadableRowError(
+                    f"table {record.table} holds a row that no fold made: {error.title}, "
+                    f"{error.error_count()} wrong values; run `slipway projections rebuild`"
+                ) from error
             key = record.key_of(row)
             # A row in memory is never older than its table.
             if known.get(key) is None:

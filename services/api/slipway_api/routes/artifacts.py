@@ -11,7 +11,7 @@ from slipway_api.routes.answers import as_json, responses
 from slipway_api.routes.parameters import Api, DigestPath, ReadableGroup, WritableGroup
 from slipway_api.views import Artifact
 
-router: Final = APIRouter(tags=["artifacts"])
+router: Final = APIRouter(prefix="/v1", tags=["artifacts"])
 
 
 @router.head(

@@ -32,7 +32,7 @@ from slipway_api.routes.parameters import (
 from slipway_api.services import Services
 from slipway_api.views import Deployment, DeploymentDetail, Page
 
-router: Final = APIRouter(tags=["deployments"])
+router: Final = APIRouter(prefix="/v1", tags=["deployments"])
 States = Annotated[
     list[DeploymentState] | None, Query(description="Only these states; default: all but DELETED.")
 ]

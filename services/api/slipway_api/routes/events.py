@@ -26,7 +26,7 @@ from slipway_api.routes.parameters import (
 from slipway_api.streaming import EVENT_STREAM, ByteStream
 from slipway_api.views import CloudEvent, Page
 
-router: Final = APIRouter(tags=["events"])
+router: Final = APIRouter(prefix="/v1", tags=["events"])
 _LARGEST_SEQUENCE: Final = 2**63 - 1
 _STREAM: Final[dict[str, Any]] = {
     "description": "A page; or, with `Accept: text/event-stream`, a stream.",

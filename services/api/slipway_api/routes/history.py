@@ -24,7 +24,7 @@ from slipway_api.routes.parameters import (
 )
 from slipway_api.views import Build, Page, Release, Version
 
-router: Final = APIRouter(prefix="/groups/{group}/deployments/{deployment}", dependencies=[])
+router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}")
 _LARGEST_NUMBER: Final = 2**31 - 1
 
 

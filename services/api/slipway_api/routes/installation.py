@@ -12,7 +12,7 @@ from slipway_api.routes.answers import as_json, responses
 from slipway_api.routes.parameters import Admin, Api, Caller, KeyPath
 from slipway_api.views import Group, Key, Me, NewKey, Page, Target
 
-router: Final = APIRouter(tags=["installation"])
+router: Final = APIRouter(prefix="/v1", tags=["installation"])
 
 
 @router.get("/me", responses=responses(), summary="Whose key this is")

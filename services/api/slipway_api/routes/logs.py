@@ -22,7 +22,7 @@ from slipway_api.services import Services
 from slipway_api.streaming import EVENT_STREAM, NDJSON, ByteStream
 from slipway_api.views import ReplicaLine
 
-router: Final = APIRouter(prefix="/groups/{group}/deployments/{deployment}", tags=["logs"])
+router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}", tags=["logs"])
 _DEFAULT_TAIL: Final = 1000
 _LARGEST_TAIL: Final = 100_000
 _LINES: Final[dict[str, Any]] = {

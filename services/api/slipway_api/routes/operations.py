@@ -21,7 +21,7 @@ from slipway_api.routes.parameters import (
 )
 from slipway_api.views import Operation, Page
 
-router: Final = APIRouter(tags=["operations"])
+router: Final = APIRouter(prefix="/v1", tags=["operations"])
 
 
 @router.get("/operations", dependencies=[Reached], responses=read_responses(), summary="List operations")
