@@ -19,7 +19,7 @@ help: ## Say what there is
 	$(PY) -m pip install --quiet --disable-pip-version-check "uv>=0.13.8"
 
 .venv/.synced: .venv/bin/uv uv.lock pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml clients/*/pyproject.toml standalone/pyproject.toml)
-	$(UV) sync --locked --quiet
+	$(UV) sync --locked --quiet --compile-bytecode
 	@touch $@
 
 setup: .venv/.synced ## Install everything into .venv

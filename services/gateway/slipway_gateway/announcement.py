@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from slipway_chassis.errors import LogUnavailableError
@@ -38,6 +38,7 @@ class Announcer:
         self._admin = admin
         self._due = asyncio.Event()
         self._applied: int | None = None
+        self._held: Mapping[str, int] = {}
         self._envoy: Literal["ok", "down"] = "ok"
         self._sections: Sequence[Section] = ()
         self._settled: Sequence[Section] = ()
@@ -45,15 +46,16 @@ class Announcer:
         self._said: GatewayRecord | None = None
         self._said_at = 0.0
 
-    def applied(self, sequence: int, sections: Sequence[Section]) -> None:
-        """Announce what Envoy has confirmed; returns at once."""
+    def applied(self, sequence: int, held: Mapping[str, int], sections: Sequence[Section]) -> None:
+        """Announce what Envoy has confirmed, but for the deployments that are held; returns at once."""
         if list(sections) != list(self._sections) or self._envoy == "down":
             if time.monotonic() >= self._settles_at:
                 self._settled = self._sections
             self._sections = sections
             self._settles_at = time.monotonic() + _SETTLED_SECONDS
-        if (sequence, "ok") != (self._applied, self._envoy):
+        if (sequence, held, "ok") != (self._applied, self._held, self._envoy):
             self._applied = sequence
+            self._held = held
             self._envoy = "ok"
             self._due.set()
 
@@ -81,10 +83,13 @@ class Announcer:
 
     async def _say(self) -> float:
         """Write the record where it says something new or has grown old; return the time until the next."""
+        # Taken before the count: what is applied while Envoy is asked was not yet routed so when it answered.
+        applied, held = self._applied or 0, self._held
         counted = await self._count()
         record = GatewayRecord(
             gateway=self._gateway,
-            applied=self._applied or 0,
+            applied=applied,
+            held=held,
             active=counted.active,
             leaving=counted.leaving,
             envoy=self._envoy,

@@ -5,6 +5,7 @@ Envoy's start never waits for it. Clusters and routes that are there already are
 """
 
 import argparse
+import ipaddress
 import json
 import os
 from pathlib import Path
@@ -15,7 +16,7 @@ from slipway_gateway.envoy_names import SECOND_TURN
 from slipway_gateway.files import GatewayFolder
 from slipway_gateway.listener import listeners
 from slipway_gateway.routes import starting_configuration
-from slipway_gateway.tracing import Tracing, tracing_clusters
+from slipway_gateway.tracing import Tracing, TracingSettingError, tracing_clusters
 
 _LONGEST_SOCKET_PATH: Final = 107
 _CONNECTIONS: Final = 50_000
@@ -30,8 +31,8 @@ _KEPT_STATS: Final = (
 )
 
 
-class AdminAddressError(ValueError):
-    """Envoy cannot listen for its administration at this address."""
+class AddressError(ValueError):
+    """Envoy cannot listen at this address."""
 
 
 def prepare(
@@ -48,18 +49,19 @@ def prepare(
     Args:
         folder: of the gateway; the service is given the same.
         port: where requests are taken.
-        host: address to listen on, `0.0.0.0` or `::` for all.
+        host: IP address to listen on, `0.0.0.0` or `::` for all.
         admin: path of a unix socket (default: `admin.sock` in the folder) or `127.0.0.1:port`.
         access_log: file for a JSON line per request; None: no such log.
         tracing: where spans go; None: no traces.
 
     Raises:
-        AdminAddressError: the socket path is too long, or the address is none.
+        AddressError: the host is no IP address, the socket path too long, or the admin address none.
         OSError: the folder cannot be written.
     """
     files = GatewayFolder(folder)
-    files.create()
     admin_address = _admin_address(admin or str(folder.absolute() / "admin.sock"))
+    _check_ip(host)
+    files.create()
     rendered = listeners(
         host=host,
         port=port,
@@ -126,17 +128,25 @@ def _watched(file: Path) -> dict[str, Any]:
     return {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}
 
 
+def _check_ip(host: str) -> None:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise AddressError(f"{host} is no IP address; Envoy listens on 127.0.0.1, 0.0.0.0, ...") from None
+
+
 def _admin_address(admin: str) -> dict[str, Any]:
     if admin.startswith("/"):
         if len(os.fsencode(admin)) > _LONGEST_SOCKET_PATH:
-            raise AdminAddressError(
+            raise AddressError(
                 f"{admin} has {len(os.fsencode(admin))} bytes, a unix socket's path has at most "
                 f"{_LONGEST_SOCKET_PATH}: give a shorter path, or 127.0.0.1:port"
             )
         return {"pipe": {"path": admin, "mode": 0o600}}
     host, _, port = admin.rpartition(":")
     if not host or not port.isdigit():
-        raise AdminAddressError(f"{admin} is neither an absolute path nor host:port")
+        raise AddressError(f"{admin} is neither an absolute path nor host:port")
+    _check_ip(host)
     return {"socket_address": {"address": host, "port_value": int(port)}}
 
 
@@ -149,8 +159,11 @@ def main() -> None:
     parser.add_argument("--admin", help="path of a unix socket, or 127.0.0.1:port")
     parser.add_argument("--access-log", type=Path)
     given = parser.parse_args()
-    tracing = Tracing.from_environment(os.environ)
-    print(prepare(**vars(given), tracing=tracing))  # noqa: T201 - the command's answer
+    try:
+        made = prepare(**vars(given), tracing=Tracing.from_environment(os.environ))
+    except (AddressError, TracingSettingError, OSError) as error:
+        parser.error(str(error))
+    print(made)  # noqa: T201 - the command's answer
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from slipway_gateway.model import Cluster, split_address
 
 _HTTP: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _PLENTY: Final = 1_000_000
-_CONNECT_SECONDS: Final = 1.0
+# Longer than a lost SYN takes to be repeated (1 s), which a server with a short queue of connections causes.
+_CONNECT_SECONDS: Final = 3.0
 # Servers close idle connections after 2 s (gunicorn) or 5 s (uvicorn, node). A request that crosses such a
 # close is lost, and only an idempotent one may be sent again: this side has to close first.
 _IDLE_SECONDS: Final = 1.0

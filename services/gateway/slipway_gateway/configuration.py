@@ -1,7 +1,7 @@
 """From records of the log to the target of the writer, deployment by deployment.
 
 What Envoy refused, or what this release cannot read, is held: that deployment keeps its last good routes, and
-`applied` stays below the record, so that nobody takes it for served.
+is told as held from that record on, so that nobody takes it for served. It holds up no other deployment.
 """
 
 from collections.abc import Iterable
@@ -105,9 +105,10 @@ class Configuration:
             self._restore(key)
         return _target(self._wanted.values())
 
-    def applied(self, seen: int) -> int:
-        """Return up to which sequence everything is served once the target is, of `seen` records."""
-        return min([seen, *(max(0, sequence - 1) for sequence in self._held.values())])
+    @property
+    def held(self) -> dict[str, int]:
+        """The first record that is not served, of each deployment that keeps its last good routes."""
+        return {"/".join(key): sequence for key, sequence in self._held.items()}
 
     def _render(self, key: Key) -> None:
         deployment = self.known.deployment(key)

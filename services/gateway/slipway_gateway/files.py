@@ -45,7 +45,7 @@ class GatewayFolder:
     def replace(self, file: Path, content: bytes, *, durable: bool = False) -> None:
         """Replace the file, also by the same content, of which Envoy is then told again."""
         # Written beside `xds`, so that Envoy is woken once, by the rename.
-        temporary = self._path / f".{file.name}.{os.getpid()}"
+        temporary = self._path / f".{file.name}.new"
         with temporary.open("wb") as target:
             target.write(content)
             if durable:

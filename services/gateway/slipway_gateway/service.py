@@ -115,7 +115,7 @@ class Gateway:
         self._news.clear()
 
     async def _apply(self) -> bool:
-        """Return whether Envoy has confirmed what is wanted, or will never."""
+        """Return False where another try soon may help."""
         seen = self._seen
         started = time.perf_counter()
         # What is known is on disk before it is announced; Envoy need not wait for that.
@@ -128,12 +128,16 @@ class Gateway:
         except ConfigurationRefusedError as error:
             _log.error("Envoy refuses all changes", problem=str(error), resources=error.resources)
             return True
+        except OSError as error:
+            _log.error("Envoy's files cannot be written; it serves by the old ones", problem=str(error))
+            return True
         finally:
             await saving
         self._configuration.accept()
         self._envoy = "ok"
         self._measures.applied(seconds=time.perf_counter() - started, sequence=seen)
-        self._announcer.applied(self._configuration.applied(seen), list(self._configuration.sections))
+        configuration = self._configuration
+        self._announcer.applied(seen, configuration.held, list(configuration.sections))
         return True
 
     async def _save(self, changed: bool) -> None:

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
-from gateway_servers import EnvoyServer, GatewayHouse, Replica
+from gateway_replicas import Replica
+from gateway_servers import EnvoyServer, GatewayHouse
 from slipway_chassis.connection import Connection
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 from eventually import eventually
-from gateway_servers import GatewayHouse, Replica, gateway_process
+from gateway_replicas import Replica
+from gateway_servers import GatewayHouse, gateway_process
 from gateway_world import DeploymentStory
 from servers import NatsServer
 from slipway_chassis.connection import Connection

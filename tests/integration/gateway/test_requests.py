@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from gateway_servers import GatewayHouse, Replica
+from gateway_replicas import Replica
+from gateway_servers import GatewayHouse
 from gateway_world import DeploymentStory, make_endpoint
 from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.replica import ReplicaState

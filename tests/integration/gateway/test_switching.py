@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -10,9 +9,9 @@ from functools import partial
 
 import pytest
 from eventually import eventually
-from gateway_servers import GatewayHouse, Load, Replica, ReplicaProcess
+from gateway_replicas import Replica, ReplicaProcess
+from gateway_servers import GatewayHouse, Load
 from gateway_world import DeploymentStory, make_endpoint
-from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.replica import ReplicaState
 
 
@@ -177,91 +176,6 @@ async def test_replicas_join_and_leave_under_load_without_loss(
     assert load.answers["b"] > 20
 
 
-async def test_a_request_in_flight_is_counted_until_it_ends_after_its_release_lost_the_traffic(
-    house: GatewayHouse, replicas: list[Replica]
-) -> None:
-    story = two_releases()
-    old, new = story.workload(1), story.workload(2)
-    await house.serve(
-        story.desired,
-        story.fact(old, address=replicas[0].address),
-        story.fact(new, address=replicas[1].address),
-    )
-    request = asyncio.create_task(house.get("/default/digits/predict/wait"))
-    await replicas[0].first_chunk.wait()
-
-    story.traffic = {2: 100}
-    await house.serve(story.desired)
-    await active(house, old, 1)
-    replicas[0].go_on.set()
-    await active(house, old, 0)
-
-    status, told = await request
-    assert (status, told["by"]) == (200, "a")
-
-
-async def active(house: GatewayHouse, workload: str, count: int) -> None:
-    async def counted() -> bool:
-        record = await house.record()
-        return record is not None and record.active.get(workload) == count
-
-    await eventually(counted)
-
-
-async def test_a_websocket_counts_as_a_request_until_it_is_closed(
-    house: GatewayHouse, replicas: list[Replica]
-) -> None:
-    story = two_releases()
-    old = story.workload(1)
-    await house.serve(
-        story.desired,
-        story.fact(old, address=replicas[0].address),
-        story.fact(story.workload(2), address=replicas[1].address),
-    )
-
-    async with house.session.ws_connect(house.envoy.url + "/default/digits/predict/websocket") as socket:
-        story.traffic = {2: 100}
-        await house.serve(story.desired)
-        await active(house, old, 1)
-        await socket.send_str("still here")
-        assert await socket.receive_str() == "a: still here"
-
-    await active(house, old, 0)
-
-
-async def test_a_request_survives_the_removal_of_its_cluster_and_is_still_counted(
-    house: GatewayHouse, replicas: list[Replica]
-) -> None:
-    story = DeploymentStory()
-    story.add_release(1, replicas=2)
-    story.traffic = {1: 100}
-    workload = story.workload(1)
-    await house.serve(story.desired, story.fact(workload, "1-1", address=replicas[1].address))
-    request = asyncio.create_task(house.get("/default/digits/predict/wait"))
-    await replicas[1].first_chunk.wait()
-    await house.serve(story.fact(workload, "0-1", address=replicas[0].address))
-
-    story.serve_only(workload, 1)
-    await house.serve(story.desired)
-    names = {each["name"] for each in json.loads(house.envoy.files()["clusters.json"])["resources"]}
-    await leaving(house, f"{workload}/1-1", 1)
-    others = [(await house.get("/default/digits/predict"))[1]["by"] for _ in range(5)]
-    replicas[1].go_on.set()
-    await leaving(house, f"{workload}/1-1", 0)
-
-    status, told = await request
-    assert names == {f"{workload}-1"}
-    assert (status, told["by"], set(others)) == (200, "b", {"a"})
-
-
-async def leaving(house: GatewayHouse, replica: str, count: int) -> None:
-    async def counted() -> bool:
-        record = await house.record()
-        return record is not None and record.leaving.get(replica) == count
-
-    await eventually(counted)
-
-
 async def test_an_upload_of_unknown_size_that_outlasts_a_switch_goes_to_the_new_release(
     house: GatewayHouse, replicas: list[Replica]
 ) -> None:
@@ -289,24 +203,6 @@ async def test_an_upload_of_unknown_size_that_outlasts_a_switch_goes_to_the_new_
 
     status, told = await upload
     assert (status, told["by"], told["bytes"]) == (200, "b", 200)
-
-
-async def test_stopping_lets_requests_in_flight_end(house: GatewayHouse, replicas: list[Replica]) -> None:
-    story = two_releases()
-    workload = story.workload(1)
-    await house.serve(story.desired, story.fact(workload, address=replicas[0].address))
-    request = asyncio.create_task(house.get("/default/digits/predict/wait"))
-    await replicas[0].first_chunk.wait()
-
-    story.wanted = Wanted.STOPPED
-    await house.serve(story.desired)
-    refused = await house.get("/default/digits/predict")
-    await active(house, workload, 1)
-    replicas[0].go_on.set()
-
-    assert refused[0] == 410
-    assert (await request)[0] == 200
-    await active(house, workload, 0)
 
 
 async def test_a_large_body_is_kept_for_the_next_replica_when_one_refuses_the_connection(

@@ -56,6 +56,7 @@ def test_a_probe_that_costs_much_is_not_repeated_at_once(outcome: Outcome) -> No
 
 
 def test_the_first_view_settles_when_more_probes_would_say_the_same() -> None:
+    assert not after().settled
     assert after(A).settled
     assert after(R).settled
     assert not after(S).settled

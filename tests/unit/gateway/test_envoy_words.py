@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from slipway_gateway import problem
-from slipway_gateway.bootstrap import AdminAddressError, prepare
+from slipway_gateway.bootstrap import AddressError, prepare
 from slipway_gateway.clusters import cluster
 from slipway_gateway.envoy_json import discovery, duration, version_of
 from slipway_gateway.model import Cluster, Forward, Section
@@ -113,10 +113,16 @@ def test_preparing_twice_changes_nothing_and_leaves_clusters_and_routes_alone(tm
 
 
 def test_a_socket_path_that_no_system_takes_is_refused_with_advice(tmp_path: Path) -> None:
-    with pytest.raises(AdminAddressError, match="shorter path"):
+    with pytest.raises(AddressError, match="shorter path"):
         prepare(tmp_path, port=8780, admin="/" + "x" * 120)
 
     assert not (tmp_path / "bootstrap.json").exists()
+
+
+@pytest.mark.parametrize("host", ["localhost", "", "gateway.example"])
+def test_a_host_that_is_no_address_is_refused_before_envoy_would(tmp_path: Path, host: str) -> None:
+    with pytest.raises(AddressError, match="no IP address"):
+        prepare(tmp_path, port=8780, host=host)
 
 
 def test_requests_are_traced_only_where_an_endpoint_is_named() -> None:

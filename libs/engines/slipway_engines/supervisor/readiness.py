@@ -22,7 +22,7 @@ class Readiness:
         self.ready = False
         self.detail: str | None = None
         self._failures = 0
-        self._last = Outcome.REFUSED
+        self._last: Outcome | None = None
 
     @property
     def settled(self) -> bool:

@@ -1,0 +1,126 @@
+"""What is made before Envoy starts, and the choices in it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from eventually import eventually
+from gateway_replicas import Replica
+from gateway_servers import GatewayHouse, envoy_binary
+from gateway_world import DeploymentStory
+from servers import free_port
+from slipway_gateway.tracing import Tracing
+
+
+async def restart_with(house: GatewayHouse, replica: Replica, **options: Any) -> None:
+    story = DeploymentStory()
+    story.add_release(1)
+    story.traffic = {1: 100}
+    await house.serve(story.desired, story.fact(story.workload(1), address=replica.address))
+    house.envoy.end()
+    house.envoy.start(**options)
+    await house.envoy.until_up()
+
+
+def test_the_command_makes_what_envoy_takes(tmp_path: Path) -> None:
+    folder = tmp_path / "with a space"
+
+    made = subprocess.run(
+        [sys.executable, "-m", "slipway_gateway.bootstrap", "--folder", str(folder), "--port", "8780"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    bootstrap = made.stdout.strip()
+    checked = subprocess.run(
+        [str(envoy_binary()), "--mode", "validate", "-c", bootstrap],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert bootstrap == str(folder / "bootstrap.json")
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_mistake_in_the_command_is_told_without_a_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "slipway_gateway.bootstrap", "--folder", str(tmp_path), "--port", "8780"]
+
+    refused = subprocess.run([*command, "--admin", "nowhere"], check=False, capture_output=True, text=True)
+
+    assert refused.returncode == 2
+    assert "nowhere is neither an absolute path nor host:port" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+async def test_administration_may_listen_on_a_port(house: GatewayHouse, replicas: list[Replica]) -> None:
+    await house.stop()
+    house.envoy.end()
+    house.envoy.admin = f"127.0.0.1:{free_port()}"
+    house.envoy.start()
+    await house.envoy.until_up()
+    house.start()
+    story = DeploymentStory()
+    story.add_release(1)
+    story.traffic = {1: 100}
+
+    await house.serve(story.desired, story.fact(story.workload(1), address=replicas[0].address))
+
+    assert (await house.get("/default/digits/predict"))[0] == 200
+
+
+async def test_the_access_log_has_a_json_line_per_request(
+    house: GatewayHouse, replicas: list[Replica]
+) -> None:
+    log = house.envoy.folder / "access.log"
+    await restart_with(house, replicas[0], access_log=log)
+
+    await house.get("/default/digits/predict/x?y=1")
+    await house.get("/nobody")
+    await eventually(lambda: log.read_text().count("\n") == 2, timeout=20)
+
+    first, second = (json.loads(line) for line in log.read_text().splitlines())
+    assert (first["path"], first["status"], first["replica"]) == (
+        "/default/digits/predict/x?y=1",
+        200,
+        replicas[0].address,
+    )
+    assert (second["path"], second["status"], second["flags"]) == ("/nobody", 404, "NR")
+
+
+@pytest.fixture
+async def collector() -> Any:
+    """An OTLP endpoint that keeps what it gets."""
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(request: web.BaseRequest) -> web.Response:
+        await received.put(await request.read())
+        return web.Response()
+
+    runner = web.ServerRunner(web.Server(take))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    yield f"http://{host}:{port}/v1/traces", received
+    await runner.cleanup()
+
+
+async def test_a_sampled_request_is_a_span_in_the_trace_it_came_with(
+    house: GatewayHouse, replicas: list[Replica], collector: tuple[str, asyncio.Queue[bytes]]
+) -> None:
+    url, received = collector
+    await restart_with(house, replicas[0], tracing=Tracing(url=url, sampled=1.0))
+    trace = "0af7651916cd43dd8448eb211c80319c"
+
+    _, told = await house.get(
+        "/default/digits/predict", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    )
+    spans = await asyncio.wait_for(received.get(), timeout=20)
+
+    assert told["headers"]["traceparent"].split("-")[1] == trace
+    assert bytes.fromhex(trace) in spans
