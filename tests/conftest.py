@@ -7,6 +7,7 @@ from servers import (
     make_database,
     migrated_template,
     nats_server,
+    own_postgres,
     postgres_server,
     provisioned_nats,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "make_database",
     "migrated_template",
     "nats_server",
+    "own_postgres",
     "postgres_server",
     "provisioned_nats",
 ]

@@ -264,6 +264,18 @@ def postgres_server() -> Iterator[PostgresServer]:
         server.stop()
 
 
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A Postgres of this test alone, without tables, to be killed and restarted at will."""
+    with tempfile.TemporaryDirectory(prefix="slipway-own-postgres-") as name:
+        Path(name).chmod(0o755)
+        server = PostgresServer(Path(name))
+        server.create()
+        server.start()
+        yield server
+        server.stop()
+
+
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: PostgresServer) -> str:
     """The name of a database that has the schema of slipway_store, to clone from."""

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import aiohttp
+import httpx
 import pytest
 from e2e.running_platform import FIXTURES, RunningPlatform, ended
 from slipway.documents import Configuration
@@ -145,7 +145,7 @@ async def test_an_archive_that_reaches_out_or_explodes_is_refused(
     digest = f"sha256:{sha256(content).hexdigest()}"
 
     async with platform.client() as client:
-        await upload(platform, digest, content)
+        upload(platform, digest, content)
         accepted = await client.create(
             f"archive-{name}", source=digest, config=Configuration(deadline_seconds=5)
         )
@@ -157,10 +157,12 @@ async def test_an_archive_that_reaches_out_or_explodes_is_refused(
     assert operation.failure.hint
 
 
-async def upload(platform: RunningPlatform, digest: str, content: bytes) -> None:
+def upload(platform: RunningPlatform, digest: str, content: bytes) -> None:
     key = (platform.state / "admin.key").read_text().strip()
     url = json.loads((platform.state / "connection.json").read_text())["url"]
-    headers = {"Authorization": f"Bearer {key}"}
-    async with aiohttp.ClientSession(headers=headers) as session:
-        answer = await session.put(f"{url}/v1/groups/default/artifacts/{digest}", data=content)
-        assert answer.status in {200, 201}, await answer.text()
+    answer = httpx.put(
+        f"{url}/v1/groups/default/artifacts/{digest}",
+        content=content,
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    assert answer.status_code in {200, 201}, answer.text

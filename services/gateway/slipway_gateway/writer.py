@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from slipway_chassis.errors import SlipwayError
 
@@ -64,10 +64,14 @@ class ConfigurationWriter:
         self._envoy_up = True
 
     def load(self) -> None:
-        """Take what is in the files as the present state; call once before `apply`."""
-        for kind, file in self._files.items():
-            self._content[kind] = self._folder.read(file) or b""
-        self._target = Target(clusters=_clusters_in(self._content["clusters"]))
+        """Take what is in the files as the present state; call once before `apply`.
+
+        A file that is damaged, as after a loss of power, counts as empty: the next `apply` writes it anew.
+        """
+        contents = {kind: self._folder.read(file) or b"" for kind, file in self._files.items()}
+        resources = {kind: _resources_in(content) for kind, content in contents.items()}
+        self._content = {kind: contents[kind] if resources[kind] is not None else b"" for kind in contents}
+        self._target = Target(clusters={each["name"]: text(each) for each in resources["clusters"] or ()})
 
     async def apply(self, target: Target) -> None:
         """Bring files and Envoy to the target; idempotent.
@@ -163,9 +167,12 @@ def _routes_file(routes: Mapping[str, str]) -> bytes:
     return discovery([route_configuration(routes)])
 
 
-def _clusters_in(content: bytes) -> dict[str, str]:
-    resources = json.loads(content)["resources"] if content else []
-    return {each["name"]: text(each) for each in resources}
+def _resources_in(content: bytes) -> list[dict[str, Any]] | None:
+    try:
+        found: list[dict[str, Any]] = json.loads(content)["resources"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found
 
 
 def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -62,6 +62,10 @@ class ObservedRecords:
             if key not in present and fact.state is not ReplicaState.GONE:
                 await self._write(gone(fact, epoch=self._epoch, at=now()))
 
+    def known(self, ref: ReplicaRef) -> ReplicaFact | None:
+        """Return the record of this replica."""
+        return self._last(ref)[0]
+
     def _last(self, ref: ReplicaRef) -> tuple[ReplicaFact | None, int]:
         return self._known.get((ref.workload.id, ref.id), (None, 0))
 

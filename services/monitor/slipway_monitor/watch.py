@@ -1,5 +1,7 @@
 """Watches one target, under its lease: facts of its replicas and their log lines. It judges nothing."""
 
+import asyncio
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -22,6 +24,7 @@ from slipway_engines.engine import (
 from slipway_monitor.observed_records import SOURCE, ObservedRecords
 from slipway_monitor.replica_logs import ReplicaLogs
 
+_BELIEVED_SECONDS: Final = 5.0
 _log: Final = structlog.get_logger()
 
 
@@ -39,7 +42,7 @@ class Watch:
         self._epoch = epoch
         self._records = ObservedRecords(log=log, target=target, epoch=epoch)
         self._seen: set[ReplicaRef] = set()
-        self._complete = False
+        self._doubted: dict[ReplicaRef, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Watch until cancelled.
@@ -54,7 +57,6 @@ class Watch:
                 case ReplicaObserved() | ImageProblem():
                     await self._replica(observation)
                 case SnapshotComplete():
-                    self._complete = True
                     await self._records.forget_unseen(self._seen)
                 case WorkloadUnknown():
                     _log.warning("workload.unknown", workload=observation.id, detail=observation.detail)
@@ -62,6 +64,10 @@ class Watch:
                     _log.info("target.observed", reachable=observation.reachable, detail=observation.detail)
 
     async def _replica(self, seen: ReplicaObserved | ImageProblem) -> None:
+        if isinstance(seen, ReplicaObserved):
+            seen = self._inherited(seen)
+        else:
+            self._doubted.pop(seen.ref, None)
         state = ReplicaState.BLOCKED if isinstance(seen, ImageProblem) else seen.state
         news = await self._records.record(seen)
         if state is ReplicaState.GONE:
@@ -73,6 +79,22 @@ class Watch:
                 self._logs.follow(seen.ref)
         if news:
             _log.info(f"replica.{state}", workload=seen.ref.workload.id, replica=seen.ref.id)
+
+    def _inherited(self, seen: ReplicaObserved) -> ReplicaObserved:
+        """Believe the monitor before that a process is ready, until it was probed or ought to have been."""
+        self._doubted.pop(seen.ref, None)
+        known = self._records.known(seen.ref)
+        if known is None or seen.state is not ReplicaState.STARTED or known.state is not ReplicaState.READY:
+            return seen
+        if (known.pid, known.started_at) != (seen.pid, seen.started_at):
+            return seen
+        self._doubted[seen.ref] = asyncio.create_task(self._believe_no_more(seen))
+        return replace(seen, state=ReplicaState.READY)
+
+    async def _believe_no_more(self, seen: ReplicaObserved) -> None:
+        await asyncio.sleep(_BELIEVED_SECONDS)
+        if self._doubted.get(seen.ref) is asyncio.current_task():
+            await self._records.record(replace(seen, state=ReplicaState.UNREADY))
 
     async def _announce(self) -> None:
         capacity = await self._engine.capacity()

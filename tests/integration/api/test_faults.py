@@ -1,9 +1,8 @@
 """What the api says and does while NATS or Postgres is away, and that it goes on by itself."""
 
 import asyncio
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,17 +19,10 @@ BUILD = {"source": SOURCE_DIGEST}
 
 
 @pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A Postgres of this test alone, to be killed."""
-    with tempfile.TemporaryDirectory(prefix="slipway-postgres-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        server = PostgresServer(folder)
-        server.create()
-        server.start()
-        asyncio.run(upgrade(server.url()))
-        yield server
-        server.stop()
+def own_postgres(own_postgres: PostgresServer) -> PostgresServer:
+    """A Postgres of this test alone, with tables, to be killed."""
+    asyncio.run(upgrade(own_postgres.url()))
+    return own_postgres
 
 
 @asynccontextmanager

@@ -1,13 +1,13 @@
 """Installing requirements with the real installer."""
 
 import asyncio
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from child_processes import children
 from slipway_builder.dependencies import (
     Installation,
     Installer,
@@ -104,17 +104,13 @@ async def test_cancelling_ends_the_installer(installer: Installer, tmp_path: Pat
     task = make_task(tmp_path, f"{silent_index.wheel}\n")
     running = asyncio.create_task(installer.install(task, line=lambda _: None))
     await asyncio.wait_for(silent_index.asked.wait(), timeout=10)
-    assert _children() != []
+    assert children() != []
 
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
 
-    assert _children() == []
-
-
-def _children() -> list[str]:
-    return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    assert children() == []
 
 
 def test_a_child_knows_nothing_of_the_platform() -> None:

@@ -1,7 +1,6 @@
 """The builder as a process: commands from a real log, events back, whatever dies in between."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections import Counter
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from child_processes import children
 from eventually import eventually
 from servers import NatsServer, clean_environment
 from slipway_builder.builds import Builds
@@ -185,12 +185,6 @@ def world(fresh_nats: NatsServer, connection: Connection, log: EventLog, tmp_pat
 
 def hanging(silent_index: Any) -> dict[str, str]:
     return APP | {"slipway.yaml": f"{MANIFEST}requirements: ['{silent_index.wheel}']\n"}
-
-
-def children() -> list[str]:
-    pids = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids]
-    return [name for name in names if name != "nats-server"]
 
 
 async def test_a_build_ends_with_its_version_and_its_operation(world: World, upload: Upload) -> None:

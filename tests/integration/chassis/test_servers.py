@@ -20,18 +20,15 @@ async def test_two_databases_know_nothing_of_each_other(make_database: MakeDatab
     await second.close()
 
 
-async def test_postgres_keeps_its_data_over_a_kill(
-    make_database: MakeDatabase, postgres_server: PostgresServer
-) -> None:
-    url = await make_database()
-    before = await asyncpg.connect(url)
+async def test_postgres_keeps_its_data_over_a_kill(own_postgres: PostgresServer) -> None:
+    before = await asyncpg.connect(own_postgres.url())
     await before.execute("create table kept (id int)")
     before.terminate()
 
-    await asyncio.to_thread(postgres_server.restart)
+    await asyncio.to_thread(own_postgres.restart)
 
     async def there() -> bool:
-        after = await asyncpg.connect(url)
+        after = await asyncpg.connect(own_postgres.url())
         try:
             return bool(await after.fetchval("select to_regclass('kept') is not null"))
         finally:

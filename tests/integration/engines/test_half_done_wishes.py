@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from contract.engines.apps import SERVER, ask
-from contract.engines.engine_contract import begins, ref_of, shell_command, workload_of
 from contract.engines.local_target import CONFIG, LocalTarget
 from contract.engines.sightings import observing
+from contract.engines.target import begins, ref_of, shell_command, workload_of
 from eventually import eventually
 from pydantic import SecretStr
 from slipway_contracts.replica import ReplicaState

@@ -112,6 +112,21 @@ async def test_files_are_written_while_envoy_is_down_and_confirmed_when_it_is_up
     assert envoy.files() == written
 
 
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"resources": null'])
+async def test_files_that_were_damaged_are_written_anew(
+    envoy: EnvoyServer, writer: ConfigurationWriter, damage: bytes
+) -> None:
+    await writer.apply(make_target("127.0.0.1:9000"))
+    before = envoy.files()
+    for name in ("clusters.json", "routes.json"):
+        (envoy.folder / "state/xds" / name).write_bytes(damage)
+
+    writer.load()
+    await writer.apply(make_target("127.0.0.1:9000"))
+
+    assert envoy.files() == before
+
+
 async def test_a_change_that_envoy_missed_is_written_again(
     envoy: EnvoyServer, admin: EnvoyAdmin, writer: ConfigurationWriter
 ) -> None:

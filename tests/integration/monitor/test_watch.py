@@ -114,6 +114,26 @@ async def test_nothing_is_gone_before_the_engine_has_reported_everything(
     assert [fact.epoch for fact in found] == [1, 2]
 
 
+async def test_a_ready_replica_stays_ready_while_the_next_monitor_has_yet_to_probe_it(
+    log: EventLog, connection: Connection
+) -> None:
+    engine = MemoryEngine()
+    async with watching(connection, engine, epoch=1):
+        engine.sights.put_nowait(seen(ReplicaState.READY, pid=7))
+        await count(log, 1)
+
+    async with watching(connection, engine, epoch=2):
+        engine.sights.put_nowait(seen(ReplicaState.STARTED, pid=7))
+        believed = (await count(log, 2))[-1]
+        doubted = (await count(log, 3))[-1]
+        engine.sights.put_nowait(seen(ReplicaState.STARTED, pid=8))
+        replaced = (await count(log, 4))[-1]
+
+    assert believed.state is ReplicaState.READY
+    assert doubted.state is ReplicaState.UNREADY
+    assert replaced.state is ReplicaState.STARTED
+
+
 async def test_a_predecessors_late_write_is_refused(log: EventLog, connection: Connection) -> None:
     old, new = MemoryEngine(), MemoryEngine()
     async with watching(connection, old, epoch=1) as predecessor:
