@@ -43,7 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-port = int(os.environ["PORT"]) + int(os.environ.get("PORT_ERROR", "0"))
+port = 0 if "ANY_PORT" in os.environ else int(os.environ["PORT"])
 http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 

@@ -60,9 +60,15 @@ def holds_port(port: int, *, pid: int, ancestor: int) -> bool | None:
     if not inodes:
         return None
     try:
-        return any(not inodes.isdisjoint(_sockets(each)) for each in (pid, *descendants(ancestor)))
+        return any(not inodes.isdisjoint(_sockets(each)) for each in _family(pid, ancestor))
     except PermissionError:
         return True
+
+
+def _family(pid: int, ancestor: int) -> Iterator[int]:
+    """Yield the likeliest process first: to find its relatives all of /proc must be read."""
+    yield pid
+    yield from descendants(ancestor)
 
 
 def _sockets(pid: int) -> Iterator[int]:
