@@ -11,7 +11,6 @@ import structlog
 from slipway_chassis.errors import ConflictError, LeaseLostError, TransientError
 from slipway_chassis.event_log import EventLog, Expect, Outgoing
 from slipway_contracts import subjects
-from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, now
 from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaFact, ReplicaState
@@ -33,7 +32,6 @@ class ObservedRecords:
         self._target = target
         self._epoch = epoch
         self._known: dict[tuple[str, str], tuple[ReplicaFact, int]] = {}
-        self._traces: dict[str, str | None] = {}
 
     async def load(self) -> None:
         """Read the records that earlier monitors of this target left."""
@@ -52,7 +50,7 @@ class ObservedRecords:
         news = fact_of(seen, fact, target=self._target, epoch=self._epoch)
         if news is None:
             return False
-        await self._write(news)
+        await self._write(news, seen.traceparent)
         return True
 
     async def forget_unseen(self, seen: set[ReplicaRef]) -> None:
@@ -60,7 +58,7 @@ class ObservedRecords:
         present = {(ref.workload.id, ref.id) for ref in seen}
         for key, (fact, _) in list(self._known.items()):
             if key not in present and fact.state is not ReplicaState.GONE:
-                await self._write(gone(fact, epoch=self._epoch, at=now()))
+                await self._write(gone(fact, epoch=self._epoch, at=now()), None)
 
     def known(self, ref: ReplicaRef) -> ReplicaFact | None:
         """Return the record of this replica."""
@@ -69,11 +67,11 @@ class ObservedRecords:
     def _last(self, ref: ReplicaRef) -> tuple[ReplicaFact | None, int]:
         return self._known.get((ref.workload.id, ref.id), (None, 0))
 
-    async def _write(self, fact: ReplicaFact) -> None:
+    async def _write(self, fact: ReplicaFact, trace: str | None) -> None:
         """Write until it is written: what comes after it must not overtake it."""
         while True:
             try:
-                fact = await self._attempt(fact)
+                fact = await self._attempt(fact, trace)
             except ConflictError:
                 continue
             except TransientError as error:
@@ -82,8 +80,7 @@ class ObservedRecords:
             else:
                 return
 
-    async def _attempt(self, fact: ReplicaFact) -> ReplicaFact:
-        trace = await self._trace(fact)
+    async def _attempt(self, fact: ReplicaFact, trace: str | None) -> ReplicaFact:
         _, sequence = self._known.get((fact.workload, fact.replica), (None, 0))
         try:
             receipt = await self._event_log.publish(_outgoing(fact, sequence, trace))
@@ -109,17 +106,6 @@ class ObservedRecords:
             )
         self._known[(fact.workload, fact.replica)] = (last, stored.sequence)
         return fact.model_copy(update={"transition": last.transition + 1})
-
-    async def _trace(self, fact: ReplicaFact) -> str | None:
-        """Return the trace of the command that first wanted the workload."""
-        if fact.workload not in self._traces:
-            stored = await self._event_log.last(subjects.desired(fact.group, fact.deployment))
-            wanted = stored.message if stored else None
-            found = wanted.workload(fact.workload) if isinstance(wanted, Desired) else None
-            if found is None:
-                return None
-            self._traces[fact.workload] = found.workload.traceparent
-        return self._traces[fact.workload]
 
 
 def _outgoing(fact: ReplicaFact, sequence: int, trace: str | None) -> Outgoing:
