@@ -4,7 +4,7 @@ Bounded: where the stream does not take lines, the writer waits; it drops none b
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final, TypeVar
 
 from slipway_contracts.log_lines import POSITION_HEADER, LogLine, LogLines
@@ -16,6 +16,8 @@ from slipway_chassis.jetstream_api import publish
 
 _MOST_LINES: Final = 200
 _PUBLISH_SECONDS: Final = 5.0
+_LARGEST_BODY: Final = 900_000
+_LONGEST_LINE: Final = 64_000
 _PAUSE_SECONDS: Final = 1.0
 T = TypeVar("T")
 
@@ -32,6 +34,12 @@ class LogLinePublisher:
 
     async def publish(self, lines: tuple[LogLine, ...], *, position: str | None = None) -> None:
         """Store these lines; waits for as long as the stream does not take them."""
+        parts = tuple(_fitting(lines))
+        for index, part in enumerate(parts):
+            # The position is that behind the last line: before it is stored, the next reader starts earlier.
+            await self._publish(part, position if index == len(parts) - 1 else None)
+
+    async def _publish(self, lines: tuple[LogLine, ...], position: str | None) -> None:
         headers = {} if position is None else {POSITION_HEADER: position}
         body = LogLines(lines=lines).model_dump_json().encode()
         while True:
@@ -41,6 +49,23 @@ class LogLinePublisher:
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 return
+
+
+def _fitting(lines: tuple[LogLine, ...]) -> Iterator[tuple[LogLine, ...]]:
+    """Divide lines into parts that a message can hold; a line that is too long by itself is cut."""
+    part: list[LogLine] = []
+    size = 0
+    for line in lines:
+        text = line.text[:_LONGEST_LINE]
+        fitting = line if text == line.text else line.model_copy(update={"text": text})
+        # JSON needs up to six bytes for a character, `\\u0000`.
+        if part and size + 6 * len(text) > _LARGEST_BODY:
+            yield tuple(part)
+            part, size = [], 0
+        part.append(fitting)
+        size += 6 * len(text)
+    if part:
+        yield tuple(part)
 
 
 async def last_lines(log_lines: EventLog, subject: str, *, most: int = 20) -> tuple[str, ...]:

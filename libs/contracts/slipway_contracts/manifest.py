@@ -31,7 +31,7 @@ class ManifestEndpoint(BaseModel):
     asgi: str | None = Field(default=None, pattern=r"^[\w.]+:[\w.]+$", description="`module:callable`")
     files: tuple[ManifestFile, ...] = ()
     health: str | None = Field(default=None, pattern=r"^/")
-    timeout: float = Field(default=300.0, gt=0, description="Seconds.")
+    timeout: float = Field(default=300.0, gt=0, le=86_400, description="Seconds, at most a day.")
     max_body: int | None = Field(default=None, gt=0, description="Bytes.")
     idempotent: bool = False
 

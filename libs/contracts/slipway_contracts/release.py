@@ -27,6 +27,7 @@ class ReleaseConfig(BaseModel):
     deadline_seconds: float = Field(
         default=DEFAULT_DEADLINE_SECONDS,
         gt=0,
+        le=86_400,
         description="From the start of its replicas to all of them ready.",
     )
 

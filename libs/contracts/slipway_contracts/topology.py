@@ -130,5 +130,5 @@ RIGHTS: Final = (
         buckets_written=("leases",),
     ),
     ServiceRights(service="gateway", publish=(), buckets_written=("gateways",)),
-    ServiceRights(service="projector", publish=(), buckets_written=("leases",)),
+    ServiceRights(service="projector", publish=()),
 )

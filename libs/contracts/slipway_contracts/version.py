@@ -30,7 +30,7 @@ class EndpointSpec(BaseModel):
     health: str | None = Field(
         default=None, description="Path that answers 2xx or 3xx when ready; None: TCP."
     )
-    timeout_seconds: float = Field(default=300.0, gt=0, description="Longest time for one answer.")
+    timeout_seconds: float = Field(default=300.0, gt=0, le=86_400, description="Longest time for one answer.")
     max_body_bytes: int | None = Field(
         default=None, gt=0, description="Largest request body; None: no limit."
     )

@@ -24,7 +24,7 @@ class Size(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    cpu: float = Field(default=1.0, gt=0, description="Cores.")
+    cpu: float = Field(default=1.0, gt=0, le=10_000, description="Cores.")
     memory_bytes: int = Field(default=1 << 30, gt=0)
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-import structlog
 from slipway_chassis.errors import SlipwayError
 from slipway_chassis.event_log import CaughtUp, EventLog, LastPerSubject, Stored
+from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.desired import Desired
@@ -27,7 +27,7 @@ from slipway_deployer.timetable import awaits_gateways, next_look
 PATIENCE: Final = timedelta(seconds=1)
 RESYNC_EVERY: Final = timedelta(seconds=60)
 _AT_ONCE: Final = 8
-_log = structlog.get_logger(__name__)
+_log = get_logger()
 
 
 class Wake(Protocol):

@@ -1,9 +1,9 @@
 """Ends the operation of a message that no delivery could bring to an end."""
 
-import structlog
 from slipway_chassis.broker import DeadMessage
 from slipway_chassis.errors import DuplicateError
 from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError, now
@@ -13,7 +13,7 @@ from slipway_contracts.names import derived_id
 
 from slipway_deployer.deployments import SOURCE
 
-_log = structlog.get_logger(__name__)
+_log = get_logger()
 
 
 class DeadMessages:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, cast
 
-import structlog
 from slipway_chassis.errors import ConflictError, DuplicateError, TransientError
 from slipway_chassis.event_log import After, CaughtUp, EventLog, Expect, Outgoing, Stored
 from slipway_chassis.log_lines import last_lines
+from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.desired import Desired
@@ -37,7 +37,7 @@ SOURCE: Final = "/slipway/deployer"
 MOST_EMITTED: Final = 400
 """Of the 1000 messages that one batch may have."""
 Key = tuple[str, str]
-_log = structlog.get_logger(__name__)
+_log = get_logger()
 
 
 @dataclass(frozen=True)

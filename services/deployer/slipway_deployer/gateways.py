@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from contextlib import aclosing
 
-import structlog
 from pydantic import ValidationError
 from slipway_chassis.event_log import CaughtUp
 from slipway_chassis.heartbeats import Heartbeat, Heartbeats
+from slipway_chassis.logs import get_logger
 from slipway_contracts.gateway import GatewayRecord
 
-_log = structlog.get_logger(__name__)
+_log = get_logger()
 
 
 class Gateways:

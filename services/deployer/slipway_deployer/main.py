@@ -14,7 +14,6 @@ from slipway_contracts.events import BuildCanceled, BuildFailed, BuildSucceeded
 from slipway_contracts.message import DeploymentMessage
 from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.topology import DEPLOYER, GATEWAYS, LOG_LINES
-from slipway_engines.select import make_engine
 
 from slipway_deployer.agenda import Agenda
 from slipway_deployer.dead_messages import DeadMessages
@@ -34,7 +33,7 @@ async def deploy(service: Service[DeployerSettings]) -> None:
     deployments = Deployments(
         log=service.log,
         log_lines=EventLog(connection=service.connection, stream=LOG_LINES.name),
-        engine=make_engine(settings.engine, settings.supervisor()),
+        engine=settings.make_engine(),
         gateways=gateways.records,
     )
     wakeups = Wakeups(advance=deployments.advance)

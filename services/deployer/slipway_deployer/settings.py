@@ -1,31 +1,14 @@
 """Settings of the deployer's process."""
 
 from datetime import timedelta
-from pathlib import Path
 
 from pydantic import Field
-from slipway_chassis.settings import ServiceSettings
-from slipway_engines.select import EngineKind
-from slipway_engines.supervisor.settings import SupervisorSettings
+from slipway_engines.target_settings import TargetSettings
 
 
-class DeployerSettings(ServiceSettings):
-    """What a deployer is told: the target it serves, and how to reach its engine."""
+class DeployerSettings(TargetSettings):
+    """What a deployer is told."""
 
-    target: str = Field(default="local", description="Name of the target this deployer serves.")
-    engine: EngineKind = "supervisor"
-    engine_dir: Path = Field(description="Folder of the supervisor engine's files.")
-    supervisor_socket: Path = Field(description="Socket of the supervisord that runs the replicas.")
-    installation: str = Field(description="Id of this installation; everything it makes carries it.")
     target_lost_after: timedelta = Field(
         default=timedelta(seconds=15), description="How long a target may go unwatched before it is lost."
     )
-
-    def supervisor(self) -> SupervisorSettings:
-        """Return the settings of the supervisor engine."""
-        return SupervisorSettings(
-            installation=self.installation,
-            folder=self.engine_dir,
-            socket=self.supervisor_socket,
-            blob_root=self.blob_root,
-        )

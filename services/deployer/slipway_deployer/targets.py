@@ -5,10 +5,10 @@ import time
 from datetime import timedelta
 from typing import Final
 
-import structlog
 from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_chassis.leases import Leases
+from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.envelope import Envelope, now
 from slipway_contracts.events import TargetAnnounced, TargetFound, TargetLost
@@ -17,7 +17,7 @@ from slipway_contracts.names import derived_id
 from slipway_deployer.deployments import SOURCE
 
 _LOOK_EVERY_SECONDS: Final = 3.0
-_log = structlog.get_logger(__name__)
+_log = get_logger()
 
 
 class TargetWatch:

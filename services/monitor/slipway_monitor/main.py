@@ -2,24 +2,23 @@
 
 import asyncio
 
-import structlog
 from slipway_chassis.errors import LeaseLostError, TransientError
 from slipway_chassis.leases import Lease, Leases
+from slipway_chassis.logs import get_logger
 from slipway_chassis.process import Service, run_service
 from slipway_engines.engine import Engine
-from slipway_engines.select import make_engine
 
 from slipway_monitor.replica_logs import ReplicaLogs
 from slipway_monitor.settings import MonitorSettings
 from slipway_monitor.watch import Watch
 
-_log = structlog.get_logger(__name__)
+_log = get_logger()
 
 
 async def monitor(service: Service[MonitorSettings]) -> None:
     """Watch the target whenever its lease is to be had, until the process is told to stop."""
     settings = service.settings
-    engine = make_engine(settings.engine, settings.supervisor())
+    engine = settings.make_engine()
     leases = Leases(connection=service.connection, holder=settings.service_instance)
     watching = asyncio.create_task(_terms(service, engine, leases))
     stopping = asyncio.create_task(service.stopping.wait())

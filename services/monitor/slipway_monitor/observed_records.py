@@ -7,9 +7,9 @@ cannot write over its successor.
 import asyncio
 from typing import Final
 
-import structlog
 from slipway_chassis.errors import ConflictError, LeaseLostError, TransientError
 from slipway_chassis.event_log import EventLog, Expect, Outgoing
+from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.envelope import Envelope, now
 from slipway_contracts.names import derived_id
@@ -21,7 +21,7 @@ from slipway_monitor.facts import fact_of, gone
 
 SOURCE: Final = "/slipway/monitor"
 _PAUSE_SECONDS: Final = 0.2
-_log: Final = structlog.get_logger()
+_log: Final = get_logger()
 
 
 class ObservedRecords:

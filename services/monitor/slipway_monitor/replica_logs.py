@@ -3,11 +3,11 @@
 import asyncio
 from typing import Final
 
-import structlog
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LogUnavailableError
 from slipway_chassis.event_log import EventLog, Stored
 from slipway_chassis.log_lines import LogLinePublisher, batches
+from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.log_lines import POSITION_HEADER, LogLine, LogStream
 from slipway_contracts.topology import LOG_LINES
@@ -16,7 +16,7 @@ from slipway_engines import engine as engines
 
 _PAUSE_SECONDS: Final = 1.0
 _READ_OUT_SECONDS: Final = 10.0
-_log: Final = structlog.get_logger()
+_log: Final = get_logger()
 
 
 class ReplicaLogs:

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
-import structlog
 from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.envelope import Envelope, now
 from slipway_contracts.events import TargetAnnounced
@@ -25,7 +25,7 @@ from slipway_monitor.observed_records import SOURCE, ObservedRecords
 from slipway_monitor.replica_logs import ReplicaLogs
 
 _BELIEVED_SECONDS: Final = 5.0
-_log: Final = structlog.get_logger()
+_log: Final = get_logger()
 
 
 class Watch:
