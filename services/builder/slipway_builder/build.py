@@ -138,7 +138,9 @@ class SourceBuild:
             made = {}
             if any(needs_server(endpoint) for endpoint in manifest.endpoints):
                 made["server"] = await maker.server()
-            requirements = await asyncio.to_thread(read_requirements, files.root, manifest.requirements)
+            requirements = await asyncio.to_thread(
+                read_requirements, files.root, manifest.requirements, stop=maker.stop
+            )
             if requirements is not None:
                 made["packages"] = await maker.packages(requirements, files)
             step.detail = "; ".join(f"{kind}: {each}" for kind, each in made.items()) or "none required"

@@ -13,6 +13,7 @@ from slipway_contracts.topology import BUILDER
 from slipway_builder.endings import canceled, not_canceled
 from slipway_builder.failures import not_cancelable
 from slipway_builder.journal import BuildEndedError, BuildJournal
+from slipway_builder.readable import message_of
 from slipway_builder.running_builds import RunningBuilds
 
 _ALL_CANCELED: Final = "slipway.*.*.evt.build.canceled"
@@ -47,16 +48,22 @@ class Cancels:
         """End work as soon as any builder has written that its build is canceled; runs until cancelled."""
         async with aclosing(self.log.follow(_ALL_CANCELED, start=New())) as items:
             async for item in items:
-                if isinstance(item, Stored) and isinstance(item.message, BuildCanceled):
-                    self.running.stop(item.message.build)
+                message = message_of(item) if isinstance(item, Stored) else None
+                if isinstance(message, BuildCanceled):
+                    self.running.stop(message.build)
 
     async def _asked_at(self, command: CancelBuild) -> int | None:
         """Return where the build was asked for; the newest is looked at first, for people cancel that."""
         subject = BUILDER.filters[0].replace("*.*", f"{command.group}.{command.deployment}")
         last = await self.log.last(subject)
-        if last is None or last.envelope.id == command.build:
+        if last is None or _id_of(last) == command.build:
             return last.sequence if last is not None else None
         async for stored in self.log.read(subject, after=0):
-            if stored.envelope.id == command.build:
+            if _id_of(stored) == command.build:
                 return stored.sequence
         return None
+
+
+def _id_of(stored: Stored) -> str | None:
+    """Return the id alone: of a command whose envelope is not usable otherwise too."""
+    return stored.headers.get("ce-id")

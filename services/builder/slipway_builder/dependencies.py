@@ -15,6 +15,7 @@ from typing import Final
 from uv import find_uv_bin
 
 from slipway_builder.host_base import HostBase
+from slipway_builder.masking import Mask
 from slipway_builder.processes import run
 
 _TAIL_LINES: Final = 20
@@ -69,7 +70,9 @@ class Installer:
     cache: Path
 
     async def install(self, task: Installation, *, line: Callable[[str], None]) -> None:
-        """Install; `line` gets the output while it comes. Cancelling kills the installer and its children.
+        """Install; `line` gets the output while it comes, without credentials.
+
+        Cancelling kills the installer and its children.
 
         Raises:
             RequirementsUnresolvableError: with the resolver's own words.
@@ -77,11 +80,13 @@ class Installer:
             BytecodeError: the base's Python does not run.
         """
         environment = build_environment(task.home) | {"UV_CACHE_DIR": str(self.cache)}
+        mask = Mask(environment)
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
 
         def hear(text: str) -> None:
-            tail.append(text)
-            line(text)
+            masked = mask(text)
+            tail.append(masked)
+            line(masked)
 
         code = await run(self._command(task), cwd=task.source, env=environment, on_line=hear)
         if code != 0 and any(_NO_SPACE in text for text in tail):

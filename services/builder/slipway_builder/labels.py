@@ -9,6 +9,8 @@ from slipway_chassis.event_log import EventLog
 from slipway_contracts.events import BuildSucceeded
 from slipway_contracts.subjects import build_events
 
+from slipway_builder.readable import message_of
+
 _MOST_DEPLOYMENTS: Final = 256
 
 
@@ -31,8 +33,9 @@ class Labels:
         self._known.move_to_end((group, deployment))
         subject = build_events(group, deployment).replace(">", "succeeded")
         async for stored in self._log.read(subject, after=known.sequence):
-            if isinstance(stored.message, BuildSucceeded):
-                version = stored.message.version
+            message = message_of(stored)
+            if isinstance(message, BuildSucceeded):
+                version = message.version
                 known.names |= {version.label, *(endpoint.name for endpoint in version.endpoints)}
             known.sequence = stored.sequence
         while len(self._known) > _MOST_DEPLOYMENTS:

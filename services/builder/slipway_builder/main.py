@@ -1,6 +1,7 @@
 """The builder's process: commands in, builds in a bounded pool, put together."""
 
 import asyncio
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from slipway_chassis.broker import LogBroker, make_broker, running
 from slipway_chassis.log_lines import LogLinePublisher
 from slipway_chassis.process import Service, run_service
 
+from slipway_builder.blob_leftovers import remove_leftovers
 from slipway_builder.builds import Builds
 from slipway_builder.cancels import Cancels
 from slipway_builder.dead_commands import DeadCommands
@@ -27,6 +29,7 @@ _GRACE_SECONDS = 1.0
 async def build(service: Service[BuilderSettings]) -> None:
     """Build until the process is told to stop; builds in hand are ended, and begun again elsewhere."""
     settings = service.settings
+    await asyncio.to_thread(remove_leftovers, settings.blob_root, at=time.time())
     sweep = Sweep(log=service.log, connection=service.connection)
     with make_builds(service) as builds:
         cancels = Cancels(log=service.log, running=builds.running)

@@ -77,6 +77,22 @@ async def test_the_words_of_the_resolver_reach_the_user(installer: Installer, tm
     assert "\x1b" not in str(caught.value)
 
 
+async def test_credentials_of_an_index_reach_neither_log_nor_failure(
+    installer: Installer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_INDEX_HOUSE_PASSWORD", "swordfish")
+    lines: list[str] = []
+    task = make_task(tmp_path, "https://ada:lovelace@127.0.0.1:1/swordfish-1-py3-none-any.whl\n")
+
+    with pytest.raises(RequirementsUnresolvableError) as caught:
+        await installer.install(task, line=lines.append)
+
+    told = "\n".join([*lines, *caught.value.lines])
+    assert "****-1-py3-none-any.whl" in told
+    assert "swordfish" not in told
+    assert "lovelace" not in told
+
+
 async def test_a_source_distribution_is_not_built(installer: Installer, tmp_path: Path) -> None:
     task = make_task(tmp_path, "./pkg\n")
     package = task.source / "pkg"

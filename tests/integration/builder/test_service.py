@@ -134,7 +134,7 @@ class World:
         return stored
 
     async def told(self) -> list[Stored]:
-        return [stored async for stored in self.log.read(EVENTS, after=0)]
+        return [stored async for stored in self.log.read(EVENTS, after=0) if stored.headers]
 
     async def types(self) -> list[str]:
         return [stored.envelope.type for stored in await self.told()]
@@ -253,6 +253,33 @@ async def test_labels_count_up_each_day_and_a_taken_one_is_refused(world: World,
     day = f"{datetime.now(UTC):%Y%m%d}"
     assert [version.label for version in await world.versions()] == [f"{day}.1", "stable", f"{day}.2"]
     assert [failure.reason for failure in failures] == [Reason.LABEL_TAKEN, Reason.LABEL_TAKEN]
+
+
+async def test_events_that_cannot_be_read_end_no_build(
+    world: World, upload: Upload, silent_index: Any
+) -> None:
+    async with world.builder():
+        hangs = await world.ask(await upload(hanging(silent_index)))
+        await asyncio.wait_for(silent_index.asked.wait(), timeout=10)
+        for event in ("started", "succeeded", "canceled"):
+            subject = f"slipway.default.digits.evt.build.{event}"
+            await world.connection.request(subject, b"{}", within=5)
+        canceled = await world.cancel(hangs.envelope.id)
+        assert await world.operation(canceled) == "succeeded"
+        later = await world.ask(await upload(APP))
+        assert await world.operation(later) == "succeeded"
+
+
+async def test_a_builder_removes_unfinished_blobs_when_it_starts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished = world.folder / "blobs" / "tmp" / "0123"
+    unfinished.parent.mkdir(parents=True)
+    unfinished.touch()
+    monkeypatch.setattr("slipway_builder.blob_leftovers._LEFT_FOR", timedelta(seconds=-1))
+
+    async with world.builder():
+        await eventually(lambda: not unfinished.exists())
 
 
 async def test_a_command_that_comes_again_after_its_end_writes_nothing(world: World, upload: Upload) -> None:

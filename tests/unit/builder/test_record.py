@@ -1,6 +1,8 @@
 """What the log says of a build, and which label its version gets."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from slipway_builder.labels import free_label
@@ -83,6 +85,15 @@ def test_the_first_end_stays_whatever_comes_after_it() -> None:
     record = BuildRecord.fold(MINE, log_of(started(), canceled(), failed(), started()), sequence=0)
 
     assert (record.state, record.ended_by, record.runs) == (BuildState.CANCELED, "command-1", 1)
+
+
+@pytest.mark.parametrize("broken", [{"data": b"{}"}, {"headers": {}}])
+def test_an_event_that_cannot_be_read_moves_the_position_only(broken: dict[str, Any]) -> None:
+    first, second = log_of(started(), failed())
+
+    record = BuildRecord.fold(MINE, [first, replace(second, **broken)], sequence=0)
+
+    assert (record.state, record.sequence) == (BuildState.RUNNING, second.sequence)
 
 
 @pytest.mark.parametrize(
