@@ -1,9 +1,10 @@
-"""Keys, users and roles: who may do what where. Holds no state and reads nothing."""
+"""Keys, users and roles: who may do what where. Keeps no keys and reads nothing."""
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -32,11 +33,16 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Who a request comes from."""
+    """Who a request comes from.
+
+    Attributes:
+        outdated: set once the key is revoked or configured anew; what was opened with it then ends.
+    """
 
     key: str
     user: str
     grants: tuple[RoleGrant, ...]
+    outdated: asyncio.Event = field(default_factory=asyncio.Event, compare=False, repr=False)
 
     def role_in(self, group: str) -> Role | None:
         """Return the highest role in this group."""

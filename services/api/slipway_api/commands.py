@@ -86,11 +86,10 @@ class Commands:
             refusals.require(lane, group, deployment)
             request = await self._configurations.baseline(group, deployment, last_command=lane.last)
             config = body.merged_into(request.config)
+            version, build = request.version, request.build
             if body.version is not None:
-                version = await self._configurations.version(group, deployment, body.version)
-                request = ReleaseRequest(version=version, config=config)
-            else:
-                request = request.model_copy(update={"config": config})
+                version, build = await self._configurations.version(group, deployment, body.version), None
+            request = ReleaseRequest(version=version, build=build, config=config)
             notices = self._configurations.admit(config, request.version)
             command = _release(Redeploy, ask, group, deployment, request)
             return Decision(commands=(command,), request=request, notices=notices)

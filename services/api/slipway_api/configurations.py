@@ -9,7 +9,9 @@ from typing import Final
 from slipway_chassis.blobs import BlobStore
 from slipway_chassis.event_log import EventLog, Stored
 from slipway_contracts import subjects
+from slipway_contracts.codec import AnyMessage, UnknownMessageError
 from slipway_contracts.commands import Delete, Deploy, Redeploy, Start
+from slipway_contracts.envelope import MalformedEnvelopeError
 from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.release import ReleaseConfig, ReleaseRequest
 from slipway_contracts.version import Version
@@ -74,7 +76,7 @@ class Configurations:
         )
 
     async def baseline(self, group: str, deployment: str, *, last_command: int) -> ReleaseRequest:
-        """Return what the newest release that was live runs, else what the newest command asked for.
+        """Return what the newest release that was live runs, else what the newest readable command asked for.
 
         Raises:
             NothingToRunError: no command ever asked for a release.
@@ -82,12 +84,15 @@ class Configurations:
         """
         await self.catch_up(last_command)
         commands = await self._log.last_per_subject(subjects.deployer_commands(group, deployment))
-        deleted = next((each for each in commands if isinstance(each.message, Delete)), None)
+        deleted = next((each for each in commands if isinstance(_message(each), Delete)), None)
         if was_live := await self._newest_live(group, deployment, deleted):
             return ReleaseRequest(version=was_live.version, config=was_live.config)
         for stored in reversed(commands):
-            if isinstance(stored.message, Deploy | Redeploy | Start):
-                return await self._built(group, deployment, stored.message.request)
+            if stored is deleted:
+                break  # the rest is of the deployment that had this id before
+            command = _message(stored)
+            if isinstance(command, Deploy | Redeploy | Start):
+                return await self._built(group, deployment, command.request)
         raise problems.NothingToRunError(
             f"{group}/{deployment} has no release that could be run again.",
             hint=f"Deploy a version: POST /v1/groups/{group}/deployments/{deployment}/deploy.",
@@ -153,6 +158,14 @@ class Configurations:
             return request
         row = await self._reads.version(group, deployment, request.build)
         return request if row is None else ReleaseRequest(version=row.body, config=request.config)
+
+
+def _message(stored: Stored) -> AnyMessage | None:
+    """Return the message; None for one that cannot be read, which must not end every later command."""
+    try:
+        return stored.message
+    except (UnknownMessageError, MalformedEnvelopeError):
+        return None
 
 
 def check_runnable(version: Version, config: ReleaseConfig, *, engine: str) -> None:

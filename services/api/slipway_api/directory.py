@@ -35,13 +35,21 @@ class TargetKnown:
     lost: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class _KeyKnown:
+    """A key as it is configured, and what tells those who use it that it no longer is."""
+
+    configured: KeyConfigured
+    outdated: asyncio.Event
+
+
 class Directory:
     """Answers from memory once `caught_up` is set; before, it knows less than there is."""
 
     def __init__(self, *, log: EventLog) -> None:
         self.caught_up = asyncio.Event()
         self._log = log
-        self._keys: dict[str, KeyConfigured] = {}
+        self._keys: dict[str, _KeyKnown] = {}
         self._groups: dict[str, GroupConfigured] = {}
         self._targets: dict[str, TargetKnown] = {}
         self._applied = 0
@@ -61,16 +69,18 @@ class Directory:
         async with self._moved:
             await self._moved.wait_for(lambda: self._applied >= sequence)
 
-    def principal(self, key: str) -> Principal | None:
+    def principal(self, secret: str) -> Principal | None:
         """Return who holds this key; None for one that is unknown or revoked."""
-        known = self._keys.get(digest_of(key))
-        if known is None or known.revoked:
+        known = self._keys.get(digest_of(secret))
+        if known is None or known.configured.revoked:
             return None
-        return Principal(key=known.key, user=known.user, grants=known.grants)
+        key = known.configured
+        return Principal(key=key.key, user=key.user, grants=key.grants, outdated=known.outdated)
 
     def valid_keys(self) -> Sequence[KeyConfigured]:
         """Return all keys that are not revoked."""
-        return sorted((key for key in self._keys.values() if not key.revoked), key=lambda key: key.user)
+        keys = (known.configured for known in self._keys.values())
+        return sorted((key for key in keys if not key.revoked), key=lambda key: key.user)
 
     def has_group(self, name: str) -> bool:
         """Say whether the group was configured."""
@@ -100,7 +110,7 @@ class Directory:
     def _take(self, message: AnyMessage) -> None:
         match message:
             case KeyConfigured() as key:
-                self._keys[key.digest] = key
+                self._take_key(key)
             case GroupConfigured() as group:
                 self._groups[group.group] = group
             case TargetAnnounced() as announced:
@@ -111,3 +121,11 @@ class Directory:
                 self._targets[name] = replace(self._targets[name], lost=False)
             case _:
                 pass
+
+    def _take_key(self, key: KeyConfigured) -> None:
+        known = self._keys.get(key.digest)
+        if known is not None:
+            if known.configured == key:
+                return
+            known.outdated.set()
+        self._keys[key.digest] = _KeyKnown(configured=key, outdated=asyncio.Event())

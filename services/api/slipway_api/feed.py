@@ -137,11 +137,6 @@ class Feed:
         """The newest position of the log that was seen here."""
         return self._head
 
-    @property
-    def closed(self) -> bool:
-        """Whether readers should leave."""
-        return self._closed
-
     async def run(self) -> None:
         """Follow the log until cancelled."""
         async with aclosing(self._log.follow(_EVERYTHING, start=New())) as items:

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from slipway_contracts.events import RoleGrant
 from slipway_contracts.names import DeploymentId, Digest, GroupName, Label, TargetName
-from slipway_contracts.release import DEFAULT_DEADLINE_SECONDS, ReleaseConfig
+from slipway_contracts.release import DEFAULT_DEADLINE_SECONDS, LARGEST_ENVIRONMENT, ReleaseConfig
 from slipway_contracts.workload import Size
 
 MAX_REPLICAS: Final = 1000
@@ -32,14 +32,22 @@ def _unreserved(environment: Mapping[str, str]) -> Mapping[str, str]:
     return environment
 
 
+def _bounded(values: Mapping[str, str]) -> Mapping[str, str]:
+    if sum(len(name) + len(value) for name, value in values.items()) > LARGEST_ENVIRONMENT:
+        raise ValueError(f"names and values together may have {LARGEST_ENVIRONMENT} characters")
+    return values
+
+
 Environment = Annotated[
     dict[VariableName, Value],
     Field(max_length=200, description="Environment variables of every replica.", examples=[{"LANG": "C"}]),
     AfterValidator(_unreserved),
+    AfterValidator(_bounded),
 ]
 Metadata = Annotated[
     dict[MetadataName, Text],
     Field(max_length=50, description="Kept with the release, never interpreted.", examples=[{"git": "1f3c"}]),
+    AfterValidator(_bounded),
 ]
 Replicas = Annotated[
     int, Field(ge=1, le=MAX_REPLICAS, description="Replicas of each endpoint.", examples=[2])
@@ -137,7 +145,7 @@ class RedeployBody(RequestBody):
             "deadline_seconds": self.deadline_seconds,
         }
         changes = {name: value for name, value in given.items() if value is not None}
-        return config.model_copy(update=changes | {"description": self.description})
+        return ReleaseConfig.model_validate(dict(config) | changes | {"description": self.description})
 
 
 class BuildBody(RequestBody):

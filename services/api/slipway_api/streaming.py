@@ -1,10 +1,10 @@
-"""Answers that go on until the client leaves or the process stops: raw ASGI, with the client's back pressure.
+"""Answers that go on until the client leaves or an end comes: raw ASGI, with the client's back pressure.
 
 A slow client blocks its own `send` and nothing else.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -17,21 +17,21 @@ _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 class ByteStream(Response):
-    """Sends what `chunks` yields until it ends, the client leaves or the process stops; then closes it.
+    """Sends what `chunks` yields until it ends, the client leaves or an end comes; then closes it.
 
     Args:
         chunks: makes the chunks, once the answer begins.
         media_type: of the answer.
-        stopping: set when the process stops.
+        ends: any of them, once set, ends the answer.
     """
 
     def __init__(
-        self, chunks: Callable[[], AsyncGenerator[bytes]], *, media_type: str, stopping: asyncio.Event
+        self, chunks: Callable[[], AsyncGenerator[bytes]], *, media_type: str, ends: Sequence[asyncio.Event]
     ) -> None:
         super().__init__(headers=_HEADERS, media_type=media_type)
         del self.headers["content-length"]
         self._chunks = chunks
-        self._stopping = stopping
+        self._ends = ends
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -39,8 +39,8 @@ class ByteStream(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send_all(send))
         leaving = asyncio.create_task(_left(receive))
-        stopping = asyncio.create_task(self._stopping.wait())
-        tasks = {sending, leaving, stopping}
+        ending = [asyncio.create_task(end.wait()) for end in self._ends]
+        tasks = {sending, leaving, *ending}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -11,7 +11,7 @@ from typing import Final
 
 from slipway_chassis import errors
 from slipway_chassis.event_log import EventLog, Expect, Outgoing, Receipt, Stored
-from slipway_contracts import subjects
+from slipway_contracts import codec, subjects
 from slipway_contracts.commands import Build, CancelBuild, Command
 from slipway_contracts.envelope import Envelope, now
 from slipway_contracts.lifecycle import Wanted
@@ -112,6 +112,8 @@ class Submissions:
             raise
 
     async def _publish(self, ask: Ask, commands: tuple[Command, ...], expect: Expect | None) -> Accepted:
+        for command in commands:
+            _require_readable(command)
         *before, last = commands
         at = now()
         batch = [_outgoing(ask, command, build_id(ask), at) for command in before]
@@ -167,6 +169,22 @@ class Submissions:
             if_match=ask.if_match,
             deleted=lane.asked is Wanted.DELETED,
         )
+
+
+def _require_readable(command: Command) -> None:
+    """Keep out of the log what none of its readers could take.
+
+    Raises:
+        InternalFailureError: the command breaks its own type.
+    """
+    try:
+        codec.parse(command.type, codec.encode(command))
+    except codec.UnknownMessageError as error:
+        raise problems.InternalFailureError(
+            f"The platform made a {command.type} that it could not read, so nothing was accepted.",
+            hint="Give the request_id to the operator, who finds the cause in the log of the api.",
+            type=command.type,
+        ) from error
 
 
 def _outgoing(

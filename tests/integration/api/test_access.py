@@ -1,6 +1,10 @@
 """Keys and roles: who gets in, and who may do what."""
 
-from api_world import Api, problem
+from contextlib import AsyncExitStack
+
+import pytest
+from api_world import Api, configure, grant, problem, subscribed
+from eventually import eventually
 from slipway_api.access import digest_of
 from slipway_api.bootstrap import bootstrap
 from slipway_api.keys import configuration
@@ -97,6 +101,34 @@ async def test_a_key_opens_at_once_and_a_revoked_one_nothing_more(api: Api) -> N
     assert revoked.status_code == 204
     problem(after, 401, "KeyUnknown")
     problem(again, 404, "KeyNotFound")
+
+
+@pytest.mark.parametrize("change", ["revoked", "other grants"])
+async def test_what_follows_with_a_key_ends_when_the_key_changes(api: Api, change: str) -> None:
+    await api.platform.publish_version()
+    created = await api.create()
+    key = await api.key_for("ada", default="viewer")
+    configured = grant(key, "ada", default="viewer")
+    logs = {"follow": "true", "at_least": created.json()["sequence"]}
+
+    async with AsyncExitStack() as stack:
+        ada = await stack.enter_async_context(api.client(key))
+        events = await stack.enter_async_context(subscribed(ada))
+        lines = await stack.enter_async_context(subscribed(ada, f"{DEPLOYMENTS}/digits/logs", query=logs))
+        of_admin = await stack.enter_async_context(subscribed(api.http))
+        await configure(api.platform.log, configured)
+        await eventually(lambda: "key.configured.v1" in of_admin.types)
+        ended_by_the_same = events.ended or lines.ended
+        if change == "revoked":
+            answer = await api.http.delete(f"/v1/keys/{configured.key}")
+            assert answer.status_code == 204
+        else:
+            await configure(api.platform.log, grant(key, "ada", vision="viewer"))
+        await eventually(lambda: events.ended and lines.ended, timeout=2)
+        ended_for_others = of_admin.ended
+
+    assert not ended_by_the_same
+    assert not ended_for_others
 
 
 async def test_the_log_never_sees_a_key(api: Api) -> None:

@@ -18,6 +18,7 @@ from slipway_api.routes.parameters import (
     Api,
     Caller,
     DeploymentFilter,
+    Ends,
     GroupFilter,
     Part,
     Reached,
@@ -98,6 +99,7 @@ async def list_events(
     begin: Begin,
     cut: Part,
     api: Api,
+    ends: Ends,
     accept: Annotated[str, Header()] = "application/json",
 ) -> Response:
     """Tells what happened, in the order of the log: commands, decisions, observations.
@@ -107,7 +109,7 @@ async def list_events(
     """
     if EVENT_STREAM in accept:
         chunks = partial(api.event_streams.events, interest, after=begin)
-        return ByteStream(chunks, media_type=EVENT_STREAM, stopping=api.stopping)
+        return ByteStream(chunks, media_type=EVENT_STREAM, ends=ends)
     after = cut.behind() or begin or 0
     return as_json(
         await page(

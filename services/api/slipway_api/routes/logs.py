@@ -1,7 +1,8 @@
 """Log lines of builds and replicas, as lines of JSON or as server-sent events."""
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ from starlette.responses import Response
 from slipway_api import problems, refusals
 from slipway_api.log_reading import Wish
 from slipway_api.routes.answers import read_responses
-from slipway_api.routes.parameters import Api, BuildPath, DeploymentPath, Reached, ReadableGroup
+from slipway_api.routes.parameters import Api, BuildPath, DeploymentPath, Ends, Reached, ReadableGroup
 from slipway_api.services import Services
 from slipway_api.streaming import EVENT_STREAM, NDJSON, ByteStream
 from slipway_api.views import ReplicaLine
@@ -71,13 +72,14 @@ async def get_build_log(
     build: BuildPath,
     api: Api,
     extent: Extent,
+    ends: Ends,
 ) -> Response:
     """Tells what the build wrote, and with `follow` what it writes."""
     row = await api.queries.rows.build(build)
     if row is None or (row.group, row.deployment) != (group, deployment):
         raise refusals.build_not_found(group, deployment, build)
     subject = subjects.build_log(group, deployment, build)
-    return _answer(api, subject, extent)
+    return _answer(api, subject, extent, ends)
 
 
 @router.get(
@@ -95,15 +97,18 @@ async def get_deployment_logs(
     replica: Annotated[ReplicaId | None, Query(description="Only of this replica.")] = None,
     endpoint: Annotated[EndpointName | None, Query(description="Only of this endpoint.")] = None,
     extent: Extent,
+    ends: Ends,
 ) -> Response:
     """Tells what the replicas of all releases wrote, and with `follow` what they write."""
     if await api.queries.rows.deployment(group, deployment) is None:
         raise refusals.deployment_not_found(group, deployment, deleted=False)
     subject = subjects.replica_log(group, deployment, "*", replica or "*")
-    return _answer(api, subject, extent, endpoint)
+    return _answer(api, subject, extent, ends, endpoint)
 
 
-def _answer(api: Services, subject: str, extent: _Extent, endpoint: str | None = None) -> Response:
+def _answer(
+    api: Services, subject: str, extent: _Extent, ends: Sequence[asyncio.Event], endpoint: str | None = None
+) -> Response:
     wish = Wish(
         subject=subject,
         tail=extent.tail,
@@ -114,7 +119,7 @@ def _answer(api: Services, subject: str, extent: _Extent, endpoint: str | None =
     return ByteStream(
         partial(_chunks, api, wish, as_events=extent.as_events),
         media_type=EVENT_STREAM if extent.as_events else NDJSON,
-        stopping=api.stopping,
+        ends=ends,
     )
 
 

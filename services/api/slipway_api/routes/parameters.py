@@ -1,7 +1,9 @@
 """What routes take from a request: who asks, in which group, under which conditions, for which page."""
 
+import asyncio
 import json
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -30,6 +32,13 @@ async def _caller(request: Request) -> Principal:
 
 Api = Annotated[Services, Depends(_services)]
 Caller = Annotated[Principal, Depends(_caller)]
+
+
+async def _ends(caller: Caller, services: Api) -> Sequence[asyncio.Event]:
+    return services.stopping, caller.outdated
+
+
+Ends = Annotated[Sequence[asyncio.Event], Depends(_ends)]
 _GroupPath = Annotated[GroupName, Path(description="Group that owns the deployment.", examples=["default"])]
 
 
