@@ -11,7 +11,6 @@ from typing import Final
 
 from slipway_chassis.event_log import EventLog
 from slipway_contracts.commands import Command
-from slipway_contracts.failure import FailureRecord
 from slipway_contracts.lifecycle import (
     TERMINAL_OPERATIONS,
     UNFINISHED_RELEASES,
@@ -160,7 +159,7 @@ class Queries:
             conditions=list(conditions(facts, newest, live)),
             live=release(live) if live else None,
             next=release(newest) if newest and newest.state in UNFINISHED_RELEASES else None,
-            failure=await self._failure(group, deployment, live),
+            failure=newest.failure if newest and newest.state is ReleaseState.FAILED else None,
             overdue=await self._overdue(group, deployment),
             replica_list=await self._replicas(group, deployment, newest, live),
         )
@@ -169,12 +168,6 @@ class Queries:
         if status.live_release is None or (newest is not None and newest.number == status.live_release):
             return newest if status.live_release is not None else None
         return await self.rows.release(status.group, status.id, status.live_release)
-
-    async def _failure(self, group: str, deployment: str, live: ReleaseRow | None) -> FailureRecord | None:
-        failed = await self.rows.releases(group, deployment, states=(ReleaseState.FAILED,), limit=1)
-        if not failed or (live is not None and live.number > failed[0].number):
-            return None
-        return failed[0].failure
 
     async def _overdue(self, group: str, deployment: str) -> Overdue | None:
         rows = await self.rows.operations(

@@ -103,8 +103,9 @@ def _cause(fact: ReplicaFact, release: DesiredRelease, seconds: float) -> tuple[
             f"GET {health} of {fact.endpoint} gave no 2xx or 3xx within {seconds:g} s: {fact.detail}",
             f"Make {health} answer 200 when the model is loaded, or raise the deadline.",
         )
+    why = f" {fact.detail}" if fact.detail else ""
     return (
         Reason.NEVER_LISTENED,
-        f"Endpoint {fact.endpoint} did not listen on port {port} within {seconds:g} s.",
+        f"Endpoint {fact.endpoint} did not listen on port {port} within {seconds:g} s.{why}",
         "Let the server listen on $PORT, load the model faster, or raise the deadline.",
     )

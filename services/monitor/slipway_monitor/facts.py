@@ -36,7 +36,7 @@ def fact_of(
         target=target,
         transition=known.transition + 1 if known else 1,
         epoch=epoch,
-        at=seen.at,
+        at=max(seen.at, known.at) if known else seen.at,
         **_details(seen),
     )
     if known is not None and all(getattr(known, name) == getattr(fact, name) for name in _COMPARED):
