@@ -69,11 +69,12 @@ class RunningPlatform:
         os.kill(self.pid(process), signal.SIGKILL)
 
     async def ready(self, within: float = 30) -> None:
-        """Wait until every process is ready."""
+        """Wait until every process is ready, and ran long enough not to be a failed start should it die."""
         deadline = time.monotonic() + within
         while True:
             ran = await asyncio.to_thread(self.slipway, "status", "--json")
-            if ran.returncode == 0:
+            own = [each for each in json.loads(ran.stdout)["processes"] if each["ready"] is not None]
+            if ran.returncode == 0 and all(each["state"] == "running" for each in own):
                 return
             assert time.monotonic() < deadline, ran.stdout + ran.stderr
 
