@@ -4,21 +4,25 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from slipway_contracts.commands import RemoveVersions
+from slipway_contracts.deployment_settings import DeploymentSettings, FormerName
+from slipway_contracts.failure import FailureRecord
 from slipway_contracts.lifecycle import UNFINISHED_RELEASES, ReleaseState, Wanted
 from slipway_contracts.message import DeploymentMessage
-from slipway_contracts.names import BuildId, EndpointName, OperationId, ReplicaId, WorkloadId
+from slipway_contracts.names import (
+    BuildId,
+    Digest,
+    EndpointName,
+    Label,
+    OperationId,
+    ReplicaId,
+    VersionId,
+    WorkloadId,
+)
 from slipway_contracts.release import ReleaseConfig
+from slipway_contracts.traffic import LIVE_ALIAS, AliasRoute, Move, TrafficShare, releases_of
 from slipway_contracts.version import Version
 from slipway_contracts.workload import Workload
-
-
-class TrafficShare(BaseModel):
-    """The part of the requests that one release gets."""
-
-    model_config = ConfigDict(frozen=True)
-
-    release: int = Field(ge=1)
-    weight: int = Field(ge=1, le=100)
 
 
 class DesiredRelease(BaseModel):
@@ -37,6 +41,10 @@ class DesiredRelease(BaseModel):
     deadline_at: AwareDatetime | None = Field(default=None, description="End of its transient state.")
     workloads: dict[EndpointName, WorkloadId] = Field(default_factory=dict)
     traceparent: str | None = Field(default=None, description="Trace of the command that made it.")
+    restored: bool = Field(default=False, description="It ran before: without success it is RETIRED again.")
+    awaited_by: OperationId | None = Field(
+        default=None, description="Operation of the pin that ends when this release runs."
+    )
 
 
 class DesiredWorkload(BaseModel):
@@ -71,6 +79,28 @@ class RemovedWorkload(BaseModel):
     replicas: tuple[ReplicaId, ...] = Field(default=(), description="Those that were wanted last.")
 
 
+class Settling(BaseModel):
+    """A change of the settings that the gateways have to apply; its operation ends when they have."""
+
+    model_config = ConfigDict(frozen=True)
+
+    operation: OperationId
+    deadline_at: AwareDatetime
+    traceparent: str | None = None
+
+
+class KeptVersion(BaseModel):
+    """A version whose images are kept because a recent, aliased or pinned release runs it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: VersionId
+    label: Label
+    images: tuple[Digest, ...]
+    release: int = Field(ge=1, description="The newest release that ran it, or tried.")
+    releases: tuple[int, ...] = Field(default=(), description="Those that were live, oldest first.")
+
+
 class Desired(DeploymentMessage):
     """The whole decision; emitted by the deployer in the batch of the events that explain it."""
 
@@ -79,12 +109,60 @@ class Desired(DeploymentMessage):
     wanted: Wanted = Wanted.RUNNING
     ended: bool = Field(default=False, description="Stopped or deleted, and no replica is left.")
     ending: OperationId | None = Field(default=None, description="Operation of the running stop or delete.")
+    ending_deadline_at: AwareDatetime | None = Field(
+        default=None, description="By when the stop or delete should have ended."
+    )
     next_release: int = Field(default=1, ge=1)
     releases: tuple[DesiredRelease, ...] = ()
     workloads: tuple[DesiredWorkload, ...] = ()
     removed: tuple[RemovedWorkload, ...] = ()
-    traffic: tuple[TrafficShare, ...] = ()
+    traffic: tuple[TrafficShare, ...] = Field(default=(), description="Where the alias `live` points.")
+    aliases: tuple[AliasRoute, ...] = Field(default=(), description="Where all other aliases point.")
+    moves: tuple[Move, ...] = Field(default=(), description="Aliases on their way, in the order of commands.")
+    pins: tuple[int, ...] = Field(default=(), description="Releases that run although no alias names them.")
+    parked: tuple[AliasRoute, ...] = Field(
+        default=(), description="Aliases, `live` too, as they were when the deployment was stopped."
+    )
+    kept_versions: tuple[KeptVersion, ...] = ()
+    unloading: RemoveVersions | None = Field(
+        default=None, description="What the builder is told once the delete that removes images has ended."
+    )
+    settings: DeploymentSettings = DeploymentSettings()
+    former_names: tuple[FormerName, ...] = ()
+    settling: tuple[Settling, ...] = Field(
+        default=(), description="Changes of name or access that the gateways have yet to apply."
+    )
     failed: bool = Field(default=False, description="The last release that ended unserved failed.")
+    crash_loop: FailureRecord | None = Field(
+        default=None, description="Why the release that serves has no replica that stays."
+    )
+
+    @property
+    def name(self) -> str:
+        """The deployment's place in the URL path."""
+        return self.settings.name or self.deployment
+
+    @property
+    def routes(self) -> tuple[AliasRoute, ...]:
+        """Where every alias points, `live` first."""
+        live = (AliasRoute(alias=LIVE_ALIAS, shares=self.traffic),) if self.traffic else ()
+        return live + self.aliases
+
+    def shares_of(self, alias: str) -> tuple[TrafficShare, ...]:
+        """Return where this alias points."""
+        return next((route.shares for route in self.routes if route.alias == alias), ())
+
+    @property
+    def routed(self) -> frozenset[int]:
+        """The releases that some alias sends requests to."""
+        return frozenset(share.release for route in self.routes for share in route.shares)
+
+    @property
+    def kept_after_moves(self) -> frozenset[int]:
+        """The releases that an alias or pin will name when every move is done."""
+        after = {route.alias: route.shares for route in self.routes}
+        after |= {move.alias: move.shares for move in self.moves}
+        return frozenset(self.pins).union(*map(releases_of, after.values()))
 
     def release(self, number: int) -> DesiredRelease | None:
         """Return the kept release of this number."""
@@ -94,33 +172,33 @@ class Desired(DeploymentMessage):
         """Return the wanted workload of this id."""
         return next((each for each in self.workloads if each.workload.id == identifier), None)
 
+    def serving(self, alias: str = LIVE_ALIAS) -> tuple[DesiredRelease, ...]:
+        """Return the releases that answer the requests of this alias now, the one with most of them first.
+
+        While the gateways are told of a change, these are the releases from before.
+        """
+        shifting = next((move for move in self.moves if move.shifted and move.alias == alias), None)
+        shares = shifting.before if shifting else self.shares_of(alias)
+        ordered = sorted(shares, key=lambda share: (-share.weight, -share.release))
+        found = (self.release(share.release) for share in ordered)
+        return tuple(each for each in found if each is not None and each.state is ReleaseState.LIVE)
+
     @property
     def live(self) -> DesiredRelease | None:
-        """The release that serves."""
-        return next((release for release in self.releases if release.state is ReleaseState.LIVE), None)
+        """The release that serves most requests of the alias `live`."""
+        return next(iter(self.serving()), None)
 
     @property
-    def unfinished(self) -> DesiredRelease | None:
-        """The release on its way that has no traffic yet: the one a newer command supersedes."""
-        shares = {share.release for share in self.traffic}
-        return next(
-            (
-                release
-                for release in self.releases
-                if release.state in UNFINISHED_RELEASES and release.number not in shares
-            ),
-            None,
+    def unfinished(self) -> tuple[DesiredRelease, ...]:
+        """The releases on their way that have no traffic yet: those that a newer command supersedes."""
+        routed = self.routed
+        return tuple(
+            release
+            for release in self.releases
+            if release.state in UNFINISHED_RELEASES and release.number not in routed
         )
 
     @property
-    def shifting(self) -> DesiredRelease | None:
-        """The release that is to get traffic and waits for the gateways to say so; past being superseded."""
-        shares = {share.release for share in self.traffic}
-        return next(
-            (
-                release
-                for release in self.releases
-                if release.state is ReleaseState.READY and release.number in shares
-            ),
-            None,
-        )
+    def shifting(self) -> tuple[Move, ...]:
+        """The moves that wait for the gateways; past being superseded."""
+        return tuple(move for move in self.moves if move.shifted)

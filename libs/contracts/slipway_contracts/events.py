@@ -1,23 +1,30 @@
-"""Events: past-tense facts, one each, with enough data to act without calling back."""
+"""Events: past-tense facts, one each, with enough data to act without calling back.
+
+Those of groups and of the installation are in `installation_events`.
+"""
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
-from slipway_contracts.desired import TrafficShare
+from slipway_contracts.deployment_settings import DeploymentSettings, FormerName
 from slipway_contracts.failure import FailureRecord
+from slipway_contracts.installation_events import GroupEvent, InstallationEvent
 from slipway_contracts.lifecycle import Wanted
-from slipway_contracts.message import DeploymentMessage, Message
+from slipway_contracts.message import DeploymentMessage
 from slipway_contracts.names import (
+    AliasName,
     BuildId,
     Digest,
     EndpointName,
-    GroupName,
+    Label,
     OperationId,
     TargetName,
+    VersionId,
     WorkloadId,
 )
 from slipway_contracts.release import ReleaseConfig
+from slipway_contracts.traffic import LIVE_ALIAS, TrafficShare
 from slipway_contracts.version import Version
 
 
@@ -80,15 +87,17 @@ class ReleaseCreated(DeploymentMessage):
     type: Literal["release.created.v1"] = "release.created.v1"
     release: int
     operation: OperationId
-    cause: Literal["deploy", "redeploy", "start"]
+    cause: Literal["deploy", "redeploy", "start", "restart", "scale", "update", "rollback"]
     version: Version | None = Field(default=None, description="None while its build runs.")
     build: BuildId | None = None
     config: ReleaseConfig
+    alias: AliasName = LIVE_ALIAS
+    copy_of: int | None = Field(default=None, description="Release of which it is an exact copy.")
     by: str
 
 
 class ReleaseStarting(DeploymentMessage):
-    """Its replicas are wanted; emitted by the deployer."""
+    """Its replicas are wanted; emitted by the deployer, again when a retired release is started again."""
 
     type: Literal["release.starting.v1"] = "release.starting.v1"
     release: int
@@ -150,10 +159,20 @@ class ReleaseCanceled(DeploymentMessage):
     by: str
 
 
+class ReleasePinned(DeploymentMessage):
+    """It runs on although no alias names it, or no longer; emitted by the deployer."""
+
+    type: Literal["release.pinned.v1"] = "release.pinned.v1"
+    release: int
+    pinned: bool
+    by: str
+
+
 class TrafficShifted(DeploymentMessage):
-    """Other releases are to get the requests from now on; emitted by the deployer."""
+    """Other releases are to get an alias' requests from now on; none: it is gone; emitted by the deployer."""
 
     type: Literal["traffic.shifted.v1"] = "traffic.shifted.v1"
+    alias: AliasName = LIVE_ALIAS
     shares: tuple[TrafficShare, ...]
 
 
@@ -164,11 +183,71 @@ class DeploymentCreated(DeploymentMessage):
     by: str
 
 
+class DeploymentConfigured(DeploymentMessage):
+    """What is said about the deployment as a whole changed; emitted by the deployer."""
+
+    type: Literal["deployment.configured.v1"] = "deployment.configured.v1"
+    settings: DeploymentSettings
+    former_names: tuple[FormerName, ...] = ()
+    by: str
+
+
+class DeploymentFailed(DeploymentMessage):
+    """The release that serves has no replica that stays; it is tried on and on; emitted by the deployer."""
+
+    type: Literal["deployment.failed.v1"] = "deployment.failed.v1"
+    release: int
+    failure: FailureRecord
+
+
+class DeploymentRecovered(DeploymentMessage):
+    """A replica of the release that serves stays again; emitted by the deployer."""
+
+    type: Literal["deployment.recovered.v1"] = "deployment.recovered.v1"
+    release: int
+
+
+class DeploymentRestored(DeploymentMessage):
+    """A deleted deployment is back, stopped; emitted by the deployer."""
+
+    type: Literal["deployment.restored.v1"] = "deployment.restored.v1"
+    by: str
+
+
 class DeploymentEnded(DeploymentMessage):
-    """No replica and no route is left after a stop or a delete; emitted by the deployer."""
+    """No replica and no route is left after a stop, delete or purge; emitted by the deployer."""
 
     type: Literal["deployment.ended.v1"] = "deployment.ended.v1"
     wanted: Wanted
+
+
+class WorkloadUnknown(DeploymentMessage):
+    """A target runs a workload that no desired record ever named; emitted by the deployer.
+
+    It carries this installation's id and is left alone until a user removes it.
+    """
+
+    type: Literal["workload.unknown.v1"] = "workload.unknown.v1"
+    workload: WorkloadId
+    target: TargetName
+
+
+class VersionRemoved(DeploymentMessage):
+    """The images of a version are gone: only a new build brings its releases back; emitted by the builder."""
+
+    type: Literal["version.removed.v1"] = "version.removed.v1"
+    version: VersionId
+    label: Label
+    leftovers: tuple[str, ...] = Field(default=(), description="What could not be removed, and why.")
+
+
+class VersionHidden(DeploymentMessage):
+    """A version is kept, but neither listed nor deployed any more; or it is again; emitted by the api."""
+
+    type: Literal["version.hidden.v1"] = "version.hidden.v1"
+    version: VersionId
+    hidden: bool
+    by: str
 
 
 class _OperationEvent(DeploymentMessage):
@@ -220,60 +299,6 @@ class MessageDead(DeploymentMessage):
     error: str
 
 
-class TargetAnnounced(Message):
-    """A monitor took this target; emitted by the monitor with each new lease epoch."""
-
-    type: Literal["target.announced.v1"] = "target.announced.v1"
-    target: TargetName
-    engine: Literal["supervisor", "docker", "kubernetes"]
-    epoch: int
-    cpu: float
-    memory_bytes: int
-
-
-class TargetLost(Message):
-    """No monitor has held the lease of this target for too long; emitted by the deployer."""
-
-    type: Literal["target.lost.v1"] = "target.lost.v1"
-    target: TargetName
-    since: AwareDatetime
-
-
-class TargetFound(Message):
-    """A monitor holds the lease of a lost target again; emitted by the deployer."""
-
-    type: Literal["target.found.v1"] = "target.found.v1"
-    target: TargetName
-
-
-class GroupConfigured(Message):
-    """The full new value of a group; emitted by the api."""
-
-    type: Literal["group.configured.v1"] = "group.configured.v1"
-    group: GroupName
-    description: str = ""
-
-
-class RoleGrant(BaseModel):
-    """A role in one group, or in all of them."""
-
-    model_config = ConfigDict(frozen=True)
-
-    group: GroupName | Literal["*"]
-    role: Literal["viewer", "deployer", "admin"]
-
-
-class KeyConfigured(Message):
-    """The full new value of an API key, without the key; emitted by the api."""
-
-    type: Literal["key.configured.v1"] = "key.configured.v1"
-    key: OperationId
-    digest: Digest = Field(description="SHA-256 of the key, which has 256 random bits.")
-    user: str
-    grants: tuple[RoleGrant, ...]
-    revoked: bool = False
-
-
 BuildEnd = BuildSucceeded | BuildFailed | BuildCanceled
 BuildEvent = BuildStarted | BuildStepStarted | BuildStepFinished | BuildEnd
 ReleaseEvent = (
@@ -286,10 +311,22 @@ ReleaseEvent = (
     | ReleaseFailed
     | ReleaseSuperseded
     | ReleaseCanceled
+    | ReleasePinned
 )
 OperationEvent = (
     OperationStarted | OperationSucceeded | OperationFailed | OperationSuperseded | OperationCanceled
 )
-DeploymentEvent = TrafficShifted | DeploymentCreated | DeploymentEnded | MessageDead
-InstallationEvent = TargetAnnounced | TargetLost | TargetFound | GroupConfigured | KeyConfigured
-Event = BuildEvent | ReleaseEvent | OperationEvent | DeploymentEvent | InstallationEvent
+DeploymentEvent = (
+    TrafficShifted
+    | DeploymentCreated
+    | DeploymentConfigured
+    | DeploymentFailed
+    | DeploymentRecovered
+    | DeploymentRestored
+    | DeploymentEnded
+    | WorkloadUnknown
+    | VersionRemoved
+    | VersionHidden
+    | MessageDead
+)
+Event = BuildEvent | ReleaseEvent | OperationEvent | DeploymentEvent | GroupEvent | InstallationEvent

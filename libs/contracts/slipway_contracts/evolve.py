@@ -6,15 +6,32 @@ or before the last one folded changes nothing.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from slipway_contracts.asking import Holdings, asked_by
 from slipway_contracts.codec import AnyMessage
-from slipway_contracts.commands import Cancel, Delete, Deploy, Redeploy, Start, Stop
-from slipway_contracts.desired import Desired
-from slipway_contracts.lifecycle import DeploymentState, Wanted
+from slipway_contracts.commands import (
+    AnyDeployerCommand,
+    Cancel,
+    Configure,
+    Delete,
+    Deploy,
+    Pin,
+    Purge,
+    Redeploy,
+    RemoveAlias,
+    SetAlias,
+    Start,
+    Stop,
+    Undelete,
+)
+from slipway_contracts.desired import Desired, DesiredRelease
+from slipway_contracts.lifecycle import DeploymentState, ReleaseState, Wanted
+from slipway_contracts.quota import Charge, held
 from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.wanting import wanted_after
 
 
 class ReplicaSeen(BaseModel):
@@ -45,6 +62,10 @@ class DeploymentFacts(BaseModel):
     desired: Desired | None = None
     replicas: Mapping[str, ReplicaSeen] = Field(default_factory=dict)
     target_lost: bool = False
+    asked_charge: Charge = Field(default=Charge(), description="Of commands that are not decided yet.")
+    asked_holdings: Holdings | None = Field(
+        default=None, description="What these commands leave the deployment with; None: there is none."
+    )
 
     @classmethod
     def empty(cls, group: str, deployment: str) -> Self:
@@ -60,19 +81,31 @@ def evolve(facts: DeploymentFacts, message: AnyMessage, *, sequence: int, at: da
     match message:
         case Deploy() | Redeploy() | Start():
             changes |= _command(facts, sequence, at, message.by) | {"asked": Wanted.RUNNING}
-        case Stop():
-            changes |= _command(facts, sequence, at, message.by) | {"asked": Wanted.STOPPED}
-        case Delete():
-            changes |= _command(facts, sequence, at, message.by) | {"asked": Wanted.DELETED}
-        case Cancel():
+        case Stop() | Delete() | Undelete() | Purge():
+            changes |= _command(facts, sequence, at, message.by) | {
+                "asked": wanted_after(facts.asked, message)
+            }
+        case Cancel() | Configure() | SetAlias() | RemoveAlias() | Pin():
             changes |= _command(facts, sequence, at, message.by)
         case Desired():
             changes |= {"desired": message, "changed_at": at, "replicas": _still_wanted(facts, message)}
+            if message.position >= facts.last_command:
+                # A command that was refused changed nothing of what is wanted.
+                changes |= {"asked_charge": Charge(), "asked_holdings": None, "asked": message.wanted}
         case ReplicaFact():
             changes |= {"replicas": _seen(facts, message), "changed_at": at}
         case _:
             pass
-    return facts.model_copy(update=changes)
+    return facts.model_copy(update=changes | _charged(facts, message))
+
+
+def _charged(facts: DeploymentFacts, message: AnyMessage) -> dict[str, object]:
+    if not isinstance(message, AnyDeployerCommand):
+        return {}
+    holdings = (facts.asked_holdings or Holdings.of(facts.desired)).after(message)
+    lets_run = asked_by(facts.desired, message) is not None
+    charge = facts.asked_charge.at_least(holdings.charge) if lets_run else facts.asked_charge
+    return {"asked_holdings": holdings, "asked_charge": charge}
 
 
 def _command(facts: DeploymentFacts, sequence: int, at: datetime, by: str) -> dict[str, object]:
@@ -107,16 +140,35 @@ def _seen(facts: DeploymentFacts, fact: ReplicaFact) -> dict[str, ReplicaSeen]:
     return replicas
 
 
+def charge(facts: DeploymentFacts) -> Charge:
+    """Return what this deployment holds of its group's quota, commands that wait for a decision included."""
+    gone = facts.asked in {Wanted.DELETED, Wanted.PURGED}
+    if gone and _ended(facts):
+        return Charge()
+    return held(facts.desired).at_least(facts.asked_charge)
+
+
 def replica_counts(facts: DeploymentFacts) -> tuple[int, int]:
-    """Return (ready, wanted) replicas of the release that serves."""
-    live = facts.desired.live if facts.desired else None
-    if facts.desired is None or live is None:
+    """Return (ready, wanted) replicas of what is behind the alias `live`; without it, of all that serves."""
+    if facts.desired is None:
         return 0, 0
+    return _counts(facts, facts.desired.serving() or _all_serving(facts.desired))
+
+
+def _all_serving(desired: Desired) -> tuple[DesiredRelease, ...]:
+    return tuple(release for release in desired.releases if release.state is ReleaseState.LIVE)
+
+
+def _counts(facts: DeploymentFacts, releases: tuple[DesiredRelease, ...]) -> tuple[int, int]:
+    wanted_of: dict[str, int] = {}
+    for release in releases:
+        for identifier in release.workloads.values():
+            wanted_of[identifier] = max(wanted_of.get(identifier, 0), release.config.replicas)
     ready = wanted = 0
-    for identifier in live.workloads.values():
-        workload = facts.desired.workload(identifier)
+    for identifier, replicas in wanted_of.items():
+        workload = facts.desired.workload(identifier) if facts.desired else None
         if workload is None:
-            wanted += live.config.replicas
+            wanted += replicas
             continue
         keys = [f"{identifier}/{replica}" for replica in workload.serving_replicas]
         wanted += len(keys)
@@ -124,26 +176,41 @@ def replica_counts(facts: DeploymentFacts) -> tuple[int, int]:
     return ready, wanted
 
 
+_ENDS: Final = {
+    Wanted.DELETED: (DeploymentState.DELETING, DeploymentState.DELETED),
+    Wanted.PURGED: (DeploymentState.DELETING, DeploymentState.PURGED),
+    Wanted.STOPPED: (DeploymentState.STOPPING, DeploymentState.STOPPED),
+}
+
+
+def _ended(facts: DeploymentFacts) -> bool:
+    desired = facts.desired
+    return desired is not None and desired.position >= facts.last_command and desired.ended
+
+
 def deployment_state(facts: DeploymentFacts) -> DeploymentState:
     """Return the one state that these facts mean."""
     desired = facts.desired
-    decided = desired is not None and desired.position >= facts.last_command
-    if facts.asked is Wanted.DELETED:
-        return DeploymentState.DELETED if decided and desired and desired.ended else DeploymentState.DELETING
-    if facts.asked is Wanted.STOPPED:
-        return DeploymentState.STOPPED if decided and desired and desired.ended else DeploymentState.STOPPING
+    if facts.asked in _ENDS:
+        under_way, done = _ENDS[facts.asked]
+        return done if _ended(facts) else under_way
     if facts.target_lost:
         return DeploymentState.UNKNOWN
     if desired is None:
         return DeploymentState.DEPLOYING if facts.last_command else DeploymentState.NEW
-    if not decided or desired.unfinished is not None or desired.shifting is not None:
+    undecided = desired.position < facts.last_command
+    if undecided or desired.unfinished or desired.moves:
         return DeploymentState.DEPLOYING
-    if desired.live is None:
+    if not _all_serving(desired):
         return DeploymentState.FAILED if desired.failed else DeploymentState.NEW
-    return _serving_state(*replica_counts(facts))
+    if desired.crash_loop is not None:
+        return DeploymentState.FAILED
+    return _serving_state(facts, desired)
 
 
-def _serving_state(ready: int, wanted: int) -> DeploymentState:
-    if ready == wanted:
-        return DeploymentState.DEPLOYED
-    return DeploymentState.DEGRADED if ready else DeploymentState.UNAVAILABLE
+def _serving_state(facts: DeploymentFacts, desired: Desired) -> DeploymentState:
+    ready, wanted = replica_counts(facts)
+    if ready == 0 and wanted:
+        return DeploymentState.UNAVAILABLE
+    all_ready, all_wanted = _counts(facts, _all_serving(desired))
+    return DeploymentState.DEPLOYED if all_ready == all_wanted else DeploymentState.DEGRADED

@@ -3,14 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from slipway_contracts import commands, events
+from slipway_contracts import commands, events, installation_events
+from slipway_contracts.access import Access, AccessMode, EndpointKey
 from slipway_contracts.codec import AnyMessage
-from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload, TrafficShare
+from slipway_contracts.deployment_settings import DeploymentSettings, FormerName
+from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload
 from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.lifecycle import ReleaseState, Wanted
 from slipway_contracts.names import derived_id
-from slipway_contracts.release import ReleaseConfig, ReleaseRequest
+from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.size import Size
+from slipway_contracts.traffic import ReleaseRequest, RestoredRelease, TrafficShare
 from slipway_contracts.version import CommandSpec, EndpointSpec, Version
 from slipway_contracts.workload import Workload
 
@@ -40,13 +44,7 @@ _VERSION: Final = Version(
 )
 _CONFIG: Final = ReleaseConfig(environment={"LOG_LEVEL": "info"})
 _WORKLOAD: Final = Workload.of(
-    group="default",
-    deployment="digits",
-    target="local",
-    endpoint=_ENDPOINT,
-    environment=_CONFIG.environment,
-    size=_CONFIG.size,
-    replicas=1,
+    group="default", deployment="digits", endpoint=_ENDPOINT, config=_CONFIG, replicas=1
 )
 _FAILURE: Final = FailureRecord(
     stage=Stage.START,
@@ -66,6 +64,17 @@ _OF_OPERATION: Final = _OWNER | {"operation": _OPERATION}
 _SHARES: Final = (TrafficShare(release=1, weight=100),)
 _WORKLOADS: Final = {"predict-digit": _WORKLOAD.id}
 
+_IMAGES: Final = commands.VersionImages(id=_VERSION.id, label=_VERSION.label, images=(_ENDPOINT.image,))
+_SETTINGS: Final = DeploymentSettings(
+    name="numbers",
+    description="Reads handwritten digits.",
+    metadata={"team": "vision"},
+    access=Access(
+        mode=AccessMode.KEYS,
+        keys=(EndpointKey(id=derived_id("caller"), name="shop", created_at=_AT, created_by="ada"),),
+    ),
+)
+
 _COMMANDS: Final = (
     commands.Build(**_ASKED, source=_SOURCE, deadline_at=_DEADLINE),
     commands.CancelBuild(**_ASKED, build=_BUILD),
@@ -75,6 +84,18 @@ _COMMANDS: Final = (
     commands.Stop(**_ASKED),
     commands.Delete(**_ASKED),
     commands.Cancel(**_ASKED),
+    commands.RemoveVersions(**_ASKED, versions=(_IMAGES,), cause="retention"),
+    commands.Undelete(**_ASKED),
+    commands.Purge(**_ASKED, versions=(_IMAGES,)),
+    commands.Configure(**_ASKED, settings=_SETTINGS),
+    commands.SetAlias(
+        **_ASKED,
+        alias="staging",
+        shares=_SHARES,
+        restored=(RestoredRelease(number=1, version=_VERSION, config=_CONFIG),),
+    ),
+    commands.RemoveAlias(**_ASKED, alias="staging"),
+    commands.Pin(**_ASKED, release=1, pinned=True),
 )
 _BUILD_EVENTS: Final = (
     events.BuildStarted(**_OF_BUILD, source=_SOURCE, by="ada", deadline_at=_DEADLINE),
@@ -96,6 +117,7 @@ _RELEASE_EVENTS: Final = (
     events.ReleaseFailed(**_OF_RELEASE, failure=_FAILURE),
     events.ReleaseSuperseded(**_OF_RELEASE, by_operation=derived_id("newer")),
     events.ReleaseCanceled(**_OF_RELEASE, by="ada"),
+    events.ReleasePinned(**_OF_RELEASE, pinned=True, by="ada"),
 )
 _OTHER_EVENTS: Final = (
     events.OperationStarted(**_OF_OPERATION),
@@ -115,15 +137,37 @@ _OTHER_EVENTS: Final = (
         deliveries=21,
         error="the body is no command.deploy.v1",
     ),
-    events.TargetAnnounced(target="local", engine="supervisor", epoch=7, cpu=2, memory_bytes=8 << 30),
-    events.TargetLost(target="local", since=_AT),
-    events.TargetFound(target="local"),
-    events.GroupConfigured(group="default", description="Where deployments go unless told otherwise."),
-    events.KeyConfigured(
+    installation_events.TargetAnnounced(
+        target="local", engine="supervisor", epoch=7, cpu=2, memory_bytes=8 << 30
+    ),
+    installation_events.TargetLost(target="local", since=_AT),
+    installation_events.TargetFound(target="local"),
+    events.DeploymentConfigured(
+        **_OWNER, settings=_SETTINGS, former_names=(FormerName(name="digits", until=_DEADLINE),), by="ada"
+    ),
+    events.DeploymentFailed(**_OF_RELEASE, failure=_FAILURE.model_copy(update={"reason": Reason.CRASH_LOOP})),
+    events.DeploymentRecovered(**_OF_RELEASE),
+    events.DeploymentRestored(**_OWNER, by="ada"),
+    events.WorkloadUnknown(**_OWNER, workload="0123456789abcdef", target="local"),
+    events.VersionRemoved(**_OWNER, version=_VERSION.id, label=_VERSION.label),
+    events.VersionHidden(**_OWNER, version=_VERSION.id, hidden=True, by="ada"),
+    installation_events.NameClaimed(group="default", name="numbers", deployment="digits"),
+    installation_events.SecretConfigured(group="default", secret="database-url", version=1, by="ada"),
+    installation_events.ArtifactAdopted(
+        group="default", digest=_SOURCE, name="model.tar.gz", size_bytes=4096, by="ada"
+    ),
+    installation_events.ArtifactHidden(group="default", digest=_SOURCE, hidden=True, by="ada"),
+    installation_events.InstanceTypeConfigured(
+        name="small", size=Size(cpu=0.5, memory_bytes=512 << 20), by="ada"
+    ),
+    installation_events.GroupConfigured(
+        group="default", description="Where deployments go unless told otherwise."
+    ),
+    installation_events.KeyConfigured(
         key=derived_id("key"),
         digest="sha256:" + "3c" * 32,
         user="ada",
-        grants=(events.RoleGrant(group="*", role="admin"),),
+        grants=(installation_events.RoleGrant(group="*", role="admin"),),
     ),
 )
 _RECORDS: Final = (

@@ -11,6 +11,7 @@ class Wanted(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     DELETED = "deleted"
+    PURGED = "purged"
 
 
 class DeploymentState(StrEnum):
@@ -27,6 +28,7 @@ class DeploymentState(StrEnum):
     STOPPED = "STOPPED"
     DELETING = "DELETING"
     DELETED = "DELETED"
+    PURGED = "PURGED"
 
 
 class ReleaseState(StrEnum):
@@ -69,11 +71,12 @@ _UNFINISHED_ENDS: Final = frozenset({_R.FAILED, _R.SUPERSEDED, _R.CANCELED})
 
 RELEASE_MOVES: Final[Mapping[ReleaseState, frozenset[ReleaseState]]] = {
     _R.PENDING: frozenset({_R.STARTING}) | _UNFINISHED_ENDS,
-    _R.STARTING: frozenset({_R.READY}) | _UNFINISHED_ENDS,
-    _R.READY: frozenset({_R.LIVE, _R.DRAINING}) | _UNFINISHED_ENDS,
+    # A release that ran before and is started again ends RETIRED, as it was, where it does not succeed.
+    _R.STARTING: frozenset({_R.READY, _R.RETIRED}) | _UNFINISHED_ENDS,
+    _R.READY: frozenset({_R.LIVE, _R.DRAINING, _R.RETIRED}) | _UNFINISHED_ENDS,
     _R.LIVE: frozenset({_R.DRAINING}),
     _R.DRAINING: frozenset({_R.RETIRED, _R.LIVE}),
-    _R.RETIRED: frozenset({_R.LIVE}),
+    _R.RETIRED: frozenset({_R.LIVE, _R.STARTING}),
     _R.FAILED: frozenset(),
     _R.SUPERSEDED: frozenset(),
     _R.CANCELED: frozenset(),

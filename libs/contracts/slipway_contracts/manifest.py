@@ -1,10 +1,18 @@
 """The manifest: what a user writes in `slipway.yaml`, after reading and checking."""
 
-from typing import Self
+import json
+from collections.abc import Mapping
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from slipway_contracts.names import EndpointName
+
+LARGEST_SMOKE_TEST: Final = 16 << 10
+"""Characters of what is sent and what is expected; a desired record repeats them per endpoint."""
+
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$")]
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\t -~]*$", max_length=4096)]
 
 
 class ManifestFile(BaseModel):
@@ -15,6 +23,49 @@ class ManifestFile(BaseModel):
     name: str
     description: str = ""
     path: str = Field(description="Relative to the manifest.")
+
+
+class ManifestExpectation(BaseModel):
+    """What the answer to a smoke test has to be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    status: int = Field(default=200, ge=100, le=599)
+    shape: JsonValue = Field(
+        default=None,
+        alias="json",
+        description="The answer must have these members and items, each of the same JSON type; null: any.",
+    )
+    latency: float | None = Field(default=None, gt=0, le=3600, description="Seconds.")
+
+
+class ManifestSmokeTest(BaseModel):
+    """A request that every new replica has to answer as expected before it gets traffic."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    method: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z]{1,16}$",
+        description="`GET`, or `POST` where there is something to send.",
+    )
+    path: str = Field(pattern=r"^/[!-~]*$", description="At the replica, without the gateway's prefix.")
+    headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict)
+    body: str | None = Field(default=None, description="Sent as it is.")
+    document: JsonValue = Field(default=None, alias="json", description="Sent as JSON.")
+    expect: ManifestExpectation = ManifestExpectation()
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> Self:
+        if self.body is not None and self.document is not None:
+            raise ValueError("smoke-test: give one of body and json")
+        try:
+            documents = [json.dumps(each, allow_nan=False) for each in (self.document, self.expect.shape)]
+        except ValueError:
+            raise ValueError("smoke-test: json holds a number that JSON does not know") from None
+        if sum(map(len, (self.body or "", *documents))) > LARGEST_SMOKE_TEST:
+            raise ValueError(f"smoke-test: it may send and expect {LARGEST_SMOKE_TEST} characters in all")
+        return self
 
 
 class ManifestEndpoint(BaseModel):
@@ -34,6 +85,7 @@ class ManifestEndpoint(BaseModel):
     timeout: float = Field(default=300.0, gt=0, le=86_400, description="Seconds, at most a day.")
     max_body: int | None = Field(default=None, gt=0, description="Bytes.")
     idempotent: bool = False
+    smoke_test: ManifestSmokeTest | None = Field(default=None, alias="smoke-test")
 
     @model_validator(mode="after")
     def _one_server(self) -> Self:

@@ -17,6 +17,9 @@ GroupName = Name
 DeploymentId = Name
 EndpointName = Name
 TargetName = Name
+AliasName = Name
+SecretName = Name
+InstanceTypeName = Name
 Label = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
 Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
 WorkloadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]

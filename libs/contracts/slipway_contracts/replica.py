@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from slipway_contracts.message import DeploymentMessage
 from slipway_contracts.names import EndpointName, ReplicaId, TargetName, WorkloadId
@@ -18,6 +18,17 @@ class ReplicaState(StrEnum):
     EXITED = "exited"
     BLOCKED = "blocked"
     GONE = "gone"
+
+
+class SmokeResult(BaseModel):
+    """What came of the smoke test on one replica."""
+
+    model_config = ConfigDict(frozen=True)
+
+    passed: bool
+    message: str = Field(description="What was asked and what came, in one sentence.")
+    seconds: float = Field(ge=0)
+    status: int | None = Field(default=None, description="None: no answer.")
 
 
 class ReplicaFact(DeploymentMessage):
@@ -42,3 +53,6 @@ class ReplicaFact(DeploymentMessage):
         default=(), description="TCP ports it listens on while it is not ready."
     )
     detail: str | None = Field(default=None, description="Why it is unready or blocked.")
+    smoke: SmokeResult | None = Field(
+        default=None, description="Of a ready replica whose workload has a smoke test; None: not done yet."
+    )

@@ -13,17 +13,19 @@ from typing import Final
 
 from slipway_contracts.commands import (
     Build,
-    Cancel,
     CancelBuild,
     Command,
-    Delete,
-    Deploy,
-    Redeploy,
-    Start,
-    Stop,
+    RemoveVersions,
 )
 from slipway_contracts.desired import Desired
-from slipway_contracts.events import Event, GroupConfigured
+from slipway_contracts.events import Event
+from slipway_contracts.installation_events import (
+    ArtifactAdopted,
+    ArtifactHidden,
+    GroupConfigured,
+    NameClaimed,
+    SecretConfigured,
+)
 from slipway_contracts.message import DeploymentMessage, Message
 from slipway_contracts.replica import ReplicaFact
 
@@ -46,11 +48,15 @@ def of(message: Command | Event | Desired | ReplicaFact) -> str:
             return f"slipway.{message.group}.{message.deployment}.cmd.builder.build"
         case CancelBuild():
             return f"slipway.{message.group}.{message.deployment}.cmd.builder.cancel"
-        case Deploy() | Redeploy() | Start() | Stop() | Delete() | Cancel():
+        case RemoveVersions():
+            return f"slipway.{message.group}.{message.deployment}.cmd.builder.remove"
+        case DeploymentMessage() if message.type.startswith("command."):
             return f"slipway.{message.group}.{message.deployment}.cmd.deployer.{message.type.split('.')[1]}"
         case DeploymentMessage():
             return _event(f"{message.group}.{message.deployment}", message)
-        case GroupConfigured():
+        case NameClaimed():
+            return name_claim(message.group, message.name)
+        case GroupConfigured() | SecretConfigured() | ArtifactAdopted() | ArtifactHidden():
             return _event(f"{message.group}.{NONE}", message)
         case _:
             return _event(f"{NONE}.{NONE}", message)
@@ -84,6 +90,16 @@ def replicas(group: str, identifier: str) -> str:
 def deployer_commands(group: str, identifier: str) -> str:
     """Return the filter of a deployment's commands; its last sequence is the deployment's ETag."""
     return f"slipway.{group}.{identifier}.cmd.deployer.>"
+
+
+def name_claim(group: str, name: str) -> str:
+    """Return the subject whose last message says to whom a name in a group's URL paths belongs."""
+    return f"slipway.{group}.{NONE}.evt.name.{name}"
+
+
+def group_events(group: str, noun: str) -> str:
+    """Return the filter of what is configured in a group about this noun, as `secret`."""
+    return f"slipway.{group}.{NONE}.evt.{noun}.*"
 
 
 def build_events(group: str, identifier: str) -> str:

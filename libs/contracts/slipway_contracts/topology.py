@@ -43,6 +43,8 @@ class BucketSpec:
     name: str
     description: str
     message_ttl: bool = False
+    readers: tuple[str, ...] | None = None
+    """The services that may read it; None: all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,9 @@ BUILDER: Final = ConsumerSpec(
 BUILDER_CANCEL: Final = ConsumerSpec(
     durable="builder-cancel", service="builder", stream=LOG.name, filters=("slipway.*.*.cmd.builder.cancel",)
 )
+BUILDER_REMOVE: Final = ConsumerSpec(
+    durable="builder-remove", service="builder", stream=LOG.name, filters=("slipway.*.*.cmd.builder.remove",)
+)
 DEPLOYER: Final = ConsumerSpec(
     durable="deployer",
     service="deployer",
@@ -90,21 +95,37 @@ DEPLOYER: Final = ConsumerSpec(
         "slipway.*.*.replica.>",
     ),
 )
-CONSUMERS: Final = (BUILDER, BUILDER_CANCEL, DEPLOYER)
+CONSUMERS: Final = (BUILDER, BUILDER_CANCEL, BUILDER_REMOVE, DEPLOYER)
 
 LEASES: Final = BucketSpec(name="leases", description="Who holds what, until when.", message_ttl=True)
 GATEWAYS: Final = BucketSpec(name="gateways", description="What each gateway has applied.")
-BUCKETS: Final = (LEASES, GATEWAYS)
+SECRETS: Final = BucketSpec(
+    name="secrets",
+    description="Versions of secrets, each sealed to the services that may open it.",
+    readers=("api", "builder", "deployer"),
+)
+BUCKETS: Final = (LEASES, GATEWAYS, SECRETS)
 
 RIGHTS: Final = (
     ServiceRights(
         service="api",
-        publish=("slipway.*.*.cmd.>", "slipway.*._.evt.group.*", "slipway._._.evt.key.*"),
+        publish=(
+            "slipway.*.*.cmd.>",
+            "slipway.*.*.evt.version.hidden",
+            "slipway.*._.evt.group.*",
+            "slipway.*._.evt.name.*",
+            "slipway.*._.evt.secret.*",
+            "slipway.*._.evt.artifact.*",
+            "slipway._._.evt.instance-type.*",
+            "slipway._._.evt.key.*",
+        ),
+        buckets_written=("secrets",),
     ),
     ServiceRights(
         service="builder",
         publish=(
             "slipway.*.*.evt.build.*",
+            "slipway.*.*.evt.version.removed",
             "slipway.*.*.evt.operation.*",
             "slipway.*.*.evt.message.dead",
             "slipway.*.*.log.build.>",
@@ -117,9 +138,11 @@ RIGHTS: Final = (
             "slipway.*.*.evt.release.*",
             "slipway.*.*.evt.traffic.*",
             "slipway.*.*.evt.deployment.*",
+            "slipway.*.*.evt.workload.*",
             "slipway.*.*.evt.operation.*",
             "slipway.*.*.evt.message.dead",
             "slipway.*.*.cmd.builder.cancel",
+            "slipway.*.*.cmd.builder.remove",
             "slipway._._.evt.target.*",
         ),
         buckets_written=("leases",),

@@ -1,6 +1,8 @@
 """Versions: the immutable result of a build, and what it says about running each endpoint."""
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from collections.abc import Mapping
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from slipway_contracts.names import BuildId, DeploymentId, Digest, EndpointName, GroupName, Label, VersionId
 
@@ -13,6 +15,23 @@ class CommandSpec(BaseModel):
     argv: tuple[str, ...] = Field(default=(), description="Program and arguments; `$PORT` is expanded.")
     shell: str | None = Field(default=None, description="A line for `/bin/sh -c`, as the user wrote it.")
     working_dir: str = Field(default="/app", description="Absolute path inside the image.")
+
+
+class SmokeTest(BaseModel):
+    """A request that every new replica has to answer as expected before it gets traffic."""
+
+    model_config = ConfigDict(frozen=True)
+
+    method: str = Field(default="GET", pattern=r"^[A-Z]{1,16}$")
+    path: str = Field(pattern=r"^/", description="At the replica, without the gateway's prefix.")
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    body: str | None = Field(default=None, description="Sent as it is; give its content-type in `headers`.")
+    status: int = Field(default=200, ge=100, le=599)
+    json_shape: JsonValue = Field(
+        default=None,
+        description="The answer must have these members and items, each of the same JSON type; null: any.",
+    )
+    latency_seconds: float | None = Field(default=None, gt=0, le=3600, description="Longest time to answer.")
 
 
 class EndpointSpec(BaseModel):
@@ -35,6 +54,7 @@ class EndpointSpec(BaseModel):
         default=None, gt=0, description="Largest request body; None: no limit."
     )
     idempotent: bool = Field(default=False, description="A request that was sent may be sent again.")
+    smoke_test: SmokeTest | None = None
 
 
 class Version(BaseModel):

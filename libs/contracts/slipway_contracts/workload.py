@@ -16,16 +16,9 @@ from slipway_contracts.names import (
     TargetName,
     WorkloadId,
 )
-from slipway_contracts.version import CommandSpec, EndpointSpec
-
-
-class Size(BaseModel):
-    """What one replica may use."""
-
-    model_config = ConfigDict(frozen=True)
-
-    cpu: float = Field(default=1.0, gt=0, le=10_000, description="Cores.")
-    memory_bytes: int = Field(default=1 << 30, gt=0)
+from slipway_contracts.release import ReleaseConfig
+from slipway_contracts.size import EnvironmentValue, SecretRef, Size
+from slipway_contracts.version import CommandSpec, EndpointSpec, SmokeTest
 
 
 class WorkloadRef(BaseModel):
@@ -63,13 +56,29 @@ class Workload(BaseModel):
     target: TargetName
     image: Digest
     command: CommandSpec
-    environment: Mapping[str, str] = Field(default_factory=dict)
+    environment: Mapping[str, EnvironmentValue] = Field(default_factory=dict)
     fixed_port: int | None = None
     health: str | None = None
+    smoke_test: SmokeTest | None = Field(default=None, description="Asked of each replica once it is ready.")
+    timeout_seconds: float = Field(
+        default=300.0, gt=0, description="Longest time for one answer: for so long it may be busy and silent."
+    )
     size: Size = Size()
+    node_selector: Mapping[str, str] = Field(default_factory=dict)
+    image_pull_secret: SecretRef | None = None
     grace_seconds: float = Field(default=10.0, ge=0, description="Between SIGTERM and SIGKILL.")
     slots: tuple[int, ...] = Field(default=(1,), description="Attempt number of each wanted replica.")
     traceparent: str | None = Field(default=None, description="Trace of the command that first wanted it.")
+
+    @property
+    def secrets(self) -> dict[str, SecretRef]:
+        """The environment variables whose values are secrets."""
+        return {name: value for name, value in self.environment.items() if isinstance(value, SecretRef)}
+
+    @property
+    def literals(self) -> dict[str, str]:
+        """The environment variables whose values stand in the configuration."""
+        return {name: value for name, value in self.environment.items() if isinstance(value, str)}
 
     @property
     def ref(self) -> WorkloadRef:
@@ -83,43 +92,50 @@ class Workload(BaseModel):
 
     @classmethod
     def of(
-        cls,
-        *,
-        group: str,
-        deployment: str,
-        target: str,
-        endpoint: EndpointSpec,
-        environment: Mapping[str, str],
-        size: Size,
-        replicas: int,
-        restart: int = 0,
+        cls, *, group: str, deployment: str, endpoint: EndpointSpec, config: ReleaseConfig, replicas: int
     ) -> Self:
         """Describe the workload of one endpoint; equal arguments but `replicas` give the same id."""
-        identity = {
+        identity: dict[str, object] = {
             "group": group,
             "deployment": deployment,
-            "target": target,
+            "target": config.target,
             "endpoint": endpoint.name,
             "image": endpoint.image,
             "command": endpoint.command.model_dump(mode="json"),
-            "environment": dict(sorted(environment.items())),
+            "environment": {
+                name: value if isinstance(value, str) else value.model_dump(mode="json")
+                for name, value in sorted(config.environment.items())
+            },
             "fixed_port": endpoint.fixed_port,
             "health": endpoint.health,
-            "size": size.model_dump(mode="json"),
-            "restart": restart,
+            "size": config.size.model_dump(mode="json", exclude={"gpu"}),
+            "restart": config.restart,
         }
+        pull_secret = config.image_pull_secret
+        # What came later is part of the name only where it is used: names that exist stay as they are.
+        later = {
+            "gpu": config.size.gpu,
+            "smoke_test": endpoint.smoke_test.model_dump(mode="json") if endpoint.smoke_test else None,
+            "node_selector": dict(sorted(config.node_selector.items())),
+            "image_pull_secret": pull_secret.model_dump(mode="json") if pull_secret else None,
+        }
+        identity |= {name: value for name, value in later.items() if value}
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return cls(
             id=digest[:16],
             group=group,
             deployment=deployment,
             endpoint=endpoint.name,
-            target=target,
+            target=config.target,
             image=endpoint.image,
             command=endpoint.command,
-            environment=dict(environment),
+            environment=dict(config.environment),
             fixed_port=endpoint.fixed_port,
             health=endpoint.health,
-            size=size,
+            smoke_test=endpoint.smoke_test,
+            timeout_seconds=endpoint.timeout_seconds,
+            size=config.size,
+            node_selector=dict(config.node_selector),
+            image_pull_secret=pull_secret,
             slots=(1,) * replicas,
         )

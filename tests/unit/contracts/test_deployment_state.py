@@ -77,6 +77,21 @@ def test_a_stop_is_stopping_until_nothing_is_left() -> None:
     assert deployment_state(facts) is S.STOPPED
 
 
+def test_a_command_that_was_refused_changes_nothing_of_what_is_wanted() -> None:
+    world = live_world()
+    world.send(make_stop())
+    world.apply_gateway()
+    world.gone()
+    refused = make_deploy(weight=50, beside={1000: 50})
+    facts = evolve(fold(world), refused, sequence=1000, at=START)
+    world.sequence = 999
+
+    world.send(refused)
+    facts = evolve(facts, world.record, sequence=1001, at=START)
+
+    assert deployment_state(facts) is S.STOPPED
+
+
 def test_a_message_folded_before_changes_nothing() -> None:
     facts = fold(live_world())
 

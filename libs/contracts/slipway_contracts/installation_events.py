@@ -1,0 +1,165 @@
+"""Events of groups and of the installation: names, secrets, artifacts, instance types, keys and targets."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from slipway_contracts.message import Message
+from slipway_contracts.names import (
+    DeploymentId,
+    Digest,
+    GroupName,
+    InstanceTypeName,
+    Name,
+    OperationId,
+    SecretName,
+    TargetName,
+)
+from slipway_contracts.size import Size
+
+
+class TargetAnnounced(Message):
+    """A monitor took this target; emitted by the monitor with each new lease epoch."""
+
+    type: Literal["target.announced.v1"] = "target.announced.v1"
+    target: TargetName
+    engine: Literal["supervisor", "docker", "kubernetes"]
+    epoch: int
+    cpu: float = Field(description="Cores that it has.")
+    memory_bytes: int
+    gpu: int = 0
+    allocatable_cpu: float | None = Field(
+        default=None, description="Cores that replicas may ask for in all; None: as many as it has."
+    )
+    allocatable_memory_bytes: int | None = None
+
+
+class TargetLost(Message):
+    """No monitor has held the lease of this target for too long; emitted by the deployer."""
+
+    type: Literal["target.lost.v1"] = "target.lost.v1"
+    target: TargetName
+    since: AwareDatetime
+
+
+class TargetFound(Message):
+    """A monitor holds the lease of a lost target again; emitted by the deployer."""
+
+    type: Literal["target.found.v1"] = "target.found.v1"
+    target: TargetName
+
+
+class Member(BaseModel):
+    """A user and what the user may do in a group, whichever key is used."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user: str
+    role: Literal["viewer", "deployer", "admin"]
+
+
+class Quota(BaseModel):
+    """The most that the deployments of a group may hold together; None: no limit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    deployments: int | None = Field(default=None, ge=0)
+    replicas: int | None = Field(default=None, ge=0)
+    cpu: float | None = Field(default=None, ge=0, description="Cores.")
+    memory_bytes: int | None = Field(default=None, ge=0)
+    gpu: int | None = Field(default=None, ge=0)
+
+
+class GroupConfigured(Message):
+    """The full new value of a group; emitted by the api."""
+
+    type: Literal["group.configured.v1"] = "group.configured.v1"
+    group: GroupName
+    description: str = ""
+    deployments_enabled: bool = Field(default=True, description="Whether it may deploy at all.")
+    quota: Quota = Quota()
+    members: tuple[Member, ...] = ()
+
+
+class NameClaimed(Message):
+    """A name in the URL paths of a group belongs to this deployment; emitted by the api with the command.
+
+    The last message of its subject holds; a name that its deployment no longer uses may be claimed anew.
+    """
+
+    type: Literal["name.claimed.v1"] = "name.claimed.v1"
+    group: GroupName
+    name: Name
+    deployment: DeploymentId
+
+
+class SecretConfigured(Message):
+    """A group's secret got a new version, or was removed with all of them; emitted by the api.
+
+    The value is in no message.
+    """
+
+    type: Literal["secret.configured.v1"] = "secret.configured.v1"
+    group: GroupName
+    secret: SecretName
+    version: int = Field(ge=1, description="The newest.")
+    removed: bool = False
+    by: str
+
+
+class ArtifactAdopted(Message):
+    """A file that was placed in storage by hand is an artifact of the group now; emitted by the api."""
+
+    type: Literal["artifact.adopted.v1"] = "artifact.adopted.v1"
+    group: GroupName
+    digest: Digest
+    name: str
+    size_bytes: int = Field(ge=0)
+    by: str
+
+
+class ArtifactHidden(Message):
+    """An artifact is kept, but neither listed nor used any more; or it is again; emitted by the api."""
+
+    type: Literal["artifact.hidden.v1"] = "artifact.hidden.v1"
+    group: GroupName
+    digest: Digest
+    hidden: bool
+    by: str
+
+
+class InstanceTypeConfigured(Message):
+    """The full new value of an instance type; emitted by the api."""
+
+    type: Literal["instance-type.configured.v1"] = "instance-type.configured.v1"
+    name: InstanceTypeName
+    description: str = ""
+    size: Size
+    node_selector: Mapping[str, str] = Field(default_factory=dict)
+    removed: bool = False
+    by: str
+
+
+class RoleGrant(BaseModel):
+    """A role in one group, or in all of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    group: GroupName | Literal["*"]
+    role: Literal["viewer", "deployer", "admin"]
+
+
+class KeyConfigured(Message):
+    """The full new value of an API key, without the key; emitted by the api."""
+
+    type: Literal["key.configured.v1"] = "key.configured.v1"
+    key: OperationId
+    digest: Digest = Field(description="SHA-256 of the key, which has 256 random bits.")
+    user: str
+    grants: tuple[RoleGrant, ...]
+    revoked: bool = False
+
+
+GroupEvent = GroupConfigured | NameClaimed | SecretConfigured | ArtifactAdopted | ArtifactHidden
+InstallationEvent = TargetAnnounced | TargetLost | TargetFound | InstanceTypeConfigured | KeyConfigured
