@@ -6,19 +6,26 @@ Knows nothing of what a blob means; removing unused blobs is the business of who
 import asyncio
 import errno
 import hashlib
-import os
 import re
-import secrets
-import shutil
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Final, Protocol, Self
+from typing import IO, Final, Protocol
 
-from slipway_chassis.errors import BlobError, BlobMissingError, DigestMismatchError, StorageFullError
+from slipway_chassis.blob_files import UnfinishedFile, locked, sync_folder
+from slipway_chassis.errors import (
+    BlobError,
+    BlobMissingError,
+    DigestMismatchError,
+    IncomingMissingError,
+    IncomingUnsettledError,
+    StorageFullError,
+)
+from slipway_chassis.incoming import FoundFile, Incoming
 
 CHUNK: Final = 1 << 20
+_READ_ONLY: Final = 0o444
 _DIGEST: Final = re.compile(r"^sha256:([0-9a-f]{64})$")
 _REF: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")
 
@@ -63,6 +70,20 @@ class BlobStore(Protocol):
         """Remove the blob; removing it again changes nothing."""
         ...
 
+    async def claim(self, digest: str) -> bool:
+        """Say whether the blob is stored, and if so keep it from every `reclaim` that looks back beyond now.
+
+        Storing a blob claims it, also one that was stored before.
+        """
+        ...
+
+    async def reclaim(self, digest: str, *, unclaimed_since: datetime) -> bool:
+        """Remove a blob, unless somebody stored or claimed it since then; say whether it is gone.
+
+        Claiming and reclaiming exclude each other: a claim that succeeds after this moment's is kept.
+        """
+        ...
+
     async def set_ref(self, name: str, digest: str) -> None:
         """Let `name` mean this digest from now on."""
         ...
@@ -71,45 +92,49 @@ class BlobStore(Protocol):
         """Return what `name` means, if it is set."""
         ...
 
+    async def found(self) -> list[FoundFile]:
+        """Return the files that were placed in storage by hand, by path."""
+        ...
 
-@dataclass
-class _Writer:
-    """A temporary file that becomes a blob when it is complete."""
+    async def adopt(self, path: str, *, listed: FoundFile | None = None) -> str:
+        """Store a file that was placed by hand and return its digest; the file stays where it is.
 
-    temporary: Path
-    file: IO[bytes]
-    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+        Adopting it again changes nothing. Only the bytes that were hashed are stored: who goes on writing
+        into the file does not change the blob.
 
-    @classmethod
-    def begin(cls, folder: Path) -> Self:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / secrets.token_hex(16)
-        return cls(temporary=temporary, file=temporary.open("xb"))
+        Args:
+            path: as in `found`.
+            listed: refuse a file that changed since.
 
-    def write(self, chunk: bytes) -> None:
-        self.digest.update(chunk)
-        self.file.write(chunk)
+        Raises:
+            IncomingMissingError: there is no such file.
+            IncomingRefusedError: the path leads elsewhere, or to what is no plain file.
+            IncomingUnsettledError: the file changes while it is read, or changed since it was listed.
+            StorageFullError: no space is left.
+        """
+        ...
 
-    def finish(self) -> str:
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        return f"sha256:{self.digest.hexdigest()}"
+    async def dismiss(self, path: str, digest: str) -> None:
+        """Remove an adopted file, for its blob is stored; one with other bytes is left.
 
-    def discard(self) -> None:
-        self.file.close()
-        self.temporary.unlink(missing_ok=True)
+        Repeating it changes nothing. Call it when the log says what was adopted.
+
+        Raises:
+            IncomingRefusedError: the path leads elsewhere, or to what is no plain file.
+        """
+        ...
 
 
 class FilesystemBlobStore:
     """Blobs as read-only files `sha256/<2 hex>/<64 hex>` below one folder that processes may share.
 
     A blob appears complete or not at all, also after a power cut. Two processes that store the same blob
-    at once both succeed.
+    at once both succeed. People place files for adoption in its folder `incoming`.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._incoming = Incoming(root / "incoming")
 
     def path_of(self, digest: str) -> Path:
         """Return where the blob lies, stored or not.
@@ -127,7 +152,7 @@ class FilesystemBlobStore:
 
         With `expected` already stored the stream is not read at all.
         """
-        if expected is not None and await self.exists(expected):
+        if expected is not None and await self.claim(expected):
             return expected
         writer = await asyncio.to_thread(self._begin)
         try:
@@ -166,6 +191,17 @@ class FilesystemBlobStore:
         """Remove the blob; removing it again changes nothing."""
         await asyncio.to_thread(self.path_of(digest).unlink, missing_ok=True)
 
+    async def claim(self, digest: str) -> bool:
+        """Say whether the blob is stored, and keep it; see `BlobStore.claim`.
+
+        A blob that belongs to another user counts as absent: storing it again makes it one's own.
+        """
+        return await asyncio.to_thread(self._claim, digest)
+
+    async def reclaim(self, digest: str, *, unclaimed_since: datetime) -> bool:
+        """Remove the blob unless it was claimed; see `BlobStore.reclaim`. The file system's clock counts."""
+        return await asyncio.to_thread(self._reclaim, digest, unclaimed_since.timestamp())
+
     async def set_ref(self, name: str, digest: str) -> None:
         """Let `name` mean this digest from now on; readers see the old or the new one, never a part."""
         self.path_of(digest)
@@ -175,15 +211,52 @@ class FilesystemBlobStore:
         """Return what `name` means; None when it is not set or when what it means is no longer stored."""
         return await asyncio.to_thread(self._get_ref, self._ref(name))
 
-    def _begin(self) -> _Writer:
-        with self._space_named():
-            return _Writer.begin(self._root / "tmp")
+    async def found(self) -> list[FoundFile]:
+        """Return the files that were placed by hand; see `BlobStore.found`."""
+        return await asyncio.to_thread(self._incoming.found)
 
-    def _write(self, writer: _Writer, chunk: bytes) -> None:
+    async def adopt(self, path: str, *, listed: FoundFile | None = None) -> str:
+        """Copy a file that was placed by hand; see `BlobStore.adopt`."""
+        return await asyncio.to_thread(self._adopt_found, path, listed)
+
+    async def dismiss(self, path: str, digest: str) -> None:
+        """Remove an adopted file; see `BlobStore.dismiss`."""
+        await asyncio.to_thread(self._dismiss, path, digest)
+
+    def _adopt_found(self, path: str, listed: FoundFile | None) -> str:
+        with self._incoming.opened(path, listed=listed) as file:
+            writer = self._begin()
+            try:
+                while chunk := file.read(CHUNK):
+                    self._write(writer, chunk)
+                file.check_settled()
+                return self._finish(writer, None)
+            finally:
+                writer.discard()
+
+    def _dismiss(self, path: str, digest: str) -> None:
+        if not self.path_of(digest).exists():
+            return
+        try:
+            with self._incoming.opened(path) as file:
+                content = hashlib.sha256()
+                while chunk := file.read(CHUNK):
+                    content.update(chunk)
+                file.check_settled()
+                if digest == f"sha256:{content.hexdigest()}":
+                    self._incoming.remove(file)
+        except (IncomingMissingError, IncomingUnsettledError):
+            return
+
+    def _begin(self) -> UnfinishedFile:
+        with self._space_named():
+            return UnfinishedFile.begin(self._root / "tmp")
+
+    def _write(self, writer: UnfinishedFile, chunk: bytes) -> None:
         with self._space_named():
             writer.write(chunk)
 
-    def _finish(self, writer: _Writer, expected: str | None) -> str:
+    def _finish(self, writer: UnfinishedFile, expected: str | None) -> str:
         with self._space_named():
             digest = writer.finish()
             _check(digest, expected)
@@ -192,23 +265,42 @@ class FilesystemBlobStore:
 
     def _adopt(self, temporary: Path, digest: str) -> None:
         path = self.path_of(digest)
-        if path.exists():
-            return
-        temporary.chmod(0o444)
+        temporary.chmod(_READ_ONLY)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        with locked(path.parent):
+            if not _touched(path):
+                temporary.replace(path)
+        sync_folder(path.parent)
+
+    def _claim(self, digest: str) -> bool:
+        path = self.path_of(digest)
+        try:
+            with locked(path.parent):
+                return _touched(path)
+        except FileNotFoundError:
+            return False
+
+    def _reclaim(self, digest: str, since: float) -> bool:
+        path = self.path_of(digest)
+        try:
+            with locked(path.parent):
+                if path.stat().st_ctime >= since:
+                    return False
+                path.unlink()
+        except FileNotFoundError:
+            return True
+        return True
 
     def _put_file(self, path: Path, expected: str | None) -> str:
         with path.open("rb") as file:
             digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
         _check(digest, expected)
-        if self.path_of(digest).exists():
+        if self._claim(digest):
             return digest
         with self._space_named():
-            writer = _Writer.begin(self._root / "tmp")
+            writer = UnfinishedFile.begin(self._root / "tmp")
             try:
-                _link_or_copy(path, writer)
+                writer.become(path)
                 self._adopt(writer.temporary, digest)
             finally:
                 writer.discard()
@@ -229,13 +321,13 @@ class FilesystemBlobStore:
 
     def _set_ref(self, path: Path, digest: str) -> None:
         with self._space_named():
-            writer = _Writer.begin(self._root / "tmp")
+            writer = UnfinishedFile.begin(self._root / "tmp")
             try:
                 writer.write(digest.encode())
                 writer.finish()
                 path.parent.mkdir(parents=True, exist_ok=True)
                 writer.temporary.replace(path)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
             finally:
                 writer.discard()
 
@@ -259,27 +351,15 @@ class FilesystemBlobStore:
             raise StorageFullError(f"no space left below {self._root}; free some there") from error
 
 
+def _touched(path: Path) -> bool:
+    """Say whether the file is there, and let its ctime be now: unlike mtime, nobody brings it an old one."""
+    try:
+        path.chmod(_READ_ONLY)
+    except (FileNotFoundError, PermissionError):
+        return False
+    return True
+
+
 def _check(digest: str, expected: str | None) -> None:
     if expected is not None and digest != expected:
         raise DigestMismatchError(f"expected {expected}, but the bytes are {digest}; send them again")
-
-
-def _link_or_copy(path: Path, writer: _Writer) -> None:
-    """Let the writer's file be `path` itself, or a copy of it on another file system."""
-    writer.discard()
-    try:
-        os.link(path, writer.temporary)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
-            raise
-        shutil.copyfile(path, writer.temporary)
-    with writer.temporary.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

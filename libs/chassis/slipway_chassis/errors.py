@@ -97,8 +97,35 @@ class DigestMismatchError(BlobError):
     """The bytes that came are not those that were announced; nothing was stored."""
 
 
+class IncomingMissingError(BlobError):
+    """No such file was placed by hand."""
+
+
+class IncomingRefusedError(BlobError):
+    """A path does not lead to a plain file that was placed by hand."""
+
+
+class IncomingUnsettledError(TransientError, BlobError):
+    """A file that was placed by hand still changes; nothing was stored."""
+
+
 class StorageFullError(TransientError, BlobError):
     """The file system of the blob store has no space left; nothing was stored."""
+
+    def __init__(self, message: str, *, delay: timedelta | None = timedelta(seconds=10)) -> None:
+        super().__init__(message, delay=delay)
+
+
+class SecretMissingError(PermanentError):
+    """A version of a secret is named that is not stored: never set, or removed."""
+
+
+class SecretValueError(PermanentError):
+    """A text cannot be the value of a secret; the message does not show it."""
+
+
+class VaultLockedError(TransientError):
+    """This service cannot open a secret; once an operator has put the right key in place, it can."""
 
     def __init__(self, message: str, *, delay: timedelta | None = timedelta(seconds=10)) -> None:
         super().__init__(message, delay=delay)

@@ -107,8 +107,6 @@ class Follower:
     async def _open(self, session: "_Session") -> int:
         """Create the session's consumer and return how many messages wait for it."""
         end = await self._reader.end()
-        if self._goal is _UNKNOWN:
-            self._goal = end
         if isinstance(self._start, New):
             self._start = After(end)
         if isinstance(self._start, After) and self._start.sequence > end:
@@ -116,7 +114,12 @@ class Follower:
                 f"stream {self._stream} ends at {end}, but {self._start.sequence} was already read; "
                 "it was replaced or lost its tail: start again from the beginning"
             )
-        return await session.open(self._filters, self._start, within=self._timeout)
+        existing = await session.open(self._filters, self._start, within=self._timeout)
+        if self._goal is _UNKNOWN:
+            # A subject may change before the consumer exists: its last message then lies behind that end.
+            late = existing > 0 and isinstance(self._start, LastPerSubject)
+            self._goal = await self._reader.end() if late else end
+        return existing
 
     async def _deliver(self, session: "_Session", *, existing: int) -> AsyncGenerator[Stored | CaughtUp]:
         if existing == 0 and not self._caught_up:

@@ -84,7 +84,7 @@ class Publisher:
     async def _until_confirmed(self, attempt: Callable[[float], Awaitable[Receipt]]) -> Receipt:
         deadline = time.monotonic() + self._timeout
         while True:
-            left = deadline - time.monotonic()
+            left = max(deadline - time.monotonic(), _PAUSE_SECONDS)
             try:
                 return await attempt(min(left, _ATTEMPT_SECONDS))
             except LogUnavailableError:

@@ -18,6 +18,7 @@ from slipway_chassis.errors import PermanentError, TransientError
 from slipway_chassis.event_log import EventLog, Stored
 from slipway_chassis.jetstream_api import call, publish
 from slipway_chassis.metrics import Metrics
+from slipway_chassis.nats_client import Msg
 from slipway_chassis.provision import provision
 from slipway_chassis.telemetry import Telemetry, current_traceparent
 from slipway_contracts.commands import CancelBuild, Stop
@@ -25,6 +26,7 @@ from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.topology import DEPLOYER, ConsumerSpec
 
 Handle = Callable[[Stop], Awaitable[None]]
+SIGNS_PER_ACK_WAIT = 3
 
 
 def make_stop(deployment: str = "digits") -> Stop:
@@ -56,6 +58,10 @@ class Service:
         self.dead.append(message)
         if len(self.dead) <= self._unreported:
             raise ConnectionError("the log is away")
+
+    def takes_no_more(self) -> bool:
+        """Whether the broker was told to stop."""
+        return not any(subscriber.running for subscriber in self.broker.subscribers)
 
     async def settled(self, *, sequence: int) -> bool:
         """Whether everything up to `sequence` was delivered and nothing waits for an acknowledgement."""
@@ -301,11 +307,17 @@ async def test_long_work_keeps_its_message(connection: Connection, log: EventLog
     spec = await shorten_ack_wait(connection, timedelta(seconds=0.6))
     service = Service(connection, spec=spec)
     tries: list[Stop] = []
+    signs_of_life: list[bytes] = []
+
+    async def on_answer(message: Msg) -> None:
+        signs_of_life.append(message.data)
+
+    await connection.nc.subscribe("$JS.ACK.SLIPWAY.deployer.>", cb=on_answer)
 
     @service.handlers.on(Stop)
     async def on_stop(command: Stop) -> None:
         tries.append(command)
-        await asyncio.sleep(2)
+        await eventually(lambda: signs_of_life.count(b"+WPI") > 3 * SIGNS_PER_ACK_WAIT)
 
     async with running(service.broker):
         sequence = await send_stop(log)
@@ -353,7 +365,7 @@ async def test_stopping_waits_for_the_handler_in_hand(connection: Connection, lo
     @service.handlers.on(Stop)
     async def on_stop(command: Stop) -> None:
         begun.set()
-        await asyncio.sleep(0.3)
+        await eventually(service.takes_no_more)
         ended.append(command)
 
     async with running(service.broker):

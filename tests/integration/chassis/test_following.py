@@ -112,6 +112,16 @@ async def test_following_from_the_last_per_subject_gives_each_subject_once_and_t
     assert came[2] == CaughtUp(3)
 
 
+async def test_a_subject_that_changes_all_the_time_is_never_missed(log: EventLog) -> None:
+    await log.publish(make_outgoing(release=1))
+
+    async with publishing_steadily(log) as confirmed:
+        await grown(confirmed, by=5)
+        found = [await log.last_per_subject(EVERYTHING) for _ in range(300)]
+
+    assert [len(each) for each in found] == [1] * 300
+
+
 async def test_following_the_new_gives_nothing_old(log: EventLog) -> None:
     await log.publish(make_outgoing(release=1))
 

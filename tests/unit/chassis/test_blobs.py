@@ -3,14 +3,18 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from eventually import eventually
 from slipway_chassis.blobs import CHUNK, FilesystemBlobStore
 from slipway_chassis.errors import BlobError, BlobMissingError, DigestMismatchError
 
 HELLO = b"hello, blob"
+LATER = datetime.now(UTC) + timedelta(days=1)
+EARLIER = datetime.now(UTC) - timedelta(days=1)
 
 
 def digest_of(data: bytes) -> str:
@@ -162,6 +166,80 @@ async def test_deleted_blob_is_gone_and_may_be_deleted_again(store: FilesystemBl
     await store.delete(digest)
 
     assert not await store.exists(digest)
+
+
+async def test_a_blob_that_nobody_claimed_since_is_reclaimed(store: FilesystemBlobStore) -> None:
+    digest = await store.put(stream(HELLO))
+
+    assert await store.reclaim(digest, unclaimed_since=LATER)
+    assert not await store.exists(digest)
+    assert await store.reclaim(digest, unclaimed_since=LATER)
+
+
+async def test_a_blob_stored_since_is_not_reclaimed(store: FilesystemBlobStore) -> None:
+    digest = await store.put(stream(HELLO))
+
+    assert not await store.reclaim(digest, unclaimed_since=EARLIER)
+    assert await read(store, digest) == HELLO
+
+
+CLAIMS = {
+    "claim": lambda store: store.claim(digest_of(HELLO)),
+    "put": lambda store: store.put(stream(HELLO)),
+    "put of what was announced": lambda store: store.put(stream(), expected=digest_of(HELLO)),
+}
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
+async def test_whoever_relies_on_a_stored_blob_keeps_it_from_being_reclaimed(
+    store: FilesystemBlobStore, claim: Callable[[FilesystemBlobStore], Awaitable[object]]
+) -> None:
+    digest = await store.put(stream(HELLO))
+    path = store.path_of(digest)
+    stored_at = path.stat().st_ctime
+
+    async def claimed_later() -> bool:
+        assert await claim(store)
+        return path.stat().st_ctime > stored_at + 0.005
+
+    await eventually(claimed_later)
+    since = datetime.fromtimestamp(stored_at + 0.002, tz=UTC)
+
+    assert not await store.reclaim(digest, unclaimed_since=since)
+    assert await store.exists(digest)
+
+
+async def test_a_file_with_an_old_time_is_as_safe_as_any(store: FilesystemBlobStore, tmp_path: Path) -> None:
+    file = tmp_path / "old"
+    file.write_bytes(HELLO)
+    os.utime(file, (0, 0))
+    since = datetime.fromtimestamp(file.stat().st_ctime - 0.001, tz=UTC)
+
+    digest = await store.put_file(file)
+
+    assert not await store.reclaim(digest, unclaimed_since=since)
+
+
+async def test_a_claim_of_what_is_not_stored_fails(store: FilesystemBlobStore) -> None:
+    assert not await store.claim(digest_of(HELLO))
+
+
+async def test_claims_and_reclaims_at_once_never_leave_a_claim_without_its_blob(
+    store: FilesystemBlobStore,
+) -> None:
+    """Each claim that succeeded after the moment of a reclaim finds its blob."""
+    digests = [await store.put(stream(bytes([number]))) for number in range(100)]
+
+    async def claimed(digest: str) -> bool:
+        return await store.claim(digest)
+
+    async def reclaimed(digest: str) -> bool:
+        return await store.reclaim(digest, unclaimed_since=datetime.now(UTC))
+
+    for digest in digests:
+        kept, gone = await asyncio.gather(claimed(digest), reclaimed(digest))
+        assert await store.exists(digest) == (not gone)
+        assert kept or gone
 
 
 @pytest.mark.parametrize("digest", ["", "sha256:", "md5:00", "sha256:" + "Z" * 64, "../../etc/passwd"])
