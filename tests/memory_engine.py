@@ -1,7 +1,7 @@
 """An engine that only remembers its wishes, for tests that look at decisions rather than processes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from slipway_contracts.workload import ReplicaRef, Workload, WorkloadRef
 from slipway_engines.engine import Capacity, LogLine, Observation, Position
@@ -13,15 +13,17 @@ class MemoryEngine:
 
     def __init__(self) -> None:
         self.wishes: dict[str, Workload] = {}
+        self.secrets: dict[str, dict[str, str]] = {}
         self.applied = 0
         self.down = False
         self.sights: asyncio.Queue[Observation] = asyncio.Queue()
         self.lines: dict[str, list[LogLine]] = {}
 
-    async def apply(self, workload: Workload) -> None:
+    async def apply(self, workload: Workload, secrets: Mapping[str, str] | None = None) -> None:
         self._refuse_when_down()
         self.applied += 1
         self.wishes[workload.id] = workload
+        self.secrets[workload.id] = dict(secrets or {})
 
     async def remove(self, workload: WorkloadRef) -> None:
         self._refuse_when_down()

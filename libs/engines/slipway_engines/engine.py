@@ -3,7 +3,7 @@
 An engine takes idempotent wishes and reports what it sees; it judges nothing and keeps no state of its own.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NewType, Protocol
@@ -37,6 +37,8 @@ class ReplicaObserved:
     listening: tuple[int, ...] = ()
     """TCP ports on which its processes listen while it is not ready."""
     detail: str | None = None
+    silent: bool = False
+    """Started earlier, it takes connections, but has not answered this observer: it may be busy, or hang."""
     traceparent: str | None = None
     """As in the workload."""
 
@@ -100,16 +102,25 @@ class Capacity:
     memory_bytes: int
     gpu: int
     replicas: int
+    allocatable_cpu: float | None = None
+    """Cores that replicas may ask for in all; None: as many as it has."""
+    allocatable_memory_bytes: int | None = None
 
 
 class Engine(Protocol):
     """Starts, stops and observes replicas on one target. Several engines may work on one target at once."""
 
-    async def apply(self, workload: Workload) -> None:
+    async def apply(self, workload: Workload, secrets: Mapping[str, str] | None = None) -> None:
         """Wish that exactly this workload exists; idempotent, returns when the target took the wish.
 
         The process of a slot's attempt is started once: one that exited is started again only by a higher
-        attempt. Replicas of other attempts and of surplus slots are ended.
+        attempt. Replicas of other attempts and of surplus slots are ended, and replicas that were told other
+        secrets are replaced. A replica whose secrets the target does not hold waits until a wish brings them.
+
+        Args:
+            workload: the wish.
+            secrets: the values of `workload.secrets` by variable; None where the caller has none to tell,
+                which leaves what the target holds. They reach no disk.
 
         Raises:
             EngineUnavailableError: the target did not take the wish; repeat it.

@@ -5,3 +5,7 @@ from slipway_chassis.errors import TransientError
 
 class EngineUnavailableError(TransientError):
     """The target did not take the wish: it is down, does not answer, or refuses for now."""
+
+
+class TargetFullError(EngineUnavailableError):
+    """The target has no room for what is wished for: no free port, no space."""

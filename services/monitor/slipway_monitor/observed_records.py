@@ -13,14 +13,15 @@ from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.envelope import Envelope, now
 from slipway_contracts.names import derived_id
-from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.replica import ReplicaFact, ReplicaState, SmokeResult
 from slipway_contracts.workload import ReplicaRef
 from slipway_engines.engine import ImageProblem, ReplicaObserved
 
-from slipway_monitor.facts import fact_of, gone
+from slipway_monitor.facts import fact_of, gone, is_same_process, smoke_tested
 
 SOURCE: Final = "/slipway/monitor"
 _PAUSE_SECONDS: Final = 0.2
+_ALIVE: Final = frozenset({ReplicaState.STARTED, ReplicaState.READY, ReplicaState.UNREADY})
 _log: Final = get_logger()
 
 
@@ -32,6 +33,8 @@ class ObservedRecords:
         self._target = target
         self._epoch = epoch
         self._known: dict[tuple[str, str], tuple[ReplicaFact, int]] = {}
+        # A fact is made of the one before it: who writes must know that nobody writes in between.
+        self._writing = asyncio.Lock()
 
     async def load(self) -> None:
         """Read the records that earlier monitors of this target left."""
@@ -46,19 +49,32 @@ class ObservedRecords:
         Raises:
             LeaseLostError: another monitor wrote this record under a later epoch.
         """
-        fact, _ = self._last(seen.ref)
-        news = fact_of(seen, fact, target=self._target, epoch=self._epoch)
-        if news is None:
-            return False
-        await self._write(news, seen.traceparent)
-        return True
+        async with self._writing:
+            fact, _ = self._last(seen.ref)
+            news = fact_of(seen, fact, target=self._target, epoch=self._epoch)
+            if news is None:
+                return False
+            await self._write(news, seen.traceparent)
+            return True
+
+    async def tested(self, seen: ReplicaObserved, smoke: SmokeResult) -> None:
+        """Write what a smoke test showed of a process, unless that has ended meanwhile.
+
+        Raises:
+            LeaseLostError: another monitor wrote this record under a later epoch.
+        """
+        async with self._writing:
+            fact, _ = self._last(seen.ref)
+            if fact is not None and fact.state in _ALIVE and is_same_process(seen, fact):
+                await self._write(smoke_tested(fact, smoke, epoch=self._epoch, at=now()), seen.traceparent)
 
     async def forget_unseen(self, seen: set[ReplicaRef]) -> None:
         """Write that every replica is gone which is on record but was not seen."""
         present = {(ref.workload.id, ref.id) for ref in seen}
-        for key, (fact, _) in list(self._known.items()):
-            if key not in present and fact.state is not ReplicaState.GONE:
-                await self._write(gone(fact, epoch=self._epoch, at=now()), None)
+        async with self._writing:
+            for key, (fact, _) in list(self._known.items()):
+                if key not in present and fact.state is not ReplicaState.GONE:
+                    await self._write(gone(fact, epoch=self._epoch, at=now()), None)
 
     def known(self, ref: ReplicaRef) -> ReplicaFact | None:
         """Return the record of this replica."""

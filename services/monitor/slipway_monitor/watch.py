@@ -8,7 +8,7 @@ from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.envelope import Envelope, now
-from slipway_contracts.events import TargetAnnounced
+from slipway_contracts.installation_events import TargetAnnounced
 from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaState
 from slipway_contracts.workload import ReplicaRef
@@ -23,6 +23,7 @@ from slipway_engines.engine import (
 
 from slipway_monitor.observed_records import SOURCE, ObservedRecords
 from slipway_monitor.replica_logs import ReplicaLogs
+from slipway_monitor.smoke_tests import SmokeTests
 
 _BELIEVED_SECONDS: Final = 5.0
 _log: Final = get_logger()
@@ -41,6 +42,7 @@ class Watch:
         self._kind = kind
         self._epoch = epoch
         self._records = ObservedRecords(log=log, target=target, epoch=epoch)
+        self._smoke_tests = SmokeTests(log=log, records=self._records)
         self._seen: set[ReplicaRef] = set()
         self._doubted: dict[ReplicaRef, asyncio.Task[None]] = {}
 
@@ -50,8 +52,16 @@ class Watch:
         Raises:
             LeaseLostError: another monitor watches this target.
         """
-        await self._announce()
-        await self._records.load()
+        try:
+            await self._announce()
+            await self._records.load()
+            await self._follow()
+        finally:
+            for task in self._doubted.values():
+                task.cancel()
+            await self._smoke_tests.close()
+
+    async def _follow(self) -> None:
         async for observation in self._engine.observe():
             match observation:
                 case ReplicaObserved() | ImageProblem():
@@ -59,7 +69,12 @@ class Watch:
                 case SnapshotComplete():
                     await self._records.forget_unseen(self._seen)
                 case WorkloadUnknown():
-                    _log.warning("workload.unknown", workload=observation.id, detail=observation.detail)
+                    _log.warning(
+                        "workload.unknown",
+                        target=self._target,
+                        workload=observation.id,
+                        detail=observation.detail,
+                    )
                 case TargetObserved():
                     _log.info("target.observed", reachable=observation.reachable, detail=observation.detail)
 
@@ -70,6 +85,8 @@ class Watch:
             self._doubted.pop(seen.ref, None)
         state = ReplicaState.BLOCKED if isinstance(seen, ImageProblem) else seen.state
         news = await self._records.record(seen)
+        if isinstance(seen, ReplicaObserved):
+            self._smoke_tests.consider(seen)
         if state is ReplicaState.GONE:
             self._seen.discard(seen.ref)
             self._logs.forget(seen.ref)
@@ -81,14 +98,18 @@ class Watch:
             _log.info(f"replica.{state}", workload=seen.ref.workload.id, replica=seen.ref.id)
 
     def _inherited(self, seen: ReplicaObserved) -> ReplicaObserved:
-        """Believe the monitor before that a process is ready, until it was probed or ought to have been."""
+        """Believe the monitor before that a process is ready, until it was probed or ought to have been.
+
+        One that is silent may be busy with a request: the engine says when that has lasted too long.
+        """
         self._doubted.pop(seen.ref, None)
         known = self._records.known(seen.ref)
         if known is None or seen.state is not ReplicaState.STARTED or known.state is not ReplicaState.READY:
             return seen
         if (known.pid, known.started_at) != (seen.pid, seen.started_at):
             return seen
-        self._doubted[seen.ref] = asyncio.create_task(self._believe_no_more(seen))
+        if not seen.silent:
+            self._doubted[seen.ref] = asyncio.create_task(self._believe_no_more(seen))
         return replace(seen, state=ReplicaState.READY)
 
     async def _believe_no_more(self, seen: ReplicaObserved) -> None:
@@ -104,6 +125,9 @@ class Watch:
             epoch=self._epoch,
             cpu=capacity.cpu,
             memory_bytes=capacity.memory_bytes,
+            gpu=capacity.gpu,
+            allocatable_cpu=capacity.allocatable_cpu,
+            allocatable_memory_bytes=capacity.allocatable_memory_bytes,
         )
         envelope = Envelope(
             id=derived_id("target", self._target, self._epoch),

@@ -17,6 +17,7 @@ from servers import die_with_parent
 from slipway_engines.engine import Engine
 from slipway_engines.select import make_engine
 from slipway_engines.supervisor.launcher.process_tree import holders
+from slipway_engines.supervisor.secret_files import SHARED_MEMORY
 from slipway_engines.supervisor.settings import SupervisorSettings
 
 PASSWORD = SecretStr("secret")
@@ -48,6 +49,7 @@ class LocalTarget:
         self.folder = folder
         self.shelf = ImageShelf(folder / "blobs")
         self._sockets = Path(tempfile.mkdtemp(prefix="engine-"))
+        self.memory = Path(tempfile.mkdtemp(prefix="engine-", dir=SHARED_MEMORY))
         self._process: subprocess.Popen[bytes] | None = None
         self.settings = SupervisorSettings(
             installation="here",
@@ -56,6 +58,7 @@ class LocalTarget:
             username="someone",
             password=PASSWORD,
             blob_root=folder / "blobs",
+            runtime_folder=self.memory,
         )
         (folder / "supervisord.conf").write_text(CONFIG.format(socket=self.settings.socket))
 
@@ -94,6 +97,11 @@ class LocalTarget:
         self._process = None
         self.settings.socket.unlink(missing_ok=True)
 
+    def lose_secrets(self) -> None:
+        """Lose what is kept in memory only, as a reboot does."""
+        for each in self.memory.iterdir():
+            shutil.rmtree(each)
+
     def processes(self) -> list[int]:
         """Return every process of any replica of this target."""
         return holders(str(self.folder / "engine" / "replicas"))
@@ -104,3 +112,4 @@ class LocalTarget:
             await self.down(signal.SIGKILL)
         await eventually(lambda: not self.processes(), timeout=20)
         shutil.rmtree(self._sockets)
+        shutil.rmtree(self.memory)

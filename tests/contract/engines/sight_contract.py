@@ -195,3 +195,5 @@ class SightContract:
         assert (before.replicas, after.replicas) == (0, 2)
         assert after.cpu > 0
         assert after.memory_bytes > 1 << 20
+        assert after.allocatable_cpu is not None
+        assert after.allocatable_memory_bytes is not None

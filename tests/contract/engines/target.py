@@ -30,6 +30,10 @@ class Target(Protocol):
         """End the target itself by a signal."""
         ...
 
+    def lose_secrets(self) -> None:
+        """Lose what is kept in memory only, as a reboot does."""
+        ...
+
     def processes(self) -> list[int]:
         """Return every process of any replica."""
         ...

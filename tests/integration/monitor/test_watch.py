@@ -1,69 +1,17 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from eventually import eventually
+from integration.monitor.terms import AT, count, facts, seen, watching
 from memory_engine import MemoryEngine
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LeaseLostError
 from slipway_chassis.event_log import EventLog
+from slipway_contracts.installation_events import TargetAnnounced
 from slipway_contracts.log_lines import LogLines
-from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.replica import ReplicaState
 from slipway_contracts.topology import LOG_LINES
-from slipway_contracts.workload import ReplicaRef, WorkloadRef
-from slipway_engines.engine import LogLine, Position, ReplicaObserved, SnapshotComplete
-from slipway_monitor.replica_logs import ReplicaLogs
-from slipway_monitor.watch import Watch
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-REPLICA = ReplicaRef(
-    workload=WorkloadRef(group="default", deployment="digits", id="0123456789abcdef"), id="0-1"
-)
-
-
-def seen(state: ReplicaState, **details: Any) -> ReplicaObserved:
-    return ReplicaObserved(ref=REPLICA, endpoint="predict", state=state, at=AT, **details)
-
-
-@asynccontextmanager
-async def watching(
-    connection: Connection, engine: MemoryEngine, *, epoch: int
-) -> AsyncIterator[asyncio.Task[None]]:
-    logs = ReplicaLogs(connection=connection, engine=engine)
-    watch = Watch(
-        log=EventLog(connection=connection),
-        engine=engine,
-        logs=logs,
-        target="local",
-        kind="supervisor",
-        epoch=epoch,
-    )
-    task = asyncio.create_task(watch.run())
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError, LeaseLostError):
-            await task
-        await logs.close()
-
-
-async def facts(log: EventLog) -> list[ReplicaFact]:
-    found = [stored.message async for stored in log.read("slipway.*.*.replica.>", after=0)]
-    return [fact for fact in found if isinstance(fact, ReplicaFact)]
-
-
-async def count(log: EventLog, number: int) -> list[ReplicaFact]:
-    async def enough() -> list[ReplicaFact] | None:
-        found = await facts(log)
-        return found if len(found) >= number else None
-
-    found = await eventually(enough)
-    assert found is not None
-    return found
+from slipway_engines.engine import Capacity, LogLine, Position, SnapshotComplete
 
 
 async def test_each_change_is_one_fact_and_a_repeat_is_none(log: EventLog, connection: Connection) -> None:
@@ -132,6 +80,58 @@ async def test_a_ready_replica_stays_ready_while_the_next_monitor_has_yet_to_pro
     assert believed.state is ReplicaState.READY
     assert doubted.state is ReplicaState.UNREADY
     assert replaced.state is ReplicaState.STARTED
+
+
+class RoomyEngine(MemoryEngine):
+    """A target that lets replicas ask for more than it has."""
+
+    async def capacity(self) -> Capacity:
+        return Capacity(
+            cpu=2, memory_bytes=1000, gpu=1, replicas=0, allocatable_cpu=32, allocatable_memory_bytes=4000
+        )
+
+
+async def test_the_target_is_announced_with_what_it_has_and_what_may_be_asked_of_it(
+    log: EventLog, connection: Connection
+) -> None:
+    async with watching(connection, RoomyEngine(), epoch=3):
+
+        async def announced() -> list[object]:
+            return [stored.message async for stored in log.read("slipway._._.evt.target.>", after=0)]
+
+        (event,) = await eventually(announced)
+
+    assert event == TargetAnnounced(
+        target="local",
+        engine="supervisor",
+        epoch=3,
+        cpu=2,
+        memory_bytes=1000,
+        gpu=1,
+        allocatable_cpu=32,
+        allocatable_memory_bytes=4000,
+    )
+
+
+async def test_a_silent_replica_stays_ready_until_the_engine_says_what_its_silence_means(
+    log: EventLog, connection: Connection
+) -> None:
+    engine = MemoryEngine()
+    async with watching(connection, engine, epoch=1):
+        engine.sights.put_nowait(seen(ReplicaState.READY, pid=7))
+        await count(log, 1)
+
+    async with watching(connection, engine, epoch=2) as term:
+        engine.sights.put_nowait(seen(ReplicaState.STARTED, pid=7, silent=True))
+        believed = (await count(log, 2))[-1]
+        doubts = [each for each in asyncio.all_tasks() if "_believe_no_more" in str(each.get_coro())]
+        engine.sights.put_nowait(seen(ReplicaState.UNREADY, pid=7, detail="It hangs."))
+        judged = (await count(log, 3))[-1]
+        assert not term.done()
+
+    assert believed.state is ReplicaState.READY
+    assert doubts == []
+    assert judged.state is ReplicaState.UNREADY
 
 
 async def test_a_predecessors_late_write_is_refused(log: EventLog, connection: Connection) -> None:

@@ -1,6 +1,6 @@
 """The engine for this machine: takes wishes as files, and tells supervisord to make them so."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_contracts.workload import ReplicaRef, Workload, WorkloadRef
@@ -32,18 +32,24 @@ class SupervisorEngine:
         )
         self._watch = FileWatch()
 
-    async def apply(self, workload: Workload) -> None:
+    async def apply(self, workload: Workload, secrets: Mapping[str, str] | None = None) -> None:
         """Wish that exactly this workload exists; see `Engine.apply`."""
         wanted = set(workload.replica_ids)
         async with self._files.lock():
             existing = [each for each in self._files.wished() if each.workload == workload.id]
-            kept = [each for each in existing if each.replica in wanted]
+            kept = [
+                each
+                for each in existing
+                if each.replica in wanted and not self._files.was_told_otherwise(each, secrets)
+            ]
             for program in existing:
                 if program not in kept:
                     self._files.withdraw(program)
+            for program in kept:
+                self._files.tell(program, workload, secrets)
             missing = sorted(wanted - {each.replica for each in kept})
             image = plan_image(workload.image, self._blobs.path_of) if missing else {}
-            new = [self._files.create(workload, replica, image) for replica in missing]
+            new = [self._files.create(workload, replica, image, secrets) for replica in missing]
         if new or not await self._all_known(kept):
             await self._add([*kept, *new])
         if await self._end_withdrawn():
@@ -68,22 +74,33 @@ class SupervisorEngine:
 
     async def capacity(self) -> Capacity:
         """Say what this machine has; limits of its container count."""
-        return capacity_of(replicas=len(self._files.wished()))
+        return capacity_of(
+            replicas=len(self._files.wished()),
+            cpu_overcommit=self._settings.cpu_overcommit,
+            memory_overcommit=self._settings.memory_overcommit,
+        )
 
     async def _all_known(self, programs: Sequence[Program]) -> bool:
-        """Say whether supervisord knows these; one that it was told to stop by hand is started again."""
+        """Say whether supervisord knows these; one that it was told to stop by hand is started again.
+
+        Raises:
+            EngineUnavailableError: one has ended, and supervisord has yet to notice that it stopped it.
+        """
         if not programs:
             return True
         answers = await self._supervisor.calls([Call("getProcessInfo", (each.name,)) for each in programs])
         if any(isinstance(each, Fault) for each in answers):
             return False
-        idle = [
-            program
+        ended = [
+            (program, info["statename"])
             for program, info in zip(programs, answers, strict=True)
-            if info["statename"] in ("STOPPED", "FATAL") and self._may_start_again(program)
+            if info["statename"] in ("STOPPED", "FATAL", "STOPPING") and self._may_start_again(program)
         ]
+        idle = [program for program, state in ended if state != "STOPPING"]
         if idle:
             await self._supervisor.calls([Call("startProcess", (each.name, False)) for each in idle])
+        if len(idle) < len(ended):
+            raise EngineUnavailableError("supervisord still stops a replica that is to be started again")
         return True
 
     def _may_start_again(self, program: Program) -> bool:

@@ -25,6 +25,7 @@ async def tidy(files: ProgramFiles, settings: SupervisorSettings) -> None:
     trash = Path(files.layout.root) / f"trash-{secrets.token_hex(8)}"
     # Under the lock no new replica can come to need what is being taken away.
     async with files.lock():
+        files.forget_unwished_secrets()
         _throw_away(_unneeded(files, settings), trash)
     await asyncio.to_thread(_empty, trash.parent)
 

@@ -2,28 +2,15 @@
 
 import math
 import os
-import socket
-import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from slipway_engines.supervisor import socket_diag
 from slipway_engines.supervisor.launcher.process_tree import descendants
 
-_NETLINK_SOCK_DIAG: Final = 4
-_SOCK_DIAG_BY_FAMILY: Final = 20
-_DUMP_REQUEST: Final = 0x301
-_NLMSG_ERROR: Final = 2
-_NLMSG_DONE: Final = 3
-_LISTEN: Final = 10
-_HEADER: Final = struct.Struct("=IHHII")
-_REQUEST: Final = struct.Struct("=BBBBI48x")
-_PORT: Final = struct.Struct("!H")
-_INODE: Final = struct.Struct("=I")
-# Offsets in `struct inet_diag_msg`, sock_diag(7).
-_PORT_AT: Final = _HEADER.size + 4
-_INODE_AT: Final = _HEADER.size + 68
+_LISTEN_IN_TABLE: Final = "0A"
 _SOCKET: Final = "socket:["
 _GOOD_FOR_SECONDS: Final = 0.5
 
@@ -88,30 +75,10 @@ def _sockets(pid: int) -> Iterator[int]:
 def _listening() -> dict[int, int]:
     """Return the port of each listening socket by its inode."""
     try:
-        return dict(_ask(socket.AF_INET)) | dict(_ask(socket.AF_INET6))
+        return {each.inode: each.port for each in socket_diag.sockets(socket_diag.LISTEN)}
     except OSError:
         # Not every kernel or container answers; the table says the same, for more work.
         return dict(_table("tcp")) | dict(_table("tcp6"))
-
-
-def _ask(family: int) -> Iterator[tuple[int, int]]:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as diag:
-        request = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 1 << _LISTEN)
-        size = _HEADER.size + len(request)
-        diag.send(_HEADER.pack(size, _SOCK_DIAG_BY_FAMILY, _DUMP_REQUEST, 1, 0) + request)
-        while True:
-            data = diag.recv(1 << 16)
-            at = 0
-            while at < len(data):
-                length, kind, *_ = _HEADER.unpack_from(data, at)
-                if kind == _NLMSG_DONE:
-                    return
-                if kind == _NLMSG_ERROR:
-                    raise OSError("the kernel does not tell who listens")
-                (port,) = _PORT.unpack_from(data, at + _PORT_AT)
-                (inode,) = _INODE.unpack_from(data, at + _INODE_AT)
-                yield inode, port
-                at += (length + 3) & ~3
 
 
 def _table(name: str) -> Iterator[tuple[int, int]]:
@@ -121,5 +88,5 @@ def _table(name: str) -> Iterator[tuple[int, int]]:
         return
     for line in lines:
         fields = line.split()
-        if int(fields[3], 16) == _LISTEN:
+        if fields[3] == _LISTEN_IN_TABLE:
             yield int(fields[9]), int(fields[1].rpartition(":")[2], 16)

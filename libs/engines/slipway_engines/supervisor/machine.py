@@ -9,9 +9,26 @@ from slipway_engines.engine import Capacity
 _CGROUP: Final = Path("/sys/fs/cgroup")
 
 
-def capacity_of(*, replicas: int) -> Capacity:
-    """Return the capacity of this machine; `replicas` is how many it holds."""
-    return Capacity(cpu=_cpu(), memory_bytes=_memory_bytes(), gpu=_gpu(), replicas=replicas)
+def capacity_of(*, replicas: int, cpu_overcommit: float = 1.0, memory_overcommit: float = 1.0) -> Capacity:
+    """Return the capacity of this machine.
+
+    Sizes are not enforced here: supervisord gives every replica what it takes. What may be asked for in all
+    is therefore a multiple of what there is.
+
+    Args:
+        replicas: how many it holds.
+        cpu_overcommit: how many cores may be asked for per core that it has.
+        memory_overcommit: how many bytes may be asked for per byte that it has.
+    """
+    cpu, memory_bytes = _cpu(), _memory_bytes()
+    return Capacity(
+        cpu=cpu,
+        memory_bytes=memory_bytes,
+        gpu=_gpu(),
+        replicas=replicas,
+        allocatable_cpu=cpu * cpu_overcommit,
+        allocatable_memory_bytes=int(memory_bytes * memory_overcommit),
+    )
 
 
 def _cpu() -> float:

@@ -13,6 +13,7 @@ from slipway_engines.engine import (
     SnapshotComplete,
     WorkloadUnknown,
 )
+from slipway_engines.supervisor.callers import Callers
 from slipway_engines.supervisor.file_watch import IN_DELETE, IN_MOVED_TO, FileWatch
 from slipway_engines.supervisor.listeners import ListeningPorts
 from slipway_engines.supervisor.program_files import Program, ProgramFiles
@@ -39,6 +40,7 @@ class Observer:
         self._newest: dict[tuple[str, str], Program] = {}
         self._unreadable: set[str] = set()
         self._ports = ListeningPorts()
+        self._callers = Callers()
         self._supervisord = SupervisordWatch(
             supervisor=supervisor, files=files, publish=self._queue.put_nowait
         )
@@ -110,7 +112,12 @@ class Observer:
         key = (program.workload, program.replica)
         self._newest[key] = max(self._newest.get(key, program), program)
         watch = ReplicaWatch(
-            program=program, config=config, files=self._files, ports=self._ports, publish=self._publish
+            program=program,
+            config=config,
+            files=self._files,
+            ports=self._ports,
+            callers=self._callers,
+            publish=self._publish,
         )
         self._replicas[program.name] = watch
         self._begin(self._run(program, watch))

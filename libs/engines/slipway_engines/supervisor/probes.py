@@ -1,4 +1,4 @@
-"""Asks a replica whether it answers: one connection, or one GET of its health path. Judges nothing."""
+"""Asks a replica whether it answers: one connection, or one request. Judges nothing."""
 
 import asyncio
 import errno
@@ -53,10 +53,16 @@ async def get(port: int, path: str) -> Probe:
     """Ask for a path; good is an answer of 2xx or 3xx within a second."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            status = await _status(port, path)
+            return await get_patiently(port, path, set())
     except TimeoutError:
         detail = f"The connection was accepted, but GET {path} got no answer within {TIMEOUT_SECONDS:g} s."
         return Probe(Outcome.SILENT, detail)
+
+
+async def get_patiently(port: int, path: str, own_ports: set[int]) -> Probe:
+    """Ask for a path and wait for the answer for ever; `own_ports` gets the port that asks."""
+    try:
+        status = await _status(port, f"GET {path}", own_ports)
     except ConnectionRefusedError:
         return refused(port)
     except OSError as error:
@@ -68,13 +74,28 @@ async def get(port: int, path: str) -> Probe:
     return Probe(Outcome.ANSWERED)
 
 
-async def _status(port: int, path: str) -> int | None:
+async def ping_patiently(port: int, own_ports: set[int]) -> Probe:
+    """Ask for a sign of life and wait for it for ever: any answer is one, also an error or a hang-up.
+
+    `OPTIONS *` concerns no resource (RFC 9110, 9.3.7): it makes no model predict anything.
+    """
+    try:
+        await _status(port, "OPTIONS *", own_ports)
+    except ConnectionRefusedError:
+        return refused(port)
+    except OSError:
+        return Probe(Outcome.ANSWERED)
+    return Probe(Outcome.ANSWERED)
+
+
+async def _status(port: int, question: str, own_ports: set[int]) -> int | None:
     loop = asyncio.get_running_loop()
     with socket.socket() as connection:
         connection.setblocking(False)
         await loop.sock_connect(connection, (HOST, port))
+        own_ports.add(connection.getsockname()[1])
         request = (
-            f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nUser-Agent: slipway\r\nConnection: close\r\n\r\n"
+            f"{question} HTTP/1.1\r\nHost: {HOST}:{port}\r\nUser-Agent: slipway\r\nConnection: close\r\n\r\n"
         )
         await loop.sock_sendall(connection, request.encode())
         answer = b""

@@ -5,6 +5,7 @@ removed before supervisord is told to end it, so a wish survives a crash at any 
 """
 
 import asyncio
+import errno
 import fcntl
 import math
 import os
@@ -12,7 +13,7 @@ import random
 import re
 import shlex
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,13 @@ from typing import Final
 
 from slipway_contracts.workload import ReplicaRef, Workload
 
-from slipway_engines.errors import EngineUnavailableError
+from slipway_engines.errors import EngineUnavailableError, TargetFullError
+from slipway_engines.supervisor.atomic_file import write_private
 from slipway_engines.supervisor.launcher import ports, process_tree
 from slipway_engines.supervisor.launcher.launch_config import LaunchConfig
 from slipway_engines.supervisor.launcher.layout import Layout
 from slipway_engines.supervisor.launcher.replica_record import BLOCKED, EXITED, STOPPED, ReplicaRecord
+from slipway_engines.supervisor.secret_files import SecretFiles
 from slipway_engines.supervisor.settings import SupervisorSettings
 
 _LAUNCHER: Final = Path(__file__).with_name("launcher") / "start.py"
@@ -49,6 +52,7 @@ class ProgramFiles:
     def __init__(self, settings: SupervisorSettings) -> None:
         self.layout = Layout(str(settings.folder))
         self._settings = settings
+        self._secrets = SecretFiles(settings)
         self._prefix = f"slipway-{settings.installation}-"
         self._pattern = re.compile(
             re.escape(self._prefix) + r"(?P<workload>[0-9a-f]{16})-(?P<replica>\d+-\d+)-(?P<run>[0-9a-f]+)$"
@@ -116,8 +120,18 @@ class ProgramFiles:
         """Return what the launcher last wrote down; None before it did."""
         return ReplicaRecord.load(self.layout.record_file(program.name))
 
-    def create(self, workload: Workload, replica: str, image: dict[str, object]) -> Program:
-        """Write down the wish for a replica. Only under the lock."""
+    def create(
+        self,
+        workload: Workload,
+        replica: str,
+        image: dict[str, object],
+        secrets: Mapping[str, str] | None = None,
+    ) -> Program:
+        """Write down the wish for a replica. Only under the lock.
+
+        Raises:
+            EngineUnavailableError: there is no place for its secrets, or no port for it.
+        """
         run = self._next_run(workload.id, replica)
         name = f"{self._prefix}{workload.id}-{replica}-{run}"
         config = LaunchConfig(
@@ -132,23 +146,37 @@ class ProgramFiles:
             argv=list(workload.command.argv),
             shell=workload.command.shell,
             working_dir=workload.command.working_dir,
-            environment=dict(workload.environment),
+            environment=workload.literals,
             port=workload.fixed_port or self._free_port(),
             fixed_port=workload.fixed_port is not None,
             health=workload.health,
             grace_seconds=workload.grace_seconds,
             image=image,
             traceparent=workload.traceparent,
+            secrets=sorted(workload.secrets),
+            timeout_seconds=workload.timeout_seconds,
         )
         folder = Path(self.layout.replica_folder(name))
+        program = Program(workload=workload.id, replica=replica, run=run, name=name)
+        self.tell(program, workload, secrets)
         folder.mkdir(mode=0o700)
-        _write(folder / "launch.json", config.dump())
-        _write(Path(self.layout.program_file(name)), self._program_text(name, config))
-        return Program(workload=workload.id, replica=replica, run=run, name=name)
+        write_private(folder / "launch.json", config.dump())
+        write_private(Path(self.layout.program_file(name)), self._program_text(name, config))
+        return program
+
+    def was_told_otherwise(self, program: Program, secrets: Mapping[str, str] | None) -> bool:
+        """Say whether a replica may run with other secrets than these."""
+        return bool(secrets) and self._secrets.differ(program.name, secrets or {})
+
+    def tell(self, program: Program, workload: Workload, secrets: Mapping[str, str] | None) -> None:
+        """Hand over the values of a replica's secrets, those that are known. Only under the lock."""
+        known = {name: value for name, value in (secrets or {}).items() if name in workload.secrets}
+        self._secrets.tell(program.name, known)
 
     def withdraw(self, program: Program) -> None:
         """Take a wish back; doing so again changes nothing."""
         Path(self.layout.program_file(program.name)).unlink(missing_ok=True)
+        self._secrets.drop(program.name)
 
     def withdrawn(self) -> list[Program]:
         """Return the programs that nobody wishes for and that supervisord may still know."""
@@ -170,8 +198,13 @@ class ProgramFiles:
         config = self.config(program)
         if config is not None:
             config.environment = {}
-            _write(Path(self.layout.config_file(program.name)), config.dump())
+            write_private(Path(self.layout.config_file(program.name)), config.dump())
+        self._secrets.drop(program.name)
         self._dismissed(program).touch()
+
+    def forget_unwished_secrets(self) -> None:
+        """Forget the secrets of what nobody wishes for. Only under the lock."""
+        self._secrets.keep_only({each.name for each in self.wished()})
 
     def dismissed_before(self, moment: float) -> list[Program]:
         """Return the programs that supervisord forgot before this time, in seconds since the epoch."""
@@ -208,7 +241,7 @@ class ProgramFiles:
             port = first + (start + offset) % count
             if port not in held and ports.is_free(port):
                 return port
-        raise EngineUnavailableError(f"no port from {first} to {last} is free; end some replicas")
+        raise TargetFullError(f"no port from {first} to {last} is free; end some replicas")
 
     def _program_text(self, name: str, config: LaunchConfig) -> str:
         folder = self.layout.replica_folder(name)
@@ -251,14 +284,5 @@ def _named(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EngineUnavailableError(
-            f"the engine's files below {folder} cannot be written: {error}"
-        ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
+        kind = TargetFullError if error.errno in {errno.ENOSPC, errno.EDQUOT} else EngineUnavailableError
+        raise kind(f"the engine's files below {folder} cannot be written: {error}") from error

@@ -13,6 +13,7 @@ from slipway_contracts.replica import ReplicaState
 from slipway_contracts.workload import ReplicaRef, WorkloadRef
 
 from slipway_engines.engine import ImageProblem, ReplicaObserved
+from slipway_engines.supervisor.callers import Callers
 from slipway_engines.supervisor.exit_watch import on_exit
 from slipway_engines.supervisor.launcher.launch_config import LaunchConfig
 from slipway_engines.supervisor.launcher.replica_record import ReplicaRecord
@@ -27,6 +28,8 @@ _LOOK_AGAIN_SECONDS: Final = 5.0
 _DOUBT_SECONDS: Final = 0.2
 _BRIEF_SECONDS: Final = 0.5
 _BRIEF: Final = frozenset({Standing.AWAITED, Standing.PREPARING})
+_NOT_ON_RECORD: Final = frozenset({Standing.LEAVING, Standing.PAUSED, Standing.KILLED})
+"""What the launcher did not write down, or what it wrote is older than what is told now."""
 _KILLED: Final = "SIGKILL"
 
 Report = ReplicaObserved | ImageProblem
@@ -42,6 +45,7 @@ class ReplicaWatch:
         config: LaunchConfig,
         files: ProgramFiles,
         ports: ListeningPorts,
+        callers: Callers,
         publish: Callable[[Program, Report], None],
     ) -> None:
         self.reported = asyncio.Event()
@@ -49,11 +53,12 @@ class ReplicaWatch:
         self._config = config
         self._files = files
         self._ports = ports
+        self._callers = callers
         self._publish = publish
         self._changed = asyncio.Event()
         self._last: Report | None = None
         self._process: tuple[int, str | None] | None = None
-        self._sight = Sight(config.port)
+        self._sight = self._sight_of(config.port)
         self._ref = ReplicaRef(
             workload=WorkloadRef(group=config.group, deployment=config.deployment, id=config.workload),
             id=config.replica,
@@ -65,6 +70,12 @@ class ReplicaWatch:
 
     async def run(self) -> None:
         """Report until the replica is gone."""
+        try:
+            await self._run()
+        finally:
+            self._sight.close()
+
+    async def _run(self) -> None:
         begun = time.monotonic()
         doubted = False
         while True:
@@ -99,7 +110,8 @@ class ReplicaWatch:
     async def _while_running(self, record: ReplicaRecord) -> None:
         process = (record.launcher_pid, record.started_at)
         if process != self._process:
-            self._process, self._sight = process, Sight(record.port or self._config.port)
+            self._sight.close()
+            self._process, self._sight = process, self._sight_of(record.port or self._config.port)
         started = _time(record.started_at)
         with on_exit(record.launcher_pid, record.launcher_ticks, self.wake):
             while not self._changed.is_set():
@@ -107,9 +119,18 @@ class ReplicaWatch:
                 if self._sight.is_news:
                     self._report(self._sight.seen(self._observed(ReplicaState.STARTED, record)))
                 age = (datetime.now(UTC) - started).total_seconds()
-                await self._sight.look(record, health=self._config.health, age_seconds=age, ports=self._ports)
+                await self._sight.look(record, age_seconds=age)
                 if not self._sight.is_news:
                     await self._wait(self._sight.pause(age))
+
+    def _sight_of(self, port: int) -> Sight:
+        return Sight(
+            port,
+            health=self._config.health,
+            patience_seconds=self._config.timeout_seconds,
+            ports=self._ports,
+            callers=self._callers,
+        )
 
     async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -122,6 +143,8 @@ class ReplicaWatch:
             self._report(self._problem(record))
             return
         observed = replace(self._observed(state_of(where), record), detail=detail)
+        if where in _NOT_ON_RECORD:
+            observed = replace(observed, at=datetime.now(UTC))
         if where in (Standing.EXITED, Standing.KILLED):
             observed = replace(
                 observed,

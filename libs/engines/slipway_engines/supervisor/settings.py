@@ -54,6 +54,10 @@ class SupervisorSettings(BaseModel):
         default=None, description="Of supervisord's unix_http_server, where it asks."
     )
     password: SecretStr | None = None
+    runtime_folder: Path | None = Field(
+        default=None,
+        description="Folder on a tmpfs, for secrets; None: XDG_RUNTIME_DIR where it is one, else /dev/shm.",
+    )
     blob_root: Path = Field(description="Folder of the blob store that holds the images.")
     python: Annotated[Path, AfterValidator(_fits_a_config_file)] = Field(
         default_factory=base_python,
@@ -62,6 +66,14 @@ class SupervisorSettings(BaseModel):
     first_port: int = Field(default=20000, ge=1024, le=65535)
     last_port: int = Field(
         default=29999, ge=1024, le=65535, description="Below what the system gives to outgoing connections."
+    )
+    cpu_overcommit: float = Field(
+        default=64.0,
+        gt=0,
+        description="Cores that replicas may ask for per core of this machine; sizes are not enforced here.",
+    )
+    memory_overcommit: float = Field(
+        default=8.0, gt=0, description="The same for memory: most replicas take far less than they ask for."
     )
     keep_ended: timedelta = Field(
         default=timedelta(minutes=10), description="How long the log of a removed replica stays readable."

@@ -80,7 +80,7 @@ def detail_of(where: Standing, record: ReplicaRecord | None) -> str | None:
         case Standing.LEAVING:
             return "It was told to end."
         case Standing.PAUSED:
-            return "It ended with supervisord and comes back with it."
+            return "It was stopped, by hand or with supervisord; the next wish brings it back."
         case Standing.KILLED:
             return "Its launcher was killed, and the replica with it."
         case _:

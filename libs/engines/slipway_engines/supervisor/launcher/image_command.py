@@ -28,6 +28,7 @@ def host_command(
     python_bin: str,
     folder: str,
     port: int,
+    secrets: dict[str, str] | None = None,
 ) -> HostCommand:
     """Return the command of a replica.
 
@@ -38,6 +39,7 @@ def host_command(
         python_bin: folder of the interpreter that `python` shall mean.
         folder: the replica's own folder, for HOME and TMPDIR.
         port: the port it shall listen on.
+        secrets: variables whose values stand in no file of the replica.
     """
     environment = {
         "LANG": "C.UTF-8",
@@ -45,6 +47,7 @@ def host_command(
         "HOME": os.path.join(folder, "home"),
         "TMPDIR": os.path.join(folder, "tmp"),
         **config.environment,
+        **(secrets or {}),
     }
     environment["PATH"] = search_path(environment.get("PATH", ""), root=root, python_bin=python_bin)
     environment["PORT"] = str(port)

@@ -27,6 +27,8 @@ class LaunchConfig:
         grace_seconds: float,
         image: dict[str, object],
         traceparent: str | None = None,
+        secrets: list[str] | None = None,
+        timeout_seconds: float = 300.0,
     ) -> None:
         self.program = program
         self.installation = installation
@@ -46,6 +48,8 @@ class LaunchConfig:
         self.grace_seconds = grace_seconds
         self.image = image
         self.traceparent = traceparent
+        self.secrets = secrets or []
+        self.timeout_seconds = timeout_seconds
 
     @classmethod
     def load(cls, path: str) -> "LaunchConfig":

@@ -16,6 +16,7 @@ class Layout:
         self.replicas = os.path.join(root, "replicas")
         self.layers = os.path.join(root, "layers")
         self.images = os.path.join(root, "images")
+        self.secrets = os.path.join(root, "secrets")
         self.python = os.path.join(root, f"python{sys.version_info[0]}.{sys.version_info[1]}")
         self.python_bin = os.path.join(self.python, "bin")
 
@@ -31,6 +32,10 @@ class Layout:
     def record_file(self, program: str) -> str:
         """Return the file in which the launcher writes down what it knows of its replica."""
         return os.path.join(self.records, f"{program}.json")
+
+    def secret_file(self, program: str) -> str:
+        """Return the file of a program's secrets, below a link into memory."""
+        return os.path.join(self.secrets, f"{program}.json")
 
     def replica_folder(self, program: str) -> str:
         """Return the folder of a replica: its configuration, its log, its HOME and TMPDIR."""

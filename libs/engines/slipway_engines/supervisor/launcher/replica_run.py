@@ -32,12 +32,14 @@ from slipway_engines.supervisor.launcher.replica_record import (
     STOPPED,
     ReplicaRecord,
 )
+from slipway_engines.supervisor.launcher.secrets_told import secrets_told
 from slipway_engines.supervisor.launcher.wakeups import Wakeups
 
 ORPHAN_GRACE_SECONDS = 1.0
 TAKEOVER_SECONDS = 3.0
 FIXED_PORT_SECONDS = 20.0
 COMMAND_NOT_STARTED = 127
+_SECRETS_SECONDS = 0.5
 _STEP_SECONDS = 0.02
 
 
@@ -54,6 +56,7 @@ class ReplicaRun:
         self._previous = ReplicaRecord.load(record_file)
         self._wakeups = Wakeups()
         self._record = RecordKeeping(record_file, port=self._config.port, wakeups=self._wakeups)
+        self._secrets: dict[str, str] = {}
 
     def run(self) -> None:
         """Run the replica until it ends; one that ended by itself is not run again."""
@@ -63,7 +66,7 @@ class ReplicaRun:
             return
         lock = self._take_over()
         try:
-            if self._prepare_image() and self._find_port():
+            if self._prepare_image() and self._await_secrets() and self._find_port():
                 self._run_replica()
             elif self._wakeups.told_to_end:
                 self._record.save(STOPPED)
@@ -124,6 +127,26 @@ class ReplicaRun:
         folders = {"layers": self._layout.layers, "root": root, "python": self._layout.python}
         problem = prepare(folders, self._config.image, self._config.working_dir)
         os.write(reporter, json.dumps(problem).encode())
+
+    def _await_secrets(self) -> bool:
+        """Wait for what the replica shall be told in confidence; say whether it shall still start."""
+        waits = False
+        while True:
+            told = secrets_told(self._layout, self._config.program)
+            missing = [name for name in self._config.secrets if name not in told]
+            if not missing:
+                self._secrets = {name: told[name] for name in self._config.secrets}
+                return True
+            if not waits:
+                waits = True
+                detail = (
+                    f"It waits for the values of its secrets ({', '.join(missing)}), which this machine does "
+                    "not hold, as after a reboot. The deployer tells them again."
+                )
+                self._record.save(PREPARING, detail=detail)
+            self._wakeups.wait((), _SECRETS_SECONDS)
+            if self._wakeups.told_to_end:
+                return False
 
     def _find_port(self) -> bool:
         """Settle the port; say whether the replica shall still start."""
@@ -187,7 +210,9 @@ class ReplicaRun:
             python_bin=self._layout.python_bin,
             folder=self._folder,
             port=self._record.port,
+            secrets=self._secrets,
         )
+        self._secrets = {}
         return ReplicaProcess(command, umask=self._umask)
 
     def _serve(self, process: ReplicaProcess, log: ReplicaLog) -> bool:
