@@ -24,6 +24,7 @@ from slipway_builder.layer_maker import LayerMaker, human_size
 from slipway_builder.manifest_file import read_manifest
 from slipway_builder.oci import ImageSpec, write_image, write_index
 from slipway_builder.requirements import read_requirements
+from slipway_builder.smoke_tests import smoke_test_of
 from slipway_builder.source_archive import ArchiveLimits, SourceTree, unpack
 from slipway_builder.steps import Steps
 from slipway_builder.stop_flag import StopFlag
@@ -194,6 +195,7 @@ class SourceBuild:
             timeout_seconds=endpoint.timeout,
             max_body_bytes=endpoint.max_body,
             idempotent=endpoint.idempotent,
+            smoke_test=smoke_test_of(endpoint),
         )
 
     def _notices(self, manifest: Manifest) -> list[str]:

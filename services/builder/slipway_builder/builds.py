@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from slipway_chassis.blobs import BlobStore
+from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.log_lines import LogLinePublisher
 from slipway_chassis.logs import get_logger
@@ -26,6 +27,7 @@ from slipway_builder.build_log import BuildLog
 from slipway_builder.dependencies import Installer
 from slipway_builder.endings import failed, succeeded
 from slipway_builder.failures import exhausted, failure_of, label_taken, overdue
+from slipway_builder.image_blobs import first_missing
 from slipway_builder.journal import BuildEndedError, BuildJournal, BuildTakenOverError
 from slipway_builder.labels import Labels, free_label
 from slipway_builder.record import BuildRecord
@@ -120,6 +122,10 @@ class Builds:
         )
 
     async def _named(self, command: Build, build: str, draft: Draft, seconds: float) -> Sequence[Event]:
+        """Decide the end of the build, all of whose blobs are there and stay from now on."""
+        missing = await first_missing(self.blobs, (endpoint.image for endpoint in draft.endpoints))
+        if missing is not None:
+            raise TransientError(f"{missing} was removed while the build relied on it; it is built again")
         taken = await self.labels.taken(command.group, command.deployment)
         taken |= {endpoint.name for endpoint in draft.endpoints}
         label = command.label or free_label(taken, now())

@@ -24,11 +24,14 @@ class DeadCommands:
     async def give_up(self, dead: DeadMessage) -> None:
         """End the build or the cancel FAILED and publish `message.dead`; again changes nothing.
 
+        Nobody waits for a removal: the command that wanted it has ended.
+
         The body may be what is wrong, so only subject and envelope are used; without an envelope nobody
         waits, for the operation's id is in it.
         """
-        with suppress(MalformedEnvelopeError, BuildEndedError):
-            await self._end(dead)
+        if not dead.stored.subject.endswith(".remove"):
+            with suppress(MalformedEnvelopeError, BuildEndedError):
+                await self._end(dead)
         await self.log.publish(_announcement(dead))
 
     async def _end(self, dead: DeadMessage) -> None:

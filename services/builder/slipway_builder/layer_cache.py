@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from slipway_chassis.blobs import BlobStore
+from slipway_chassis.errors import BlobMissingError
 from slipway_contracts.names import Digest
 
 _FORMAT: Final = 1
@@ -39,24 +40,34 @@ class LayerCache:
         self._blobs = blobs
 
     async def find(self, key: str) -> Layer | None:
-        """Return the layer made from this input, if its blob is still there."""
+        """Return the layer made from this input, if its blob is still there, and claim both."""
         descriptor = await self._blobs.get_ref(key)
         if descriptor is None:
             return None
         try:
             layer = Layer.model_validate_json(b"".join([part async for part in self._blobs.open(descriptor)]))
-        except ValidationError:
+        except (ValidationError, BlobMissingError):
             return None
-        return layer if await self._blobs.exists(layer.digest) else None
+        claimed = [await self._blobs.claim(digest) for digest in (layer.digest, descriptor)]
+        return layer if all(claimed) else None
 
     async def keep(self, key: str, layer: Layer) -> None:
         """Remember the layer; of two builders that write one key, either may win: their layers are equal."""
-        await self._blobs.set_ref(key, await put_bytes(self._blobs, layer.model_dump_json().encode()))
+        await self._blobs.set_ref(key, await put_bytes(self._blobs, _described(layer)))
+
+
+def descriptor_digest(layer: Layer) -> str:
+    """Return the digest of the blob that describes this layer."""
+    return f"sha256:{hashlib.sha256(_described(layer)).hexdigest()}"
 
 
 async def put_bytes(blobs: BlobStore, data: bytes) -> str:
     """Store a small blob and return its digest."""
     return await blobs.put(_once(data))
+
+
+def _described(layer: Layer) -> bytes:
+    return layer.model_dump_json().encode()
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

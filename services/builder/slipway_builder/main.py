@@ -17,7 +17,10 @@ from slipway_builder.dead_commands import DeadCommands
 from slipway_builder.dependencies import Installer
 from slipway_builder.handlers import handle
 from slipway_builder.host_base import host_base
+from slipway_builder.image_use import ImageUse
 from slipway_builder.labels import Labels
+from slipway_builder.package_cache import PackageCache
+from slipway_builder.removals import Removals
 from slipway_builder.running_builds import RunningBuilds
 from slipway_builder.settings import BuilderSettings
 from slipway_builder.sweep import Sweep
@@ -31,11 +34,19 @@ async def build(service: Service[BuilderSettings]) -> None:
     settings = service.settings
     await asyncio.to_thread(remove_leftovers, settings.blob_root, at=time.time())
     sweep = Sweep(log=service.log, connection=service.connection)
+    cache = PackageCache(folder=settings.work_dir / "packages", most_bytes=settings.package_cache_bytes)
     with make_builds(service) as builds:
         cancels = Cancels(log=service.log, running=builds.running)
+        removals = Removals(log=service.log, blobs=builds.blobs, use=ImageUse(log=service.log))
         broker = _broker(service)
-        handle(broker, builds=builds, cancels=cancels, concurrency=settings.max_builds)
-        await _until_stopped(service, broker, cancels.watch(), sweep.forever(every=settings.sweep_interval))
+        handle(broker, builds=builds, cancels=cancels, removals=removals, concurrency=settings.max_builds)
+        await _until_stopped(
+            service,
+            broker,
+            cancels.watch(),
+            sweep.forever(every=settings.sweep_interval),
+            cache.forever(every=settings.package_cache_interval),
+        )
 
 
 @contextmanager

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
-from slipway_contracts.manifest import Manifest, ManifestEndpoint, ManifestFile
+from slipway_contracts.manifest import (
+    Manifest,
+    ManifestEndpoint,
+    ManifestExpectation,
+    ManifestFile,
+    ManifestSmokeTest,
+)
 
 from slipway_builder.yaml_document import BrokenYamlError, Document, Plain, read_document
 from slipway_builder.yaml_document import Path as KeyPath
@@ -31,7 +37,8 @@ _BYTES: Final[Mapping[str, int]] = {
     "mib": 1 << 20,
     "gib": 1 << 30,
 }
-_PLAIN_TEXT: Final = frozenset({"python", "description", "name"})
+_PLAIN_TEXT: Final = frozenset({"python", "description", "name", "body"})
+_SMOKE_TEST: Final = "smoke-test"
 _MESSAGES: Final[Mapping[tuple[str, str], str]] = {
     (
         "name",
@@ -40,6 +47,9 @@ _MESSAGES: Final[Mapping[tuple[str, str], str]] = {
     ("wsgi", "string_pattern_mismatch"): "must be `module:callable`, as `predict_wsgi:predict_wsgi`",
     ("asgi", "string_pattern_mismatch"): "must be `module:callable`, as `predict_asgi:app`",
     ("health", "string_pattern_mismatch"): "must be a path that begins with `/`",
+    ("path", "string_pattern_mismatch"): "must be a path that begins with `/`, in plain ASCII without spaces",
+    ("method", "string_pattern_mismatch"): "must be a method in capital letters, as `GET`",
+    ("body", "string_type"): "must be text; give a mapping or a list as `json`",
 }
 _QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]+)\s*")
 
@@ -189,6 +199,20 @@ class _Check:
             ]
         self._quantity(content, (*path, "timeout"), _SECONDS)
         self._quantity(content, (*path, "max_body"), _BYTES)
+        if isinstance(test := item.get(_SMOKE_TEST), dict):
+            content[_SMOKE_TEST] = self._smoke_test((*path, _SMOKE_TEST), test)
+        return content
+
+    def _smoke_test(self, path: KeyPath, item: dict[str, Plain]) -> dict[str, Any]:
+        content = self._known(item, path, ManifestSmokeTest)
+        if isinstance(headers := item.get("headers"), dict):
+            texts = self._document.texts
+            content["headers"] = {
+                name: texts.get((*path, "headers", name), value) for name, value in headers.items()
+            }
+        if isinstance(expect := item.get("expect"), dict):
+            content["expect"] = self._known(expect, (*path, "expect"), ManifestExpectation)
+            self._quantity(content["expect"], (*path, "expect", "latency"), _SECONDS)
         return content
 
     def _known(self, value: Mapping[str, Plain], path: KeyPath, model: type[BaseModel]) -> dict[str, Any]:
@@ -271,6 +295,7 @@ def _sentence(loc: tuple[int | str, ...], kind: str, message: str) -> str:
         return message.removeprefix("Value error, ")
     if keys[0] == "requirements":
         return "`requirements`: must be the path of a file or a list of requirements"
+    name = ".".join(keys[keys.index(_SMOKE_TEST) :]) if _SMOKE_TEST in keys else keys[-1]
     if kind == "missing":
-        return f"the key `{keys[-1]}` is missing"
-    return f"`{keys[-1]}`: {_MESSAGES.get((keys[-1], kind), message)}"
+        return f"the key `{name}` is missing"
+    return f"`{name}`: {_MESSAGES.get((keys[-1], kind), message)}"

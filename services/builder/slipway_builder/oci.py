@@ -4,12 +4,14 @@ Source of the formats: OCI image specification 1.1. Nothing in them depends on t
 layers and settings are the same image.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from slipway_chassis.blobs import BlobStore
+from slipway_chassis.errors import BlobMissingError
 from slipway_contracts.version import CommandSpec
 
 from slipway_builder.layer_cache import Layer, put_bytes
@@ -64,21 +66,29 @@ async def write_image(spec: ImageSpec, blobs: BlobStore) -> str:
 
 async def write_index(images: Mapping[str, str], *, platform: str, blobs: BlobStore) -> str:
     """Store an index that names each image by its endpoint; return its digest."""
-    index = {
-        "schemaVersion": 2,
-        "mediaType": INDEX,
-        "manifests": [
-            {
-                "mediaType": MANIFEST,
-                "digest": digest,
-                "size": await blobs.size(digest),
-                "platform": _platform(platform),
-                "annotations": {"org.opencontainers.image.ref.name": endpoint},
-            }
-            for endpoint, digest in sorted(images.items())
-        ],
-    }
-    return await put_bytes(blobs, _json(index))
+    return await put_bytes(blobs, await _index(images, platform, blobs))
+
+
+async def index_digest(images: Mapping[str, str], *, platform: str, blobs: BlobStore) -> str | None:
+    """Return the digest of the index that names these images; None when one of them is not stored."""
+    try:
+        return f"sha256:{hashlib.sha256(await _index(images, platform, blobs)).hexdigest()}"
+    except BlobMissingError:
+        return None
+
+
+async def _index(images: Mapping[str, str], platform: str, blobs: BlobStore) -> bytes:
+    manifests = [
+        {
+            "mediaType": MANIFEST,
+            "digest": digest,
+            "size": await blobs.size(digest),
+            "platform": _platform(platform),
+            "annotations": {"org.opencontainers.image.ref.name": endpoint},
+        }
+        for endpoint, digest in sorted(images.items())
+    ]
+    return _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests})
 
 
 def _configuration(spec: ImageSpec) -> dict[str, Any]:

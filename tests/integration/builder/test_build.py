@@ -84,6 +84,17 @@ def files_of(blobs: FilesystemBlobStore, image: str) -> list[str]:
     return names
 
 
+async def test_a_smoke_test_of_the_manifest_is_kept_with_the_version(build: Build, upload: Upload) -> None:
+    test = "    smoke-test: {path: /greet, json: {name: Ada}, expect: {json: {text: hello}}}\n"
+
+    draft = await build(await upload({"slipway.yaml": GREET + test, "greet.py": ""}))
+
+    (endpoint,) = draft.endpoints
+    assert endpoint.smoke_test is not None
+    assert (endpoint.smoke_test.method, endpoint.smoke_test.body) == ("POST", '{"name": "Ada"}')
+    assert endpoint.smoke_test.json_shape == {"text": "hello"}
+
+
 async def test_the_valohai_fixture_becomes_two_images_that_share_their_lower_layers(
     blobs: FilesystemBlobStore, upload: Upload, build: Build
 ) -> None:

@@ -28,7 +28,7 @@ from slipway_chassis.metrics import Metrics
 from slipway_chassis.probes import Probes
 from slipway_chassis.process import Service
 from slipway_chassis.telemetry import Telemetry
-from slipway_contracts.commands import Build, CancelBuild
+from slipway_contracts.commands import Build, CancelBuild, RemoveVersions
 from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.events import BuildFailed, BuildStarted, BuildSucceeded, MessageDead, OperationFailed
 from slipway_contracts.failure import FailureRecord, Reason
@@ -124,7 +124,7 @@ class World:
         command = CancelBuild(group="default", deployment="digits", by="ada", request_digest="x", build=build)
         return await self.send(command)
 
-    async def send(self, command: Build | CancelBuild) -> Stored:
+    async def send(self, command: Build | CancelBuild | RemoveVersions) -> Stored:
         envelope = Envelope(
             id=new_id(), type=command.type, source="/slipway/api", subject="default/digits", time=now()
         )
@@ -356,7 +356,9 @@ async def test_a_build_that_a_killed_builder_began_is_ended_by_another(
         await eventually(world.everything_is_answered)
 
     counted = Counter(await world.types())
-    assert (counted["build.started.v1"], counted["operation.started.v1"]) == (2, 1)
+    # On a busy machine the second builder's delivery may be repeated too before it says that it works.
+    assert counted["build.started.v1"] >= 2
+    assert counted["operation.started.v1"] == 1
     assert counted["build.succeeded.v1"] == 1
     assert list((world.folder / "builder" / "work").iterdir()) == []
 

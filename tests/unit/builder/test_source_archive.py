@@ -195,6 +195,7 @@ def test_a_truncated_archive_is_refused(unpacked: Callable[..., SourceTree], kep
 @pytest.mark.parametrize(
     "data",
     [b"", b"hello", b"PK\x03\x04", gzip.compress(b""), gzip.compress(b"no tar at all" * 100)],
+    ids=["nothing", "text", "zip", "gzip of nothing", "gzip of text"],
 )
 def test_what_is_no_archive_is_refused(unpacked: Callable[..., SourceTree], data: bytes) -> None:
     with pytest.raises(ArchiveRefusedError, match=r"truncated|no intact"):
