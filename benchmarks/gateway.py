@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -136,19 +136,16 @@ def known(replica: int) -> Known:
             "group": "default",
             "deployment": name,
             "wanted": "running",
-            "shares": [
-                {
-                    "weight": 100,
-                    "label": "20260101.1",
-                    "endpoints": [{"name": "predict", "workload": workload, **limits}],
-                }
-            ],
+            "name": name,
+            "aliases": [{"alias": "live", "shares": [{"release": 1, "weight": 100}]}],
+            "labels": {"20260101.1": 1},
+            "releases": [{"number": 1, "endpoints": [{"name": "predict", "workload": workload, **limits}]}],
             "workloads": [{"id": workload, "serving": ["0-1"], "leaving": []}],
         }
         for name, workload in ids.items()
     ]
     ready = {f"default/{name}/{workload}/0-1": f"127.0.0.1:{replica}" for name, workload in ids.items()}
-    return Known.load(json.dumps({"deployments": deployments, "ready": ready}).encode())
+    return Known.load(json.dumps({"format": 2, "deployments": deployments, "ready": ready}).encode())
 
 
 async def configure(folder: Path, replica: int) -> None:
@@ -239,18 +236,22 @@ async def measure(folder: Path) -> Mapping[str, float | str]:
     return result(ways) | {"gateway_envoy_pss_mb": round(memory, 1)}
 
 
+def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the median ratio of turns that follow each other, as they share the machine's mood."""
+    return round(statistics.median(one / other for one, other in zip(ours, theirs, strict=True)), 3)
+
+
 def result(ways: Mapping[str, Way]) -> dict[str, float | str]:
     """Return the medians and what follows from them."""
     rps = {name: statistics.median(way.rates) for name, way in ways.items()}
     alone = {name: statistics.median(way.alone_ms) for name, way in ways.items()}
     cpu = {name: statistics.median(way.cpu_us) for name, way in ways.items()}
-    # Turns that follow each other share the machine's mood: their ratio says more than that of the medians.
-    pairs = zip(ways["gateway"].rates, ways["bare_envoy"].rates, strict=True)
     return {
         "direct_rps": round(rps["direct"]),
         "gateway_rps": round(rps["gateway"]),
         "bare_envoy_rps": round(rps["bare_envoy"]),
-        "gateway_of_bare": round(statistics.median(one / other for one, other in pairs), 3),
+        "gateway_of_bare": paired_ratio(ways["gateway"].rates, ways["bare_envoy"].rates),
+        "cpu_of_bare": paired_ratio(ways["gateway"].cpu_us, ways["bare_envoy"].cpu_us),
         "added_p50_ms": round(alone["gateway"] - alone["direct"], 3),
         "bare_added_p50_ms": round(alone["bare_envoy"] - alone["direct"], 3),
         "gateway_cpu_us": round(cpu["gateway"], 1),

@@ -151,6 +151,7 @@ class GatewayHouse:
 
     def __init__(self, *, connection: Connection, envoy: EnvoyServer, session: aiohttp.ClientSession) -> None:
         self.connection = connection
+        self.key_set: Path | None = None
         self.log = EventLog(connection=connection)
         self.envoy = envoy
         self.session = session
@@ -162,7 +163,10 @@ class GatewayHouse:
         self._service = Service(
             name="gateway",
             settings=GatewaySettings(
-                envoy_dir=self.envoy.folder / "state", envoy_admin=self.envoy.admin, gateway_id="one"
+                envoy_dir=self.envoy.folder / "state",
+                envoy_admin=self.envoy.admin,
+                gateway_id="one",
+                endpoint_jwks=self.key_set,
             ),
             connection=self.connection,
             log=self.log,
@@ -220,13 +224,14 @@ class GatewayHouse:
             return answer.status, json.loads(text) if "json" in answer.content_type else text
 
 
-def gateway_process(house: GatewayHouse, nats_url: str) -> subprocess.Popen[bytes]:
+def gateway_process(house: GatewayHouse, nats_url: str, **variables: str) -> subprocess.Popen[bytes]:
     """Start the gateway as the process it is in an installation."""
     environment = clean_environment(
         SLIPWAY_NATS_URL=nats_url,
         SLIPWAY_ENVOY_DIR=str(house.envoy.folder / "state"),
         SLIPWAY_ENVOY_ADMIN=house.envoy.admin,
         SLIPWAY_GATEWAY_ID="one",
+        **variables,
     )
     with Path(os.devnull).open("wb") as nowhere:
         return subprocess.Popen(

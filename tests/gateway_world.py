@@ -5,11 +5,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload, TrafficShare
+from slipway_chassis.stored import Stored
+from slipway_contracts import subjects
+from slipway_contracts.codec import encode
+from slipway_contracts.deployment_settings import DeploymentSettings, FormerName
+from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload
+from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.lifecycle import ReleaseState, Wanted
 from slipway_contracts.names import derived_id
 from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.traffic import AliasRoute, TrafficShare
 from slipway_contracts.version import CommandSpec, EndpointSpec, Version
 from slipway_contracts.workload import Workload
 
@@ -33,6 +39,10 @@ class DeploymentStory:
     releases: dict[int, DesiredRelease] = field(default_factory=dict)
     workloads: dict[str, DesiredWorkload] = field(default_factory=dict)
     traffic: dict[int, int] = field(default_factory=dict)
+    aliases: dict[str, dict[int, int]] = field(default_factory=dict)
+    pins: tuple[int, ...] = ()
+    settings: DeploymentSettings = field(default_factory=DeploymentSettings)
+    former_names: tuple[FormerName, ...] = ()
     transitions: int = 0
 
     def add_release(
@@ -42,6 +52,7 @@ class DeploymentStory:
         label: str | None = None,
         replicas: int = 1,
         environment: dict[str, str] | None = None,
+        state: ReleaseState = ReleaseState.LIVE,
     ) -> None:
         """Add a release; without `environment`, each release has workloads of its own."""
         environment = {"RELEASE": str(number)} if environment is None else environment
@@ -51,7 +62,7 @@ class DeploymentStory:
         self.releases[number] = DesiredRelease(
             number=number,
             operation=derived_id("operation", number),
-            state=ReleaseState.READY,
+            state=state,
             version=self._version(number, label or f"20260101.{number}", specs),
             config=ReleaseConfig(),
             created_at=AT,
@@ -63,10 +74,8 @@ class DeploymentStory:
         workload = Workload.of(
             group=self.group,
             deployment=self.deployment,
-            target="local",
             endpoint=spec,
-            environment=environment,
-            size=ReleaseConfig().size,
+            config=ReleaseConfig(environment=environment),
             replicas=replicas,
         )
         return DesiredWorkload(workload=workload, serving=replicas, crashes=(0,) * replicas)
@@ -110,9 +119,13 @@ class DeploymentStory:
             ended=self.ended,
             releases=tuple(self.releases.values()),
             workloads=tuple(self.workloads.values()),
-            traffic=tuple(
-                TrafficShare(release=number, weight=weight) for number, weight in self.traffic.items()
+            traffic=_shares(self.traffic),
+            aliases=tuple(
+                AliasRoute(alias=alias, shares=_shares(weights)) for alias, weights in self.aliases.items()
             ),
+            pins=self.pins,
+            settings=self.settings,
+            former_names=self.former_names,
         )
 
     def fact(
@@ -136,3 +149,19 @@ class DeploymentStory:
             at=AT,
             address=address,
         )
+
+
+def stored(sequence: int, message: Desired | ReplicaFact) -> Stored:
+    """Return a record as a reader of the log gets it."""
+    envelope = Envelope(id=new_id(), type=message.type, source="/test", subject="default/x", time=now())
+    return Stored(
+        subject=subjects.of(message),
+        sequence=sequence,
+        time=envelope.time,
+        headers=envelope.to_headers(),
+        data=encode(message),
+    )
+
+
+def _shares(weights: dict[int, int]) -> tuple[TrafficShare, ...]:
+    return tuple(TrafficShare(release=number, weight=weight) for number, weight in weights.items())

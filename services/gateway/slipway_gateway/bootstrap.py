@@ -1,7 +1,7 @@
-"""What Envoy needs before the gateway service ever ran: bootstrap, listener, and first clusters and routes.
+"""What Envoy needs before the gateway service ever ran: bootstrap, listener, first clusters, routes and keys.
 
 `python -m slipway_gateway.bootstrap --folder F --port P` makes it, with the standard library alone, so that
-Envoy's start never waits for it. Clusters and routes that are there already are left alone.
+Envoy's start never waits for it. What the service writes is left alone once it is there.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import Any, Final
 from slipway_gateway.envoy_json import discovery, typed
 from slipway_gateway.envoy_names import SECOND_TURN
 from slipway_gateway.files import GatewayFolder
+from slipway_gateway.guards import key_check
 from slipway_gateway.listener import listeners
 from slipway_gateway.routes import starting_configuration
 from slipway_gateway.tracing import Tracing, TracingSettingError, tracing_clusters
@@ -43,6 +44,7 @@ def prepare(
     admin: str | None = None,
     access_log: Path | None = None,
     tracing: Tracing | None = None,
+    count_statuses: bool = False,
 ) -> Path:
     """Write what Envoy starts from and return the bootstrap's path; idempotent.
 
@@ -53,6 +55,8 @@ def prepare(
         admin: path of a unix socket (default: `admin.sock` in the folder) or `127.0.0.1:port`.
         access_log: file for a JSON line per request; None: no such log.
         tracing: where spans go; None: no traces.
+        count_statuses: whether Envoy keeps counters of answers by status and times per workload, which are
+            a fifteenth of its work.
 
     Raises:
         AddressError: the host is no IP address, the socket path too long, or the admin address none.
@@ -66,10 +70,14 @@ def prepare(
         host=host,
         port=port,
         routes_path=str(files.routes),
+        keys_path=str(files.keys),
         access_log=str(access_log.absolute()) if access_log else None,
         tracing=tracing,
+        count_statuses=count_statuses,
     )
     files.write(files.listeners, discovery(rendered))
+    if files.read(files.keys) is None:
+        files.write(files.keys, key_check(None))
     if files.read(files.clusters) is None:
         files.write(files.clusters, discovery([]))
     if files.read(files.routes) is None:
@@ -158,6 +166,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--admin", help="path of a unix socket, or 127.0.0.1:port")
     parser.add_argument("--access-log", type=Path)
+    parser.add_argument("--count-statuses", action="store_true", help="count answers by status per workload")
     given = parser.parse_args()
     try:
         made = prepare(**vars(given), tracing=Tracing.from_environment(os.environ))

@@ -1,26 +1,32 @@
 """From records of the log to the target of the writer, deployment by deployment.
 
-What Envoy refused, or what this release cannot read, is held: that deployment keeps its last good routes, and
-is told as held from that record on, so that nobody takes it for served. It holds up no other deployment.
+What Envoy refused, or what this release cannot read, is held: that deployment is served by its last good
+record, and is told as held from the other one on, so that nobody takes that for served. It holds up no other
+deployment. Where other access was asked for than that record has, it is closed instead: what is held must not
+open more than its owner wants.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from slipway_chassis.logs import get_logger
 from slipway_chassis.stored import Stored
+from slipway_contracts.access import AccessMode
 from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.desired import Desired
-from slipway_contracts.envelope import MalformedEnvelopeError
+from slipway_contracts.envelope import MalformedEnvelopeError, now
 from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.subjects import desired, owner_of
 
+from slipway_gateway.claims import Claims
 from slipway_gateway.clusters import cluster
 from slipway_gateway.known import Key, Known
-from slipway_gateway.model import Section
-from slipway_gateway.plan import section
-from slipway_gateway.routes import route_list
+from slipway_gateway.known_deployment import KnownDeployment
+from slipway_gateway.model import Place, Section
+from slipway_gateway.plan import closed, guard_at, section
+from slipway_gateway.routes import is_guarded_by, route_list
 from slipway_gateway.writer import ConfigurationRefusedError, Target
 
 _log: Final = get_logger()
@@ -28,25 +34,42 @@ _log: Final = get_logger()
 
 @dataclass(frozen=True)
 class _Rendered:
-    section: Section
-    clusters: dict[str, str]
-    route_list: str | None
+    deployment: KnownDeployment | None = None
+    section: Section = field(default_factory=Section)
+    clusters: dict[str, str] = field(default_factory=dict)
+    routes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> set[str]:
+        return {*self.clusters, *self.routes}
 
 
 class Configuration:
-    """What the gateway wants of Envoy, kept up to date by records.
+    """What the gateway wants of Envoy, kept up to date by records and by the clock that ends names and keys.
 
     Args:
         known: what was known at the last end.
+        checks_keys: whether there is a key set by which an endpoint's keys can be checked.
+        clock: tells the time.
     """
 
-    def __init__(self, known: Known) -> None:
+    def __init__(
+        self, known: Known, *, checks_keys: bool = False, clock: Callable[[], datetime] = now
+    ) -> None:
         self.known: Final = known
+        self._checks_keys = checks_keys
+        self._clock = clock
+        self._claims = Claims()
+        self._ends: dict[Key, datetime] = {}
         self._wanted: dict[Key, _Rendered] = {}
         self._accepted: dict[Key, _Rendered] = {}
         self._changed: dict[Key, int] = {(each.group, each.deployment): 0 for each in known.deployments()}
         self._offered: dict[Key, int] = {}
-        self._held: dict[Key, int] = {}
+        self._unreadable: dict[Key, int] = {}
+        self._refused: dict[Key, int] = {}
+        self._by_last_good: set[Key] = set()
+        self._closed: set[Key] = set()
+        self._told_anew: set[Key] = set()
 
     @property
     def sections(self) -> Iterable[Section]:
@@ -65,14 +88,17 @@ class Configuration:
                 problem=str(error),
             )
             if stored.subject == desired(*key):
-                self._held.setdefault(key, stored.sequence)
+                self._unreadable.setdefault(key, stored.sequence)
             return False
         if not isinstance(message, Desired | ReplicaFact):
             return False
         if isinstance(message, Desired):
-            self._held.pop(key, None)
-        if self.known.take(message) is None:
+            self._unreadable.pop(key, None)
+        again = isinstance(message, Desired) and stored.sequence > self._refused.get(key, stored.sequence)
+        if self.known.take(message) is None and not again:
             return False
+        if isinstance(message, Desired):
+            self._told_anew.add(key)
         self._changed[key] = stored.sequence
         return True
 
@@ -83,56 +109,139 @@ class Configuration:
 
     def target(self) -> Target:
         """Return everything wanted now; what is learnt from here on belongs to the next target."""
-        for key in self._changed:
-            self._render(key)
-        self._offered |= self._changed
+        self._by_last_good -= self._told_anew
+        self._closed -= self._told_anew
+        self._told_anew = set()
+        moment = self._clock()
+        changed = self._changed | {
+            key: 0 for key, end in self._ends.items() if end <= moment and key not in self._changed
+        }
         self._changed = {}
-        return _target(self._wanted.values())
+        self._offer(changed)
+        return self._target()
 
     def accept(self) -> None:
         """Remember that Envoy has confirmed the last target."""
         self._accepted = dict(self._wanted)
+        for key in self._offered.keys() - self._by_last_good - self._closed:
+            self._refused.pop(key, None)
         self._offered = {}
 
-    def hold(self, refused: ConfigurationRefusedError) -> Target:
-        """Return the target without the changes of the deployments that were refused."""
+    def hold(self, refused: ConfigurationRefusedError) -> Target | None:
+        """Return the target without the changes of those that were refused; None where it was of none."""
         names = set(refused.resources)
-        for key, sequence in self._offered.items():
-            wanted = self._wanted.get(key)
-            if wanted is None or names.isdisjoint({wanted.section.prefix, *wanted.clusters}):
-                continue
-            self._held.setdefault(key, sequence)
-            self._restore(key)
-        return _target(self._wanted.values())
+        found = [key for key in self._offered if key in self._wanted and self._wanted[key].names & names]
+        for key in found:
+            self._refused.setdefault(key, self._offered.pop(key))
+            self._fall_back(key, refused)
+        return self._target() if found else None
 
     @property
     def held(self) -> dict[str, int]:
         """The first record that is not served, of each deployment that keeps its last good routes."""
-        return {"/".join(key): sequence for key, sequence in self._held.items()}
+        reasons = (self._refused, self._unreadable)
+        keys = {key for reason in reasons for key in reason}
+        return {"/".join(key): min(reason[key] for reason in reasons if key in reason) for key in keys}
 
-    def _render(self, key: Key) -> None:
-        deployment = self.known.deployment(key)
+    def _fall_back(self, key: Key, refused: ConfigurationRefusedError) -> None:
+        if key in self._closed:
+            del self._wanted[key]
+        elif refused.kind == "routes" and key not in self._by_last_good and self._asks_as_last_good(key):
+            self._by_last_good.add(key)
+            self._offer({key: self._refused[key]})
+        else:
+            self._restore(key, refused.before)
+
+    def _asks_as_last_good(self, key: Key) -> bool:
+        asked, last = self.known.deployment(key), self._last_good(key)
+        if asked is None or last is None:
+            return False
+        return asked.access.mode is AccessMode.OPEN or asked.access == last.access
+
+    def _offer(self, changed: Mapping[Key, int]) -> None:
+        moment = self._clock()
+        offered = dict(changed)
+        for key, sequence in changed.items():
+            for other in self._claim(key, moment):
+                offered.setdefault(other, sequence)
+        for key in offered:
+            self._render(key, moment)
+        self._offered |= offered
+
+    def _claim(self, key: Key, moment: datetime) -> Iterable[Key]:
+        """Bring the claims of a deployment up to date; return those whose names changed."""
+        deployment = self._deployment(key)
+        self._ends.pop(key, None)
+        if deployment is None:
+            return self._claims.put(key, ())
+        if end := deployment.next_end(moment):
+            self._ends[key] = end
+        return self._claims.put(key, deployment.names_at(moment))
+
+    def _deployment(self, key: Key) -> KnownDeployment | None:
+        return self._last_good(key) if key in self._by_last_good else self.known.deployment(key)
+
+    def _last_good(self, key: Key) -> KnownDeployment | None:
+        return self._accepted[key].deployment if key in self._accepted else None
+
+    def _render(self, key: Key, moment: datetime) -> None:
+        deployment = self._deployment(key)
         if deployment is None:
             self._wanted.pop(key, None)
             return
-        found = section(deployment, self.known.ready(key))
+        names = self._claims.names_of(key)
+        if key in self._closed:
+            self._wanted[key] = _close(self._wanted.get(key, _Rendered()), closed(deployment, names))
+            return
+        ready = self.known.ready(key)
+        found = section(deployment, ready, names, moment=moment, checks_keys=self._checks_keys)
         before = self._wanted.get(key)
-        if before is None or before.section != found:
+        if before is not None and before.section == found:
+            self._wanted[key] = replace(before, deployment=deployment)
+        else:
             self._wanted[key] = _Rendered(
+                deployment=deployment,
                 section=found,
                 clusters={each.name: cluster(each) for each in found.clusters},
-                route_list=route_list(found) if found.routes else None,
+                routes=_route_lists(found.places),
             )
 
-    def _restore(self, key: Key) -> None:
-        self._wanted.pop(key, None)
+    def _restore(self, key: Key, before: Target) -> None:
+        """Go back to what Envoy confirmed last, or, since the last start, to what its files have."""
+        refused = self._wanted.pop(key)
         if key in self._accepted:
             self._wanted[key] = self._accepted[key]
+        else:
+            kept = before.part(refused.routes)
+            self._wanted[key] = _Rendered(clusters=dict(kept.clusters), routes=dict(kept.routes))
+        if not self._opens_as_asked(key):
+            _log.error("a deployment is closed: its new access cannot be applied", deployment="/".join(key))
+            self._by_last_good.discard(key)
+            self._closed.add(key)
+            self._offer({key: self._refused[key]})
+
+    def _opens_as_asked(self, key: Key) -> bool:
+        asked = self.known.deployment(key)
+        guard = guard_at(asked, self._clock()) if asked else None
+        return guard is None or all(is_guarded_by(each, guard) for each in self._wanted[key].routes.values())
+
+    def _target(self) -> Target:
+        every = list(self._held_first())
+        return Target(
+            clusters={name: text for each in every for name, text in each.clusters.items()},
+            routes={prefix: text for each in every for prefix, text in each.routes.items()},
+        )
+
+    def _held_first(self) -> Iterator[_Rendered]:
+        """A name that a held deployment still has may be another's by now."""
+        yield from (each for key, each in self._wanted.items() if key in self._refused)
+        yield from (each for key, each in self._wanted.items() if key not in self._refused)
 
 
-def _target(rendered: Iterable[_Rendered]) -> Target:
-    every = list(rendered)
-    return Target(
-        clusters={name: text for each in every for name, text in each.clusters.items()},
-        routes={each.section.prefix: each.route_list for each in every if each.route_list is not None},
-    )
+def _close(kept: _Rendered, places: tuple[Place, ...]) -> _Rendered:
+    """Requests on their way keep their clusters."""
+    return replace(kept, section=replace(kept.section, places=places), routes=_route_lists(places))
+
+
+def _route_lists(places: Iterable[Place]) -> dict[str, str]:
+    return {each.prefix: route_list(each) for each in places if each.routes}

@@ -18,6 +18,7 @@ class GatewayFolder:
         self.bootstrap: Final = self._path / "bootstrap.json"
         self.known: Final = self._path / "known.json"
         self.listeners: Final = self._path / _XDS / "listeners.json"
+        self.keys: Final = self._path / _XDS / "keys.json"
         self.clusters: Final = self._path / _XDS / "clusters.json"
         self.routes: Final = self._path / _XDS / "routes.json"
 

@@ -6,102 +6,26 @@ Only a record changes it, never the absence of one, so that an emptied log takes
 from collections.abc import Iterator, Mapping
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from slipway_chassis.logs import get_logger
-from slipway_contracts.desired import Desired, DesiredRelease
-from slipway_contracts.lifecycle import Wanted
+from slipway_contracts.desired import Desired
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 
+from slipway_gateway.first_snapshot import FirstSnapshot
+from slipway_gateway.known_deployment import GONE, Frozen, KnownDeployment
 from slipway_gateway.model import split_address
 
 Key = tuple[str, str]
+_FORMAT: Final = 2
 _log: Final = get_logger()
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class KnownEndpoint(_Frozen):
-    """An endpoint of a release that has traffic."""
-
-    name: str
-    workload: str
-    timeout_seconds: float
-    max_body_bytes: int | None
-    idempotent: bool
-
-
-class KnownShare(_Frozen):
-    """A release that has traffic."""
-
-    weight: int
-    label: str
-    endpoints: tuple[KnownEndpoint, ...]
-
-
-class KnownWorkload(_Frozen):
-    """A wanted workload: the replicas that get requests once they are ready, and those scaled away."""
-
-    id: str
-    serving: tuple[str, ...]
-    leaving: tuple[str, ...]
-
-
-class KnownDeployment(_Frozen):
-    """What one desired record says about routes."""
-
-    group: str
-    deployment: str
-    wanted: Wanted
-    shares: tuple[KnownShare, ...]
-    workloads: tuple[KnownWorkload, ...]
-
-    @classmethod
-    def of(cls, desired: Desired) -> Self:
-        """Take the part that matters here."""
-        shares = (
-            _share(release, share.weight)
-            for share in desired.traffic
-            if (release := desired.release(share.release)) is not None
-        )
-        return cls(
-            group=desired.group,
-            deployment=desired.deployment,
-            wanted=desired.wanted,
-            shares=tuple(shares),
-            workloads=tuple(
-                KnownWorkload(
-                    id=each.workload.id,
-                    serving=each.serving_replicas,
-                    leaving=each.workload.replica_ids[each.serving :],
-                )
-                for each in desired.workloads
-            ),
-        )
-
-
-def _share(release: DesiredRelease, weight: int) -> KnownShare:
-    endpoints = release.version.endpoints if release.version else ()
-    return KnownShare(
-        weight=weight,
-        label=release.version.label if release.version else "",
-        endpoints=tuple(
-            KnownEndpoint(
-                name=each.name,
-                workload=release.workloads[each.name],
-                timeout_seconds=each.timeout_seconds,
-                max_body_bytes=each.max_body_bytes,
-                idempotent=each.idempotent,
-            )
-            for each in endpoints
-            if each.name in release.workloads
-        ),
-    )
-
-
-class _Snapshot(_Frozen):
+class _Format(Frozen):
     format: int = 1
+
+
+class _Snapshot(Frozen):
+    format: int = _FORMAT
     deployments: tuple[KnownDeployment, ...] = ()
     ready: dict[str, str] = Field(
         default_factory=dict, description="`group/deployment/workload/replica` to address."
@@ -127,7 +51,7 @@ class Known:
 
     def _take_desired(self, key: Key, desired: Desired) -> bool:
         before = self._deployments.get(key)
-        if desired.wanted is Wanted.DELETED and desired.ended:
+        if desired.wanted in GONE and desired.ended:
             self._deployments.pop(key, None)
         else:
             self._deployments[key] = KnownDeployment.of(desired)
@@ -171,18 +95,29 @@ class Known:
 
     @classmethod
     def load(cls, data: bytes) -> Self:
-        """Read what `dump` wrote.
+        """Read what `dump` wrote, in this release or an earlier one.
 
         Raises:
             ValueError: the bytes are not such a snapshot.
         """
-        snapshot = _Snapshot.model_validate_json(data)
+        snapshot = _read(data)
         known = cls()
         known._deployments = {(each.group, each.deployment): each for each in snapshot.deployments}
         for name, address in snapshot.ready.items():
             group, deployment, workload, replica = name.split("/")
             known._ready.setdefault((group, deployment), {})[workload, replica] = address
         return known
+
+
+def _read(data: bytes) -> _Snapshot:
+    match _Format.model_validate_json(data).format:
+        case 1:
+            first = FirstSnapshot.model_validate_json(data)
+            return _Snapshot(deployments=first.present(), ready=first.ready)
+        case 2:
+            return _Snapshot.model_validate_json(data)
+        case later:
+            raise ValueError(f"it has format {later}, this release reads up to {_FORMAT}")
 
 
 def _usable(fact: ReplicaFact) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from slipway_gateway import problem
+from slipway_gateway import guards, problem
 from slipway_gateway.envoy_json import duration, text, typed
 from slipway_gateway.envoy_names import BUFFER, SECOND_TURN, UNANNOUNCED
 from slipway_gateway.problem import Problem
@@ -18,11 +18,22 @@ _ROUTER: Final = "envoy.extensions.filters.http.router.v3.Router"
 
 
 def listeners(
-    *, host: str, port: int, routes_path: str, access_log: str | None, tracing: Tracing | None
+    *,
+    host: str,
+    port: int,
+    routes_path: str,
+    keys_path: str,
+    access_log: str | None,
+    tracing: Tracing | None,
+    count_statuses: bool,
 ) -> list[str]:
-    """Return the rendered Envoy resources: the listener for clients, and the one for the second turn."""
-    outer = _manager(routes_path, _for_clients(access_log, tracing), [_buffer(), _router()])
-    inner = _manager(routes_path, {"use_remote_address": False}, [_router()])
+    """Return the rendered Envoy resources: the listener for clients, and the one for the second turn.
+
+    Who may call is checked on the first turn only.
+    """
+    filters = [*guards.filters(keys_path), _buffer(), _router(count_statuses=count_statuses)]
+    outer = _manager(routes_path, _for_clients(access_log, tracing), filters)
+    inner = _manager(routes_path, {"use_remote_address": False}, [_router(count_statuses=False)])
     address = {"socket_address": {"address": host, "port_value": port, "ipv4_compat": host == "::"}}
     return [
         _listener("gateway", outer, address=address),
@@ -74,8 +85,9 @@ def _mark_unannounced() -> dict[str, Any]:
     return {"name": "unannounced", "typed_config": typed(_EARLY, mutations=mutations)}
 
 
-def _router() -> dict[str, Any]:
-    return {"name": "envoy.filters.http.router", "typed_config": typed(_ROUTER, suppress_envoy_headers=True)}
+def _router(*, count_statuses: bool) -> dict[str, Any]:
+    router = typed(_ROUTER, suppress_envoy_headers=True, dynamic_stats=count_statuses)
+    return {"name": "envoy.filters.http.router", "typed_config": router}
 
 
 def _buffer() -> dict[str, Any]:
@@ -93,6 +105,8 @@ def _mappers() -> list[dict[str, Any]]:
         problem.DEPLOYMENT_STOPPED,
         problem.NO_READY_REPLICA,
         problem.BODY_TOO_LARGE,
+        problem.ENDPOINT_KEYS_UNCHECKABLE,
+        problem.ACCESS_NOT_APPLIED,
     )
     return [
         _mapper(_flags("NR"), problem.DEPLOYMENT_UNKNOWN),
@@ -101,8 +115,11 @@ def _mappers() -> list[dict[str, Any]]:
         _mapper(_flags("UF", "UH"), problem.NO_READY_REPLICA),
         _mapper(_flags("UO", "OM", "RL"), problem.GATEWAY_OVERLOADED),
         _mapper(_flags("UC", "UR", "LR", "UPE", "URX"), problem.UPSTREAM_RESET),
+        # Envoy also forbids an upgrade that it does not know, whoever asks for it.
+        _mapper(_all(_status(HTTPStatus.FORBIDDEN), guards.valid_key()), problem.KEY_REFUSED),
+        _mapper(_status(HTTPStatus.UNAUTHORIZED), problem.ACCESS_DENIED),
         _mapper(_flags(), problem.REQUEST_REFUSED),
-        *(_mapper(_status(each.status), each) for each in of_routes if each.status is not None),
+        *(_mapper(_status(status), each) for each in of_routes if (status := each.mark or each.status)),
         _mapper(_status(HTTPStatus.BAD_REQUEST, "GE"), problem.REQUEST_REFUSED),
     ]
 
@@ -114,6 +131,10 @@ def _mapper(accepts: dict[str, Any], given: Problem) -> dict[str, Any]:
     if given.headers():
         mapper["headers_to_add"] = given.headers()
     return mapper
+
+
+def _all(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"and_filter": {"filters": list(filters)}}
 
 
 def _flags(*flags: str) -> dict[str, Any]:

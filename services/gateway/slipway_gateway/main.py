@@ -8,6 +8,8 @@ from slipway_gateway.admin import EnvoyAdmin
 from slipway_gateway.announcement import Announcer
 from slipway_gateway.configuration import Configuration
 from slipway_gateway.files import GatewayFolder
+from slipway_gateway.guards import key_check
+from slipway_gateway.key_set import read_key_set
 from slipway_gateway.measures import Measures
 from slipway_gateway.service import Gateway
 from slipway_gateway.settings import GatewaySettings
@@ -19,18 +21,21 @@ async def serve(service: Service[GatewaySettings]) -> None:
     """Keep Envoy at what the log says until the process is told to stop.
 
     Raises:
+        KeySetUnreadableError: there is a setting for public keys, and no such file, or no usable key in it.
         SnapshotUnreadableError: the gateway's snapshot is damaged.
     """
     settings = service.settings
     folder = GatewayFolder(settings.envoy_dir)
     folder.create()
+    key_set = read_key_set(settings.endpoint_jwks) if settings.endpoint_jwks else None
+    folder.write(folder.keys, key_check(key_set))
     admin = EnvoyAdmin(address=settings.envoy_admin)
     writer = ConfigurationWriter(folder=folder, admin=admin)
     writer.load()
     snapshot = Snapshot(folder)
     gateway = Gateway(
         log=service.log,
-        configuration=Configuration(snapshot.load()),
+        configuration=Configuration(snapshot.load(), checks_keys=key_set is not None),
         writer=writer,
         snapshot=snapshot,
         announcer=Announcer(

@@ -42,15 +42,38 @@ class Refuse:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Passwords:
+    """Requests have to carry one of these users' passwords; `digests` are by user name."""
+
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """Requests have to carry a key for this audience, with one of these ids."""
+
+    audience: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """All routes below one prefix, in the order in which they are tried, and what a request has to show."""
+
+    prefix: str
+    routes: tuple[Forward | Refuse, ...]
+    guard: Passwords | Keys | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Section:
-    """All routes below one deployment's prefix, in the order in which they are tried, and its clusters.
+    """All routes of one deployment, below each of its names, and its clusters.
 
     `draining` has the workloads that stand in no route, `leaving` the replicas that get no new requests,
     each with the name of the cluster that still gets requests of its workload.
     """
 
-    prefix: str
-    routes: tuple[Forward | Refuse, ...] = ()
+    places: tuple[Place, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     draining: tuple[str, ...] = ()
     leaving: tuple[tuple[str, str, str | None], ...] = ()

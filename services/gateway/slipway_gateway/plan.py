@@ -1,26 +1,52 @@
 """From what is known about a deployment to its routes and clusters, as a pure function."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from datetime import datetime
 
+from slipway_contracts.access import AccessMode
 from slipway_contracts.lifecycle import Wanted
+from slipway_contracts.traffic import FULL_WEIGHT, LIVE_ALIAS
 
-from slipway_gateway.known import KnownDeployment, KnownEndpoint, KnownShare, KnownWorkload
-from slipway_gateway.model import Cluster, Forward, Refuse, Section
-from slipway_gateway.problem import DEPLOYMENT_STOPPED, ENDPOINT_UNKNOWN, NO_READY_REPLICA
+from slipway_gateway.known_deployment import KnownDeployment, KnownEndpoint, KnownWorkload
+from slipway_gateway.model import Cluster, Forward, Keys, Passwords, Place, Refuse, Section
+from slipway_gateway.problem import (
+    ACCESS_NOT_APPLIED,
+    DEPLOYMENT_STOPPED,
+    ENDPOINT_KEYS_UNCHECKABLE,
+    ENDPOINT_UNKNOWN,
+    NO_READY_REPLICA,
+    Problem,
+)
 
-LIVE: Final = "live"
+_Weights = Mapping[int, int]
+_Clusters = Mapping[str, Cluster]
 
 
-def section(deployment: KnownDeployment, ready: Mapping[tuple[str, str], str]) -> Section:
-    """Return what the gateway should do for one deployment."""
+def section(
+    deployment: KnownDeployment,
+    ready: Mapping[tuple[str, str], str],
+    names: Iterable[str],
+    *,
+    moment: datetime,
+    checks_keys: bool = False,
+) -> Section:
+    """Return what the gateway should do for one deployment.
+
+    Args:
+        deployment: as its desired record says.
+        ready: address by (workload, replica).
+        names: under which it is called.
+        moment: now; keys that ended before open nothing.
+        checks_keys: whether there is a key set by which an endpoint's keys can be checked.
+    """
     clusters = {each.id: found for each in deployment.workloads if (found := _cluster(each, ready))}
-    routes = tuple(_routes(deployment, clusters))
-    routed = {name for route in routes if isinstance(route, Forward) for name, _ in route.clusters}
+    guard = guard_at(deployment, moment)
+    places = tuple(_place(deployment, name, clusters, guard, checks_keys=checks_keys) for name in names)
+    forwards = (route for place in places for route in place.routes if isinstance(route, Forward))
+    routed = {name for route in forwards for name, _ in route.clusters}
     current = {workload: each.name for workload, each in clusters.items() if each.name in routed}
     return Section(
-        prefix=_prefix(deployment),
-        routes=routes,
+        places=places,
         clusters=tuple(sorted(clusters.values(), key=lambda cluster: cluster.name)),
         draining=tuple(each.id for each in deployment.workloads if each.id not in current),
         leaving=tuple(
@@ -31,8 +57,24 @@ def section(deployment: KnownDeployment, ready: Mapping[tuple[str, str], str]) -
     )
 
 
-def _prefix(deployment: KnownDeployment) -> str:
-    return f"/{deployment.group}/{deployment.deployment}"
+def closed(deployment: KnownDeployment, names: Iterable[str]) -> tuple[Place, ...]:
+    """Return places that hand on no request, for as long as what should guard them is not applied."""
+    stopped = deployment.wanted is Wanted.STOPPED
+    problem = DEPLOYMENT_STOPPED if stopped else ACCESS_NOT_APPLIED
+    return tuple(_refusing(deployment, name, problem) for name in names)
+
+
+def guard_at(deployment: KnownDeployment, moment: datetime) -> Passwords | Keys | None:
+    """Return what a request has to show; None where everyone may call."""
+    access = deployment.access
+    match access.mode:
+        case AccessMode.OPEN:
+            return None
+        case AccessMode.BASIC:
+            return Passwords(digests=access.users)
+        case AccessMode.KEYS:
+            audience = f"{deployment.group}/{deployment.deployment}"
+            return Keys(audience=audience, ids=access.keys_at(moment))
 
 
 def _cluster(workload: KnownWorkload, ready: Mapping[tuple[str, str], str]) -> Cluster | None:
@@ -44,43 +86,82 @@ def _cluster(workload: KnownWorkload, ready: Mapping[tuple[str, str], str]) -> C
     return Cluster(name=f"{workload.id}-{len(workload.serving)}", addresses=tuple(sorted(addresses)))
 
 
-def _routes(deployment: KnownDeployment, clusters: Mapping[str, Cluster]) -> Iterator[Forward | Refuse]:
-    prefix = _prefix(deployment)
-    owner = {"group": deployment.group, "deployment": deployment.deployment}
+def _place(
+    deployment: KnownDeployment,
+    name: str,
+    clusters: _Clusters,
+    guard: Passwords | Keys | None,
+    *,
+    checks_keys: bool,
+) -> Place:
+    prefix = f"/{deployment.group}/{name}"
     match deployment.wanted:
-        case Wanted.DELETED:
-            return
+        case Wanted.DELETED | Wanted.PURGED:
+            return Place(prefix=prefix, routes=())
         case Wanted.STOPPED:
-            yield Refuse(prefix=prefix, problem=DEPLOYMENT_STOPPED, members=owner)
-        case Wanted.RUNNING if not deployment.shares:
-            yield Refuse(prefix=prefix, problem=NO_READY_REPLICA, members=owner)
+            return _refusing(deployment, name, DEPLOYMENT_STOPPED)
+        case Wanted.RUNNING if isinstance(guard, Keys) and not checks_keys:
+            return _refusing(deployment, name, ENDPOINT_KEYS_UNCHECKABLE)
         case Wanted.RUNNING:
-            for selector, shares in _selectors(deployment.shares):
-                for endpoint, variants in sorted(_by_endpoint(shares).items()):
-                    members = owner | {"endpoint": endpoint}
-                    yield _route(f"{prefix}{selector}/{endpoint}", members, variants, clusters)
-            yield _unknown_endpoint(prefix, owner, sorted(_by_endpoint(deployment.shares)))
+            return Place(prefix=prefix, routes=tuple(_routes(deployment, prefix, clusters)), guard=guard)
 
 
-def _unknown_endpoint(prefix: str, owner: Mapping[str, str], endpoints: list[str]) -> Refuse:
-    paths = ", ".join(f"{prefix}/{name}" for name in endpoints)
-    members = {**owner, "endpoints": endpoints, "paths": paths}
+def _refusing(deployment: KnownDeployment, name: str, problem: Problem) -> Place:
+    prefix = f"/{deployment.group}/{name}"
+    refuse = Refuse(prefix=prefix, problem=problem, members=_owner(deployment))
+    return Place(prefix=prefix, routes=(refuse,))
+
+
+def _owner(deployment: KnownDeployment) -> dict[str, str]:
+    return {"group": deployment.group, "deployment": deployment.deployment}
+
+
+def _routes(deployment: KnownDeployment, prefix: str, clusters: _Clusters) -> Iterator[Forward | Refuse]:
+    owner = _owner(deployment)
+    endpoints_of = {release.number: release.endpoints for release in deployment.releases}
+    reached: dict[str, list[str]] = {}
+    for selector, weights in _selectors(deployment):
+        variants = _by_endpoint(weights, endpoints_of)
+        reached[selector] = sorted(variants)
+        for endpoint in reached[selector]:
+            members = {**owner, "endpoint": endpoint}
+            yield _route(f"{prefix}{selector}/{endpoint}", members, variants[endpoint], clusters)
+    if not any(reached.values()):
+        yield Refuse(prefix=prefix, problem=NO_READY_REPLICA, members=owner)
+    else:
+        yield _unknown_endpoint(prefix, owner, reached)
+
+
+def _unknown_endpoint(prefix: str, owner: Mapping[str, str], reached: Mapping[str, list[str]]) -> Refuse:
+    """Name what there is: at the deployment's own URL, or else below the aliases and labels it has."""
+    told = {"": reached[""]} if reached.get("") else reached
+    paths = [f"{prefix}{selector}/{name}" for selector, names in told.items() for name in names]
+    endpoints = sorted({name for names in told.values() for name in names})
+    members = {**owner, "endpoints": endpoints, "paths": ", ".join(paths)}
     return Refuse(prefix=prefix, problem=ENDPOINT_UNKNOWN, members=members)
 
 
-def _selectors(shares: tuple[KnownShare, ...]) -> Iterator[tuple[str, tuple[KnownShare, ...]]]:
+def _selectors(deployment: KnownDeployment) -> Iterator[tuple[str, _Weights]]:
     """Return the path parts that choose releases: an alias, a version label, or nothing for `live`."""
-    yield f"/{LIVE}", shares
-    for label in sorted({share.label for share in shares} - {LIVE, ""}):
-        yield f"/{label}", tuple(share for share in shares if share.label == label)
-    yield "", shares
+    aliases = {
+        route.alias: {share.release: share.weight for share in route.shares} for route in deployment.aliases
+    }
+    for alias, weights in sorted(aliases.items()):
+        yield f"/{alias}", weights
+    for label, release in sorted(deployment.labels.items()):
+        if label not in aliases:
+            yield f"/{label}", {release: FULL_WEIGHT}
+    if LIVE_ALIAS in aliases:
+        yield "", aliases[LIVE_ALIAS]
 
 
-def _by_endpoint(shares: Iterable[KnownShare]) -> dict[str, list[tuple[KnownEndpoint, int]]]:
+def _by_endpoint(
+    weights: _Weights, endpoints_of: Mapping[int, tuple[KnownEndpoint, ...]]
+) -> dict[str, list[tuple[KnownEndpoint, int]]]:
     variants: dict[str, list[tuple[KnownEndpoint, int]]] = {}
-    for share in shares:
-        for endpoint in share.endpoints:
-            variants.setdefault(endpoint.name, []).append((endpoint, share.weight))
+    for release, weight in weights.items():
+        for endpoint in endpoints_of.get(release, ()):
+            variants.setdefault(endpoint.name, []).append((endpoint, weight))
     return variants
 
 
@@ -88,7 +169,7 @@ def _route(
     prefix: str,
     members: Mapping[str, str],
     variants: list[tuple[KnownEndpoint, int]],
-    clusters: Mapping[str, Cluster],
+    clusters: _Clusters,
 ) -> Forward | Refuse:
     """Send requests to the releases that can take them; one without a ready replica gives up its part."""
     weights: dict[str, int] = {}

@@ -33,6 +33,8 @@ class Problem:
         hint: what to do next, with Envoy's operators.
         retry_after: seconds after which a retry may help.
         members: numbers and names for programs, where the route carries them.
+        mark: status of the route's own reply, where another problem has the same status: replies of routes
+            are told apart by nothing else.
     """
 
     reason: str
@@ -41,6 +43,7 @@ class Problem:
     hint: str
     retry_after: int | None = None
     members: tuple[str, ...] = ()
+    mark: HTTPStatus | None = None
 
     @property
     def title(self) -> str:
@@ -83,7 +86,7 @@ def refusal(problem: Problem, members: Mapping[str, Any]) -> dict[str, Any]:
     """
     if problem.status is None:
         raise ValueError(f"{problem.reason} takes its status from Envoy and answers no route")
-    return {"direct_response": {"status": int(problem.status)}, **metadata(members)}
+    return {"direct_response": {"status": int(problem.mark or problem.status)}, **metadata(members)}
 
 
 def metadata(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,6 +122,38 @@ NO_READY_REPLICA: Final = Problem(
     hint="Try again soon; `slipway show` says what the replicas are doing.",
     retry_after=_RETRY_SECONDS,
     members=("group", "deployment", "endpoint"),
+)
+CREDENTIALS: Final = "credentials"
+"""Member of a guarded route: what a request has to show, and how."""
+ACCESS_DENIED: Final = Problem(
+    reason="AccessDenied",
+    status=HTTPStatus.UNAUTHORIZED,
+    detail=f"The {_OF_DEPLOYMENT} does not know the caller: %LOCAL_REPLY_BODY%",
+    hint=f"Send {member(CREDENTIALS)}.",
+    members=("group", "deployment"),
+)
+KEY_REFUSED: Final = Problem(
+    reason="KeyRefused",
+    status=HTTPStatus.FORBIDDEN,
+    detail=f"This key does not open {_OF_DEPLOYMENT}: it was revoked or removed, or opens another one.",
+    hint="Ask an owner of the deployment for a new key.",
+    members=("group", "deployment"),
+)
+ENDPOINT_KEYS_UNCHECKABLE: Final = Problem(
+    reason="EndpointKeysUncheckable",
+    status=HTTPStatus.SERVICE_UNAVAILABLE,
+    detail=f"The {_OF_DEPLOYMENT} wants a key, and this gateway has nothing to check keys by.",
+    hint="Set SLIPWAY_ENDPOINT_JWKS of the gateway to the file of the public keys and restart the gateway.",
+    members=("group", "deployment"),
+    mark=HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,
+)
+ACCESS_NOT_APPLIED: Final = Problem(
+    reason="AccessNotApplied",
+    status=HTTPStatus.SERVICE_UNAVAILABLE,
+    detail=f"Envoy refuses the newest configuration of {_OF_DEPLOYMENT}, which has other rules of access.",
+    hint="Envoy's log says what it refuses: deploy without that, or set the access as it was before.",
+    members=("group", "deployment"),
+    mark=HTTPStatus.LOOP_DETECTED,
 )
 BODY_TOO_LARGE: Final = Problem(
     reason="BodyTooLarge",

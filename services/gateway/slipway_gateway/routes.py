@@ -4,14 +4,16 @@ Envoy tries the routes of a virtual host one after the other; the matcher tree k
 deployment, however many there are.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
+from slipway_gateway import guards
 from slipway_gateway.envoy_json import duration, text, typed
 from slipway_gateway.envoy_names import BUFFER, SECOND_TURN, STARTING, UNANNOUNCED
-from slipway_gateway.model import Forward, Refuse, Section
-from slipway_gateway.problem import BODY_TOO_LARGE, metadata, refusal
+from slipway_gateway.model import Forward, Keys, Passwords, Place, Refuse
+from slipway_gateway.problem import BODY_TOO_LARGE, METADATA, metadata, refusal
 
 ROUTE_CONFIG: Final = "deployments"
 LARGEST_UNANNOUNCED_BODY: Final = 64 << 20
@@ -22,12 +24,26 @@ _IDLE_MARGIN_SECONDS: Final = 5.0
 _RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
 
 
-def route_list(section: Section) -> str:
-    """Return the routes of a deployment as a rendered matcher."""
+def route_list(place: Place) -> str:
+    """Return the routes below one prefix as a rendered matcher."""
     # The tree compares characters: /g/d also finds /g/dx, and then no route of the list.
-    routes = [each for given in section.routes for each in _rendered(given)]
+    routes = [
+        each if place.guard is None else _guarded(each, given.members, place.guard)
+        for given in place.routes
+        for each in _rendered(given)
+    ]
     action = {"name": "routes", "typed_config": typed("envoy.config.route.v3.RouteList", routes=routes)}
     return text({"action": action})
+
+
+def is_guarded_by(rendered: str, guard: Passwords | Keys) -> bool:
+    """Return whether each route of a rendered matcher that hands a request on asks for exactly this."""
+    asked = guards.rules(guard)
+    try:
+        routes = json.loads(rendered)["action"]["typed_config"]["routes"]
+        return all(guards.rules_of(each) == asked for each in routes if "route" in each)
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def route_configuration(route_lists: Mapping[str, str]) -> str:
@@ -46,6 +62,15 @@ def route_configuration(route_lists: Mapping[str, str]) -> str:
         f'{{"matcher_tree":{{"input":{text(_path_input())},"prefix_match_map":{{"map":{{\n{entries}}}}}}}}}'
     )
     return _configuration(f'{text(host)[:-1]},"matcher":{tree}}}')
+
+
+def route_lists(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rendered matchers by prefix of which `route_configuration` made this."""
+    (host,) = configuration["virtual_hosts"]
+    if "matcher" not in host:
+        return {}
+    entries = host["matcher"]["matcher_tree"]["prefix_match_map"]["map"]
+    return {prefix: text(matcher) for prefix, matcher in entries.items()}
 
 
 def starting_configuration() -> str:
@@ -75,6 +100,18 @@ def _rendered(given: Forward | Refuse) -> list[dict[str, Any]]:
             return _forwards(given)
         case _:
             assert_never(given)
+
+
+def _guarded(route: dict[str, Any], members: Mapping[str, Any], guard: Passwords | Keys) -> dict[str, Any]:
+    told = route.get("metadata", {}).get("filter_metadata", {}).get(METADATA, {})
+    guarded = {
+        **route,
+        **metadata({**members, **told, **guards.members(guard)}),
+        "typed_per_filter_config": {**route.get("typed_per_filter_config", {}), **guards.rules(guard)},
+    }
+    if consumed := guards.consumed_headers(guard):
+        guarded["request_headers_to_remove"] = consumed
+    return guarded
 
 
 def _forwards(given: Forward) -> list[dict[str, Any]]:

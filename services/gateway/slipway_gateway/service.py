@@ -145,13 +145,17 @@ class Gateway:
             await self._snapshot.save(self._configuration.known)
 
     async def _bring(self, target: Target) -> None:
-        try:
-            await self._writer.apply(target)
-        except ConfigurationRefusedError as error:
-            _log.error("Envoy refuses a change", problem=str(error), resources=error.resources)
-            self._measures.refused()
-            # One deployment's bad luck must not keep the others from changing.
-            await self._writer.apply(self._configuration.hold(error))
+        """Apply all that Envoy takes: one deployment's bad luck must not keep the others from changing."""
+        while True:
+            try:
+                return await self._writer.apply(target)
+            except ConfigurationRefusedError as error:
+                _log.error("Envoy refuses a change", problem=str(error), resources=error.resources)
+                self._measures.refused()
+                rest = self._configuration.hold(error)
+                if rest is None:
+                    raise
+                target = rest
 
     def _note_down(self, problem: str) -> None:
         if self._envoy == "ok":

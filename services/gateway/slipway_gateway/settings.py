@@ -23,6 +23,11 @@ class GatewaySettings(ServiceSettings):
         default="/var/lib/slipway/envoy/admin.sock",
         description="Envoy's administration: path of its unix socket, or host:port.",
     )
+    endpoint_jwks: Path | None = Field(
+        default=None,
+        description="JWKS file with the public keys of the api's endpoint keys; without it, deployments that "
+        "want keys are not served.",
+    )
     gateway_id: str = Field(
         default_factory=_default_id,
         pattern=r"^[A-Za-z0-9_-]+$",

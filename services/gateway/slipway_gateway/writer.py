@@ -16,27 +16,12 @@ from slipway_chassis.errors import SlipwayError
 from slipway_gateway.admin import EnvoyAdmin, EnvoyDownError, Kind
 from slipway_gateway.envoy_json import discovery, text, version_of
 from slipway_gateway.files import GatewayFolder
-from slipway_gateway.routes import route_configuration
+from slipway_gateway.routes import route_configuration, route_lists
 
 _FIRST_PAUSE: Final = 0.0005
 _LONGEST_PAUSE: Final = 0.01
 _PATIENCE: Final = 0.5
 _LONGEST_WAIT: Final = 10.0
-
-
-class ConfigurationRefusedError(SlipwayError):
-    """Envoy refuses what was written; the file before it is back in place, and Envoy serves by that.
-
-    Attributes:
-        kind: clusters or routes.
-        resources: names of the clusters, or prefixes of the deployments, that were new or changed.
-    """
-
-    def __init__(self, kind: Kind, resources: Iterable[str]) -> None:
-        self.kind = kind
-        self.resources = tuple(resources)
-        names = ", ".join(self.resources) or "all"
-        super().__init__(f"Envoy refuses the {kind} of {names}; its own log says why")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +30,30 @@ class Target:
 
     clusters: Mapping[str, str] = field(default_factory=dict)
     routes: Mapping[str, str] = field(default_factory=dict)
+
+    def part(self, prefixes: Iterable[str]) -> "Target":
+        """Return the routes of these prefixes and the clusters that they name."""
+        routes = {prefix: self.routes[prefix] for prefix in prefixes if prefix in self.routes}
+        naming = "".join(routes.values())
+        clusters = {name: rendered for name, rendered in self.clusters.items() if text(name) in naming}
+        return Target(clusters=clusters, routes=routes)
+
+
+class ConfigurationRefusedError(SlipwayError):
+    """Envoy refuses what was written, and serves by the last that it took; so do the files.
+
+    Attributes:
+        kind: clusters or routes.
+        resources: names of the clusters, or prefixes of the deployments, that Envoy does not take.
+        before: what Envoy served by when the change began.
+    """
+
+    def __init__(self, kind: Kind, resources: Iterable[str], before: Target) -> None:
+        self.kind = kind
+        self.resources = tuple(resources)
+        self.before = before
+        names = ", ".join(self.resources) or "all"
+        super().__init__(f"Envoy refuses the {kind} of {names}; its own log says why")
 
 
 class ConfigurationWriter:
@@ -71,14 +80,18 @@ class ConfigurationWriter:
         contents = {kind: self._folder.read(file) or b"" for kind, file in self._files.items()}
         resources = {kind: _resources_in(content) for kind, content in contents.items()}
         self._content = {kind: contents[kind] if resources[kind] is not None else b"" for kind in contents}
-        self._target = Target(clusters={each["name"]: text(each) for each in resources["clusters"] or ()})
+        self._target = Target(
+            clusters={each["name"]: text(each) for each in resources["clusters"] or ()},
+            routes=_route_lists(resources["routes"] or []),
+        )
 
     async def apply(self, target: Target) -> None:
         """Bring files and Envoy to the target; idempotent.
 
         Raises:
             EnvoyDownError: the files are written, but Envoy has not confirmed them; call again.
-            ConfigurationRefusedError: a file was put back as it was.
+            ConfigurationRefusedError: what it names was left out; where it names clusters, so was all that is
+                new.
         """
         self._envoy_up = True
         before = self._target
@@ -115,7 +128,7 @@ class ConfigurationWriter:
     async def _verify(self) -> None:
         for kind in self._files:
             if not await self._await_version(kind):
-                raise ConfigurationRefusedError(kind, ())
+                raise ConfigurationRefusedError(kind, (), self._target)
 
     async def _await_version(self, kind: Kind) -> bool:
         """Return whether Envoy took the content; False when it refused it."""
@@ -143,20 +156,57 @@ class ConfigurationWriter:
         raise EnvoyDownError(f"Envoy answers, but took no notice of new {kind} within {_LONGEST_WAIT:g} s")
 
     async def _put_back(self, kind: Kind, previous: bytes, before: Target, target: Target) -> None:
-        refused = await self._refused(kind, before, target)
-        if previous:
-            self._folder.replace(self._files[kind], previous)
-            self._content[kind] = previous
-        raise ConfigurationRefusedError(kind, refused)
-
-    async def _refused(self, kind: Kind, before: Target, target: Target) -> list[str]:
         if kind == "routes":
-            return _changed(before.routes, target.routes)
-        # Envoy takes the good ones of a refused set, each with the version in which it last changed.
-        taken = await self._admin.cluster_versions()
-        version = version_of(self._content[kind])
-        changed = _changed(before.clusters, target.clusters)
-        return [name for name in changed if taken.get(name) != version]
+            try:
+                refused = await self._sift_routes(before, target)
+            except EnvoyDownError:
+                # What it starts from must not be what it refuses.
+                self._rewrite(kind, _routes_file(before.routes))
+                raise
+        else:
+            # Envoy takes the good ones of a refused set, each with the version in which it last changed.
+            taken = await self._admin.cluster_versions()
+            version = version_of(self._content[kind])
+            changed = _changed(before.clusters, target.clusters)
+            refused = [name for name in changed if taken.get(name) != version]
+            self._rewrite(kind, previous)
+        raise ConfigurationRefusedError(kind, refused, before)
+
+    async def _sift_routes(self, before: Target, target: Target) -> list[str]:
+        """Find out which of the new routes Envoy refuses, by halves; leave it with all others.
+
+        Envoy refuses a set of routes as a whole and names none. Each trial keeps what was taken so far, so
+        that no deployment loses its routes on the way.
+        """
+        taken = dict(before.routes)
+        refused = []
+        groups = _halves(_changed(before.routes, target.routes))
+        while groups:
+            group = groups.pop()
+            trial = {**taken, **{prefix: target.routes[prefix] for prefix in group}}
+            if await self._takes_routes(trial):
+                taken = trial
+            elif len(group) == 1:
+                refused += group
+            else:
+                groups += _halves(group)
+        self._rewrite("routes", _routes_file(taken))
+        self._target = Target(clusters=self._target.clusters, routes=taken)
+        return sorted(refused)
+
+    async def _takes_routes(self, routes: Mapping[str, str]) -> bool:
+        self._content["routes"] = _routes_file(routes)
+        return await self._ask_again("routes", version_of(self._content["routes"]))
+
+    def _rewrite(self, kind: Kind, content: bytes) -> None:
+        if content and content != self._content[kind]:
+            self._folder.replace(self._files[kind], content)
+            self._content[kind] = content
+
+
+def _halves(names: list[str]) -> list[list[str]]:
+    middle = (len(names) + 1) // 2
+    return [half for half in (names[:middle], names[middle:]) if half]
 
 
 def _clusters_file(clusters: Mapping[str, str]) -> bytes:
@@ -165,6 +215,13 @@ def _clusters_file(clusters: Mapping[str, str]) -> bytes:
 
 def _routes_file(routes: Mapping[str, str]) -> bytes:
     return discovery([route_configuration(routes)])
+
+
+def _route_lists(configurations: list[dict[str, Any]]) -> dict[str, str]:
+    try:
+        return {prefix: each for found in configurations for prefix, each in route_lists(found).items()}
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def _resources_in(content: bytes) -> list[dict[str, Any]] | None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
+from gateway_access import Issuer, restart_with_key_set
 from gateway_replicas import Replica
 from gateway_servers import EnvoyServer, GatewayHouse
 from slipway_chassis.connection import Connection
@@ -38,3 +39,11 @@ async def replicas() -> AsyncIterator[list[Replica]]:
     yield servers
     for each in servers:
         await each.stop()
+
+
+@pytest.fixture
+async def issuer(house: GatewayHouse) -> Issuer:
+    """The issuer whose key set the gateway was started with."""
+    issuer = Issuer()
+    await restart_with_key_set(house, issuer.key_set)
+    return issuer

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from eventually import eventually
@@ -91,6 +92,24 @@ async def test_the_access_log_has_a_json_line_per_request(
         replicas[0].address,
     )
     assert (second["path"], second["status"], second["flags"]) == ("/nobody", 404, "NR")
+
+
+@pytest.mark.parametrize("count_statuses", [False, True])
+async def test_answers_are_counted_by_status_per_workload_only_on_request(
+    house: GatewayHouse, replicas: list[Replica], count_statuses: bool
+) -> None:
+    await restart_with(house, replicas[0], count_statuses=count_statuses)
+
+    await house.get("/default/digits/predict")
+    admin = aiohttp.UnixConnector(path=house.envoy.admin)
+    async with (
+        aiohttp.ClientSession(connector=admin) as session,
+        session.get("http://envoy/stats?filter=^cluster.*upstream_rq_(2xx|total)") as answer,
+    ):
+        counters = [line.split(": ") for line in (await answer.text()).splitlines()]
+
+    counted = {name.rpartition(".")[2] for name, value in counters if value == "1"}
+    assert counted == ({"upstream_rq_total", "upstream_rq_2xx"} if count_statuses else {"upstream_rq_total"})
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from slipway_gateway.model import Section
 
 
 def test_a_workload_in_no_route_counts_the_requests_of_all_its_clusters() -> None:
-    section = Section(prefix="/g/d", draining=("aaaa", "bbbb"))
+    section = Section(draining=("aaaa", "bbbb"))
 
     found = drains([section], {"aaaa-2": 3, "aaaa-1": 1, "cccc-1": 9})
 
@@ -14,7 +14,7 @@ def test_a_workload_in_no_route_counts_the_requests_of_all_its_clusters() -> Non
 
 
 def test_a_replica_that_was_scaled_away_waits_for_the_clusters_from_before() -> None:
-    section = Section(prefix="/g/d", leaving=(("aaaa", "1-1", "aaaa-1"),))
+    section = Section(leaving=(("aaaa", "1-1", "aaaa-1"),))
 
     before = drains([section], {"aaaa-2": 2, "aaaa-1": 5})
     after = drains([section], {"aaaa-1": 5})

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slipway_gateway import problem
+from slipway_gateway import guards, problem
 from slipway_gateway.bootstrap import AddressError, prepare
 from slipway_gateway.clusters import cluster
 from slipway_gateway.envoy_json import discovery, duration, version_of
-from slipway_gateway.model import Cluster, Forward, Section
+from slipway_gateway.model import Cluster, Forward, Passwords, Place
 from slipway_gateway.routes import route_configuration, route_list
 from slipway_gateway.tracing import Tracing, TracingSettingError
 
@@ -28,7 +28,7 @@ def make_forward(**overrides: Any) -> Forward:
 
 
 def routes_of(forward: Forward) -> list[dict[str, Any]]:
-    rendered = json.loads(route_list(Section(prefix="/g/d", routes=(forward,))))
+    rendered = json.loads(route_list(Place(prefix="/g/d", routes=(forward,))))
     routes: list[dict[str, Any]] = rendered["action"]["typed_config"]["routes"]
     return routes
 
@@ -48,6 +48,14 @@ def test_a_label_with_dots_matches_only_itself() -> None:
 
     assert re.match(rewrite["pattern"]["regex"], "/g/d/1.0/e")
     assert not re.match(rewrite["pattern"]["regex"], "/g/d/1x0/e")
+
+
+def test_a_digest_that_envoy_would_refuse_opens_nothing_and_spoils_no_other() -> None:
+    digests = {"ada": "A" * 27 + "=", "bad": "short", "eve": "x\nmallory:{SHA}" + "A" * 27 + "="}
+
+    (rules,) = guards.rules(Passwords(digests=digests)).values()
+
+    assert rules["users"]["inline_string"] == "ada:{SHA}" + "A" * 27 + "="
 
 
 def test_only_idempotent_endpoints_are_asked_again_after_a_request_was_sent() -> None:
@@ -106,6 +114,7 @@ def test_preparing_twice_changes_nothing_and_leaves_clusters_and_routes_alone(tm
     assert sorted(each.name for each in bootstrap.parent.rglob("*")) == [
         "bootstrap.json",
         "clusters.json",
+        "keys.json",
         "listeners.json",
         "routes.json",
         "xds",

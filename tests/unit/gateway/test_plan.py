@@ -1,16 +1,19 @@
 """What the gateway makes of desired records and replica facts."""
 
+from datetime import timedelta
 from typing import Any
 
-from gateway_world import DeploymentStory, make_endpoint
-from slipway_contracts.lifecycle import Wanted
+from gateway_world import AT, DeploymentStory, make_endpoint
+from slipway_contracts.access import Access, AccessMode
+from slipway_contracts.deployment_settings import DeploymentSettings, FormerName
+from slipway_contracts.lifecycle import ReleaseState, Wanted
 from slipway_contracts.replica import ReplicaState
 from slipway_gateway.known import Known
-from slipway_gateway.model import Forward, Refuse, Section
+from slipway_gateway.model import Forward, Keys, Passwords, Refuse, Section
 from slipway_gateway.plan import section
 
 
-def plan(story: DeploymentStory, ready: dict[tuple[str, str], str]) -> Section:
+def plan(story: DeploymentStory, ready: dict[tuple[str, str], str], **options: Any) -> Section:
     known = Known()
     known.take(story.desired)
     for (workload, replica), address in ready.items():
@@ -18,15 +21,19 @@ def plan(story: DeploymentStory, ready: dict[tuple[str, str], str]) -> Section:
     key = (story.group, story.deployment)
     deployment = known.deployment(key)
     assert deployment is not None
-    return section(deployment, known.ready(key))
+    return section(deployment, known.ready(key), deployment.names_at(AT), moment=AT, **options)
+
+
+def routes(found: Section) -> list[Forward | Refuse]:
+    return [route for place in found.places for route in place.routes]
 
 
 def forwards(found: Section) -> dict[str, Forward]:
-    return {route.prefix: route for route in found.routes if isinstance(route, Forward)}
+    return {route.prefix: route for route in routes(found) if isinstance(route, Forward)}
 
 
 def refusals(found: Section) -> dict[str, str]:
-    return {route.prefix: route.problem.reason for route in found.routes if isinstance(route, Refuse)}
+    return {route.prefix: route.problem.reason for route in routes(found) if isinstance(route, Refuse)}
 
 
 def live_story(**endpoint: Any) -> tuple[DeploymentStory, str]:
@@ -56,7 +63,7 @@ def test_the_deployment_itself_and_unknown_endpoints_name_the_endpoints() -> Non
 
     found = plan(story, {(story.workload(1), "0-1"): "127.0.0.1:9000"})
 
-    last = found.routes[-1]
+    last = routes(found)[-1]
     assert isinstance(last, Refuse)
     assert (last.prefix, last.problem.reason) == ("/default/digits", "EndpointUnknown")
     assert last.members["endpoints"] == ["greet", "predict"]
@@ -72,7 +79,108 @@ def test_two_releases_share_requests_by_weight_and_a_label_reaches_one_of_them()
     found = forwards(plan(story, {(old, "0-1"): "127.0.0.1:9001", (new, "0-1"): "127.0.0.1:9002"}))
 
     assert dict(found["/default/digits/predict"].clusters) == {f"{old}-1": 90, f"{new}-1": 10}
-    assert found["/default/digits/20260101.2/predict"].clusters == ((f"{new}-1", 10),)
+    assert found["/default/digits/20260101.2/predict"].clusters == ((f"{new}-1", 100),)
+
+
+def test_each_alias_has_its_own_url_and_its_own_weights() -> None:
+    story, old = live_story()
+    story.add_release(2)
+    new = story.workload(2)
+    story.aliases = {"staging": {2: 100}, "canary": {1: 70, 2: 30}}
+
+    found = forwards(plan(story, {(old, "0-1"): "127.0.0.1:9001", (new, "0-1"): "127.0.0.1:9002"}))
+
+    assert {prefix.removeprefix("/default/digits"): route.clusters for prefix, route in found.items()} == {
+        "/live/predict": ((f"{old}-1", 100),),
+        "/canary/predict": tuple(sorted(((f"{old}-1", 70), (f"{new}-1", 30)))),
+        "/staging/predict": ((f"{new}-1", 100),),
+        "/20260101.1/predict": ((f"{old}-1", 100),),
+        "/20260101.2/predict": ((f"{new}-1", 100),),
+        "/predict": ((f"{old}-1", 100),),
+    }
+
+
+def test_a_label_reaches_the_newest_release_of_it_that_an_alias_or_a_pin_names() -> None:
+    story, _ = live_story()
+    story.traffic = {3: 100}
+    for number, label in enumerate(("same", "pinned", "same", "unnamed", "coming"), start=1):
+        story.add_release(number, label=label)
+    story.add_release(5, label="coming", state=ReleaseState.READY)
+    story.pins = (1, 2, 5)
+    ready = {(story.workload(number), "0-1"): f"127.0.0.1:900{number}" for number in range(1, 6)}
+
+    found = forwards(plan(story, ready))
+
+    labels = {prefix.split("/")[3]: route.clusters for prefix, route in found.items() if "live" not in prefix}
+    assert labels == {
+        "same": ((f"{story.workload(3)}-1", 100),),
+        "pinned": ((f"{story.workload(2)}-1", 100),),
+        "predict": ((f"{story.workload(3)}-1", 100),),
+    }
+
+
+def test_a_release_that_has_been_shifted_to_is_routed_before_it_is_live() -> None:
+    story, _ = live_story()
+    story.add_release(2, state=ReleaseState.READY)
+    story.traffic = {2: 100}
+    ready = {(story.workload(number), "0-1"): f"127.0.0.1:900{number}" for number in (1, 2)}
+
+    found = plan(story, ready)
+
+    assert {route.clusters for route in forwards(found).values()} == {((f"{story.workload(2)}-1", 100),)}
+    assert found.draining == (story.workload(1),)
+
+
+def test_without_live_the_other_aliases_serve_and_are_named() -> None:
+    story, workload = live_story()
+    story.traffic = {}
+    story.aliases = {"staging": {1: 100}}
+
+    found = plan(story, {(workload, "0-1"): "127.0.0.1:9001"})
+
+    last = routes(found)[-1]
+    assert set(forwards(found)) == {
+        "/default/digits/staging/predict",
+        "/default/digits/20260101.1/predict",
+    }
+    assert (last.prefix, last.members["endpoints"]) == ("/default/digits", ["predict"])
+    assert "/default/digits/staging/predict" in last.members["paths"]
+
+
+def test_every_name_has_all_routes_and_a_stopped_deployment_is_gone_at_each() -> None:
+    story, workload = live_story()
+    story.settings = DeploymentSettings(name="shop")
+    story.former_names = (FormerName(name="digits", until=AT + timedelta(days=1)),)
+    ready = {(workload, "0-1"): "127.0.0.1:9001"}
+
+    running = forwards(plan(story, ready))
+    story.wanted = Wanted.STOPPED
+    stopped = refusals(plan(story, ready))
+
+    assert {prefix.split("/", 3)[2] for prefix in running} == {"shop", "digits"}
+    assert len(running) == 6
+    assert stopped == dict.fromkeys(("/default/shop", "/default/digits"), "DeploymentStopped")
+
+
+def test_only_a_guarded_deployment_that_runs_asks_who_calls() -> None:
+    story, workload = live_story()
+    ready = {(workload, "0-1"): "127.0.0.1:9001"}
+    guards = {}
+
+    for mode in AccessMode:
+        story.settings = DeploymentSettings(access=Access(mode=mode))
+        guards[mode] = [place.guard for place in plan(story, ready, checks_keys=True).places]
+    unchecked = refusals(plan(story, ready))
+    story.wanted = Wanted.STOPPED
+    stopped = plan(story, ready, checks_keys=True)
+
+    assert guards == {
+        AccessMode.OPEN: [None],
+        AccessMode.BASIC: [Passwords(digests={})],
+        AccessMode.KEYS: [Keys(audience="default/digits", ids=())],
+    }
+    assert unchecked == {"/default/digits": "EndpointKeysUncheckable"}
+    assert [place.guard for place in stopped.places] == [None]
 
 
 def test_a_release_without_ready_replicas_gives_its_part_to_the_others() -> None:
@@ -154,7 +262,7 @@ def test_a_deleted_deployment_has_no_routes() -> None:
 
     found = plan(story, {(workload, "0-1"): "127.0.0.1:9000"})
 
-    assert found.routes == ()
+    assert found.places == ()
 
 
 def test_a_deployment_that_never_served_is_not_ready_rather_than_unknown() -> None:
