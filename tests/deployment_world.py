@@ -1,24 +1,37 @@
 """A deployment in memory: the log's order, replicas and gateways that a test moves by hand."""
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from slipway_contracts.commands import Cancel, Delete, Deploy, Redeploy, Stop
-from slipway_contracts.desired import Desired
-from slipway_contracts.envelope import Envelope
+from deployment_rounds import BEGIN, Rounds
+from slipway_contracts.commands import (
+    Cancel,
+    Configure,
+    Delete,
+    Deploy,
+    Pin,
+    Purge,
+    Redeploy,
+    RemoveAlias,
+    SetAlias,
+    Start,
+    Stop,
+    Undelete,
+    VersionImages,
+)
+from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.gateway import GatewayRecord
+from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.message import Message
 from slipway_contracts.names import derived_id
-from slipway_contracts.release import ReleaseConfig, ReleaseRequest
+from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.traffic import AliasRoute, ReleaseRequest, RestoredRelease, TrafficShare
 from slipway_contracts.version import CommandSpec, EndpointSpec, Version
-from slipway_deployer.decide import DeployerMessage, Inbox, decide
-from slipway_deployer.decision import Decision
-from slipway_deployer.judge import Observed, judge
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
+START = BEGIN
 OWNER = {"group": "default", "deployment": "digits", "by": "ada", "request_digest": "x"}
 
 
@@ -43,15 +56,66 @@ def make_version(number: int = 1, **overrides: Any) -> Version:
     )
 
 
-def make_deploy(version: Version | None = None, build: str | None = None, **config: Any) -> Deploy:
+def shares(weights: dict[int, int]) -> tuple[TrafficShare, ...]:
+    return tuple(TrafficShare(release=number, weight=weight) for number, weight in weights.items())
+
+
+def make_restored(number: int, version: Version, **config: Any) -> RestoredRelease:
+    return RestoredRelease(number=number, version=version, config=ReleaseConfig(**config))
+
+
+def make_deploy(
+    version: Version | None = None,
+    build: str | None = None,
+    *,
+    alias: str = "live",
+    weight: int = 100,
+    beside: dict[int, int] | None = None,
+    restored: tuple[RestoredRelease, ...] = (),
+    settings: DeploymentSettings | None = None,
+    **config: Any,
+) -> Deploy:
     request = ReleaseRequest(
-        version=version or (None if build else make_version()), build=build, config=ReleaseConfig(**config)
+        version=version or (None if build else make_version()),
+        build=build,
+        config=ReleaseConfig(**config),
+        alias=alias,
+        weight=weight,
+        beside=shares(beside or {}),
+        restored=restored,
     )
-    return Deploy(**OWNER, request=request)
+    return Deploy(**OWNER, request=request, settings=settings)
 
 
 def make_redeploy(version: Version, **config: Any) -> Redeploy:
     return Redeploy(**OWNER, request=ReleaseRequest(version=version, config=ReleaseConfig(**config)))
+
+
+def make_start(
+    version: Version,
+    aliases: dict[str, dict[int, int]] | None = None,
+    restored: tuple[RestoredRelease, ...] = (),
+    **config: Any,
+) -> Start:
+    routes = tuple(AliasRoute(alias=name, shares=shares(to)) for name, to in (aliases or {}).items())
+    request = ReleaseRequest(version=version, config=ReleaseConfig(**config))
+    return Start(**OWNER, request=request, aliases=routes, restored=restored)
+
+
+def make_set_alias(alias: str, to: dict[int, int], *restored: RestoredRelease) -> SetAlias:
+    return SetAlias(**OWNER, alias=alias, shares=shares(to), restored=restored)
+
+
+def make_remove_alias(alias: str) -> RemoveAlias:
+    return RemoveAlias(**OWNER, alias=alias)
+
+
+def make_pin(release: int, restored: RestoredRelease | None = None, *, pinned: bool = True) -> Pin:
+    return Pin(**OWNER, release=release, pinned=pinned, restored=restored)
+
+
+def make_configure(**settings: Any) -> Configure:
+    return Configure(**OWNER, settings=DeploymentSettings(**settings))
 
 
 def make_failure() -> FailureRecord:
@@ -64,8 +128,23 @@ def make_stop() -> Stop:
     return Stop(**OWNER)
 
 
-def make_delete() -> Delete:
-    return Delete(**OWNER)
+def images_of(*versions: Version) -> tuple[VersionImages, ...]:
+    return tuple(
+        VersionImages(id=each.id, label=each.label, images=tuple(one.image for one in each.endpoints))
+        for each in versions
+    )
+
+
+def make_delete(*unloaded: Version) -> Delete:
+    return Delete(**OWNER, level="unload" if unloaded else "hide", versions=images_of(*unloaded))
+
+
+def make_undelete() -> Undelete:
+    return Undelete(**OWNER)
+
+
+def make_purge(*versions: Version) -> Purge:
+    return Purge(**OWNER, versions=images_of(*versions))
 
 
 def make_cancel() -> Cancel:
@@ -73,55 +152,8 @@ def make_cancel() -> Cancel:
 
 
 @dataclass
-class World:
-    """Applies decisions as the deployer does, one write at a time."""
-
-    at: datetime = START
-    sequence: int = 0
-    desired: Desired | None = None
-    record_sequence: int = 0
-    told: list[Message] = field(default_factory=list)
-    facts: dict[tuple[str, str], ReplicaFact] = field(default_factory=dict)
-    gateway: GatewayRecord | None = None
-
-    @property
-    def record(self) -> Desired:
-        assert self.desired is not None
-        return self.desired
-
-    def send(self, message: DeployerMessage) -> str:
-        """Append a command to the log, decide it, and settle; return its operation id."""
-        self.sequence += 1
-        identifier = derived_id("message", self.sequence)
-        envelope = Envelope(
-            id=identifier, type=type(message).__name__, source="/test", subject="default/digits", time=self.at
-        )
-        self._keep(decide(self.desired, Inbox(self.sequence, envelope, message), at=self.at))
-        self.settle()
-        return identifier
-
-    def settle(self) -> None:
-        """Judge until nothing changes."""
-        for _ in range(50):
-            before = self.desired
-            observed = Observed(
-                deployment="default/digits",
-                revision=self.record_sequence,
-                reconciled=True,
-                replicas=self.facts,
-                gateways=(self.gateway,) if self.gateway else (),
-            )
-            self._keep(judge(Decision(desired=self.record, at=self.at), observed))
-            if self.desired == before:
-                return
-        raise AssertionError("the judgement does not settle")
-
-    def _keep(self, decision: Decision) -> None:
-        self.told += [each.message for each in decision.emitted]
-        if decision.desired != self.desired:
-            self.sequence += len(decision.emitted) + 1
-            self.record_sequence = self.sequence
-            self.desired = decision.desired
+class World(Rounds):
+    """What a test does to the target, the monitor and the gateways between the deployer's rounds."""
 
     def wait(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
@@ -137,6 +169,8 @@ class World:
 
     def see(self, workload: str, replica: str, state: ReplicaState, **details: Any) -> None:
         known = self.facts.get((workload, replica))
+        if state is ReplicaState.READY:
+            self.were_ready.add((workload, replica))
         self.facts[(workload, replica)] = ReplicaFact(
             group="default",
             deployment="digits",
@@ -147,8 +181,7 @@ class World:
             state=state,
             transition=known.transition + 1 if known else 1,
             epoch=1,
-            at=self.at,
-            **{"address": "127.0.0.1:9000", **details},
+            **{"at": self.at, "address": "127.0.0.1:9000", **details},
         )
 
     def gone(self) -> None:
@@ -159,17 +192,17 @@ class World:
                     self.see(workload, replica, ReplicaState.GONE)
         self.settle()
 
-    def apply_gateway(self, active: int = 0) -> None:
-        """Let the one gateway apply the desired state, with this many requests on what drains."""
-        routed = {share.release for share in self.record.traffic}
+    def apply_gateway(self, active: int = 0, *, name: str = "one", held: bool = False) -> None:
+        """Let a gateway apply the desired state, with this many requests on what drains; or hold it back."""
         in_routes = {
             workload
             for release in self.record.releases
-            if release.number in routed
+            if release.number in self.record.routed or release.state is ReleaseState.LIVE
             for workload in release.workloads.values()
         }
-        self.gateway = GatewayRecord(
-            gateway="one",
+        self.gateways[name] = GatewayRecord(
+            gateway=name,
+            held={"default/digits": self.record_sequence} if held else {},
             applied=self.record_sequence,
             active={
                 each.workload.id: active

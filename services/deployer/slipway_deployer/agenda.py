@@ -5,7 +5,7 @@ It decides nothing.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,12 +20,14 @@ from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import MalformedEnvelopeError, now
 from slipway_contracts.replica import ReplicaFact
 
-from slipway_deployer.deployments import Key
+from slipway_deployer.observed import ENDED
+from slipway_deployer.records import Key
 from slipway_deployer.timetable import awaits_gateways, next_look
 
 # A look that was due and changed nothing is not repeated at once.
 PATIENCE: Final = timedelta(seconds=1)
 RESYNC_EVERY: Final = timedelta(seconds=60)
+STRAYS_AGAIN_AFTER: Final = timedelta(seconds=20)
 _AT_ONCE: Final = 8
 _log = get_logger()
 
@@ -38,9 +40,19 @@ class Wake(Protocol):
         ...
 
 
+class Disown(Protocol):
+    """Removes what no record names; see `Wakeups.disown`."""
+
+    async def __call__(self, key: Key, strays: Sequence[ReplicaFact]) -> bool:
+        """Return False where it has to be done again."""
+        ...
+
+
 @dataclass
 class _Entry:
     desired: Desired | None = None
+    running: dict[tuple[str, str], ReplicaFact] = field(default_factory=dict)
+    strays_not_before: datetime | None = None
     facts: dict[tuple[str, str], ReplicaFact] = field(default_factory=dict)
     not_before: datetime | None = None
     again_at: datetime | None = None
@@ -52,6 +64,25 @@ class _Entry:
         return at if at is None or self.not_before is None else max(at, self.not_before)
 
     @property
+    def strays(self) -> list[ReplicaFact]:
+        """What was last seen running, and is neither wanted nor about to go."""
+        named = set[str]()
+        if self.desired is not None:
+            named = {each.workload.id for each in self.desired.workloads}
+            named |= {each.id for each in self.desired.removed}
+        return [fact for fact in self.running.values() if fact.workload not in named]
+
+    def note_replica(self, fact: ReplicaFact) -> None:
+        """Keep what it says."""
+        key = (fact.workload, fact.replica)
+        if fact.state in ENDED:
+            self.running.pop(key, None)
+        else:
+            self.running[key] = fact
+        if not self.is_over:
+            self.facts[key] = fact
+
+    @property
     def is_over(self) -> bool:
         return self.desired is not None and self.desired.ended
 
@@ -59,11 +90,15 @@ class _Entry:
 class Agenda:
     """Follows desired states and replica facts, and wakes what is due; one that is slow delays no other."""
 
-    def __init__(self, *, log: EventLog, wake: Wake, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self, *, log: EventLog, wake: Wake, disown: Disown, clock: Callable[[], datetime] = now
+    ) -> None:
         self._event_log = log
         self._wake = wake
+        self._disown = disown
         self._clock = clock
         self._entries: dict[Key, _Entry] = {}
+        self._with_strays: set[Key] = set()
         self._changed = asyncio.Event()
         self._caught_up = asyncio.Event()
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -96,8 +131,12 @@ class Agenda:
                 for replica in each.workload.replica_ids
             }
             entry.facts = {key: fact for key, fact in entry.facts.items() if key in wanted}
-        elif isinstance(message, ReplicaFact) and not entry.is_over:
-            entry.facts[(message.workload, message.replica)] = message
+        elif isinstance(message, ReplicaFact):
+            entry.note_replica(message)
+        if entry.strays:
+            self._with_strays.add(key)
+        else:
+            self._with_strays.discard(key)
 
     def gateways_changed(self) -> None:
         """Let what waits for the gateways be looked at now."""
@@ -120,6 +159,8 @@ class Agenda:
                         self._start(group, key, resync=True)
                 for key in [key for key, entry in self._entries.items() if entry.due and entry.due <= at]:
                     self._start(group, key, resync=False)
+                for key in self._with_strays:
+                    self._start_disowning(group, key, at)
                 await self._sleep_until(min(self._due_times(), default=resync_at), resync_at)
 
     def _due_times(self) -> list[datetime]:
@@ -128,6 +169,18 @@ class Agenda:
             for key, entry in self._entries.items()
             if entry.due is not None and key not in self._awake
         ]
+
+    def _start_disowning(self, group: asyncio.TaskGroup, key: Key, at: datetime) -> None:
+        entry = self._entries[key]
+        if entry.strays_not_before is None or at >= entry.strays_not_before:
+            entry.strays_not_before = at + STRAYS_AGAIN_AFTER
+            group.create_task(self._remove_strays(key, entry.strays))
+
+    async def _remove_strays(self, key: Key, strays: Sequence[ReplicaFact]) -> None:
+        try:
+            await self._disown(key, strays)
+        except SlipwayError as error:
+            _log.warning("workload.not_disowned", group=key[0], deployment=key[1], error=str(error))
 
     def _start(self, group: asyncio.TaskGroup, key: Key, *, resync: bool) -> None:
         if key not in self._awake:

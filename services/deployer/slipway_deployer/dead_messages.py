@@ -11,7 +11,7 @@ from slipway_contracts.events import MessageDead, OperationFailed
 from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.names import derived_id
 
-from slipway_deployer.deployments import SOURCE
+from slipway_deployer.source import SOURCE
 
 _log = get_logger()
 

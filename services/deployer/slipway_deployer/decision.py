@@ -7,30 +7,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-from slipway_contracts.commands import CancelBuild
-from slipway_contracts.desired import Desired, DesiredRelease, TrafficShare
-from slipway_contracts.events import (
-    Event,
-    OperationCanceled,
-    OperationFailed,
-    OperationSuperseded,
-    ReleaseCanceled,
-    ReleaseDraining,
-    ReleaseFailed,
-    ReleaseSuperseded,
-    TrafficShifted,
-)
+from slipway_contracts.commands import CancelBuild, RemoveVersions
+from slipway_contracts.desired import Desired, DesiredRelease
+from slipway_contracts.events import Event, OperationFailed, ReleaseDraining, TrafficShifted
 from slipway_contracts.failure import FailureRecord
 from slipway_contracts.lifecycle import ReleaseState, move_release
+from slipway_contracts.traffic import LIVE_ALIAS, AliasRoute, Move, TrafficShare
 
 from slipway_deployer.workloads import pruned
+
+Told = Event | CancelBuild | RemoveVersions
+"""What a decision says beside the desired state."""
 
 
 @dataclass(frozen=True)
 class Emitted:
     """A message of the batch, and the operation and trace it belongs to."""
 
-    message: Event | CancelBuild | Desired
+    message: Told | Desired
     operation: str | None
     traceparent: str | None
 
@@ -43,6 +37,11 @@ class Decision:
     at: datetime
     emitted: tuple[Emitted, ...] = field(default=())
 
+    @property
+    def owner(self) -> dict[str, str]:
+        """Group and deployment, as every event of it has them."""
+        return {"group": self.desired.group, "deployment": self.desired.deployment}
+
     def changed(self, **changes: object) -> Self:
         """Change fields of the desired state."""
         return replace(self, desired=self.desired.model_copy(update=changes))
@@ -51,14 +50,19 @@ class Decision:
         """Put another desired state in its place."""
         return replace(self, desired=desired)
 
-    def emit(self, *messages: Event | CancelBuild, operation: str, traceparent: str | None) -> Self:
+    def emit(self, *messages: Told, operation: str | None, traceparent: str | None = None) -> Self:
         """Explain the change."""
         added = tuple(Emitted(message, operation, traceparent) for message in messages)
         return replace(self, emitted=self.emitted + added)
 
-    def emit_for(self, release: DesiredRelease, *messages: Event | CancelBuild) -> Self:
-        """Explain a change of a release, in the trace of its command."""
-        return self.emit(*messages, operation=release.operation, traceparent=release.traceparent)
+    def emit_for(self, cause: DesiredRelease | Move, *messages: Told) -> Self:
+        """Explain a change of a release or an alias, in the trace of its command."""
+        return self.emit(*messages, operation=cause.operation, traceparent=cause.traceparent)
+
+    def refused(self, operation: str, failure: FailureRecord, traceparent: str | None) -> Self:
+        """End a command that changes nothing."""
+        event = OperationFailed(**self.owner, operation=operation, failure=failure)
+        return self.emit(event, operation=operation, traceparent=traceparent)
 
     def with_release(self, release: DesiredRelease) -> Self:
         """Put this release in the place of the one with its number, or at the end."""
@@ -75,72 +79,39 @@ class Decision:
         state = move_release(release.state, state)
         return self.with_release(release.model_copy(update={"state": state, **changes}))
 
+    def with_move(self, move: Move, *, instead_of: Move | None = None) -> Self:
+        """Put this move behind the others, or in the place of an earlier version of itself."""
+        if instead_of is None:
+            return self.changed(moves=(*self.desired.moves, move))
+        return self.changed(moves=tuple(move if each == instead_of else each for each in self.desired.moves))
+
+    def without_moves(self, *moves: Move) -> Self:
+        """Forget moves that ended."""
+        return self.changed(moves=tuple(each for each in self.desired.moves if each not in moves))
+
     def pruned(self) -> Self:
         """Drop what no kept release needs any more."""
         return replace(self, desired=pruned(self.desired, self.at))
-
-    @property
-    def owner(self) -> dict[str, str]:
-        """Group and deployment, as every event of it has them."""
-        return {"group": self.desired.group, "deployment": self.desired.deployment}
-
-    def fail(self, release: DesiredRelease, failure: FailureRecord) -> Self:
-        """End a release before it got traffic; what served before still serves."""
-        move_release(release.state, ReleaseState.FAILED)
-        return (
-            self.without_release(release.number)
-            .changed(failed=True)
-            .pruned()
-            .emit_for(
-                release,
-                ReleaseFailed(**self.owner, release=release.number, failure=failure),
-                OperationFailed(**self.owner, operation=release.operation, failure=failure),
-            )
-        )
-
-    def supersede(self, release: DesiredRelease, by_operation: str) -> Self:
-        """End a release because a newer command came."""
-        move_release(release.state, ReleaseState.SUPERSEDED)
-        return (
-            self.without_release(release.number)
-            .pruned()
-            .emit_for(
-                release,
-                ReleaseSuperseded(**self.owner, release=release.number, by_operation=by_operation),
-                OperationSuperseded(**self.owner, operation=release.operation, by_operation=by_operation),
-            )
-        )
-
-    def cancel(self, release: DesiredRelease, by: str) -> Self:
-        """End a release because a user said so."""
-        move_release(release.state, ReleaseState.CANCELED)
-        return (
-            self.without_release(release.number)
-            .pruned()
-            .emit_for(
-                release,
-                ReleaseCanceled(**self.owner, release=release.number, by=by),
-                OperationCanceled(**self.owner, operation=release.operation, by=by),
-            )
-        )
 
     def drained(self, release: DesiredRelease) -> Self:
         """Let a release finish what it has, for at most the longest timeout of its endpoints."""
         timeouts = [each.timeout_seconds for each in release.version.endpoints] if release.version else []
         deadline = self.at + timedelta(seconds=max(timeouts, default=0.0))
+        if release.state is ReleaseState.DRAINING:
+            return self.with_release(release.model_copy(update={"deadline_at": deadline}))
         return self.moved(release, ReleaseState.DRAINING, deadline_at=deadline).emit_for(
             release, ReleaseDraining(**self.owner, release=release.number)
         )
 
-    def shifted_to(self, release: DesiredRelease | None, *, operation: str, traceparent: str | None) -> Self:
-        """Send all requests to this release; None: to nobody."""
-        shares = () if release is None else (TrafficShare(release=release.number, weight=100),)
-        return self.changed(traffic=shares).emit(
-            TrafficShifted(**self.owner, shares=shares), operation=operation, traceparent=traceparent
-        )
-
-    def shifted_back(self, release: DesiredRelease) -> Self:
-        """Give the requests of a release that never went live back to the one that served; it drains."""
-        return self.shifted_to(
-            self.desired.live, operation=release.operation, traceparent=release.traceparent
-        ).drained(release)
+    def pointed(
+        self, alias: str, shares: tuple[TrafficShare, ...], *, operation: str, traceparent: str | None
+    ) -> Self:
+        """Send the requests of an alias to these releases; to none: the alias is gone."""
+        if alias == LIVE_ALIAS:
+            decision = self.changed(traffic=shares)
+        else:
+            routes = [each for each in self.desired.aliases if each.alias != alias]
+            routes += [AliasRoute(alias=alias, shares=shares)] if shares else []
+            decision = self.changed(aliases=tuple(sorted(routes, key=lambda each: each.alias)))
+        event = TrafficShifted(**self.owner, alias=alias, shares=shares)
+        return decision.emit(event, operation=operation, traceparent=traceparent)

@@ -4,49 +4,45 @@ A message only wakes it. What is to be done follows from the records in the log 
 the deployer can do it, twice or half, and the next one finishes it.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
-from slipway_chassis.errors import ConflictError, DuplicateError, TransientError
-from slipway_chassis.event_log import After, CaughtUp, EventLog, Expect, Outgoing, Stored
-from slipway_chassis.log_lines import last_lines
+from slipway_chassis.errors import ConflictError, DuplicateError
+from slipway_chassis.event_log import EventLog, Expect, Outgoing
 from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
-from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, now
-from slipway_contracts.events import BuildEnd
 from slipway_contracts.gateway import GatewayRecord
-from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaFact
 from slipway_engines.engine import Engine
 
-from slipway_deployer.decide import Inbox, build_ended, decide
+from slipway_deployer.decide import decide
 from slipway_deployer.decision import Decision, Emitted
-from slipway_deployer.inbox import inbox_of
-from slipway_deployer.judge import Observed, is_late, judge
-from slipway_deployer.reconcile import reconcile
+from slipway_deployer.judge import judge
+from slipway_deployer.observed import Observed, Refusal
+from slipway_deployer.reconcile import Opener, Wishes
+from slipway_deployer.records import Key, Loaded, Records
+from slipway_deployer.source import SOURCE
+from slipway_deployer.starting import build_ended, waiting_for_builds
+from slipway_deployer.unknown_workloads import report_unknown
 from slipway_deployer.workloads import numbered
 
-SOURCE: Final = "/slipway/deployer"
 MOST_EMITTED: Final = 400
 """Of the 1000 messages that one batch may have."""
-Key = tuple[str, str]
 _log = get_logger()
 
 
 @dataclass(frozen=True)
-class _Loaded:
-    """The desired record as it stands, and everything later that concerns it."""
+class _Reconciled:
+    """The last revision that the engine was told, and what of it could not be told."""
 
-    desired: Desired | None
     sequence: int
-    inbox: Sequence[Inbox]
+    workloads: frozenset[str]
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 class Deployments:
@@ -58,15 +54,18 @@ class Deployments:
         log: EventLog,
         log_lines: EventLog,
         engine: Engine,
+        secrets: Opener,
         gateways: Callable[[], tuple[GatewayRecord, ...]],
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._event_log = log
-        self._log_lines = log_lines
-        self._engine = engine
+        self._records = Records(log=log, log_lines=log_lines)
+        self._wishes = Wishes(engine=engine, secrets=secrets)
         self._gateways = gateways
         self._clock = clock
-        self._reconciled: dict[Key, int] = {}
+        self._reconciled: dict[Key, _Reconciled] = {}
+        self._told: dict[Key, frozenset[str]] = {}
+        self._refused: dict[Key, Mapping[str, Refusal]] = {}
 
     async def advance(self, key: Key, *, resync: bool = False) -> bool:
         """Decide all that is new, and make the engine match; returns when both are done.
@@ -82,65 +81,93 @@ class Deployments:
         if resync:
             self._reconciled.pop(key, None)
         while True:
-            loaded = await self._load(key)
+            loaded = await self._records.load(key)
             decision = await self._decided(key, loaded)
             if decision is None:
                 return True
             if decision.desired != loaded.desired:
                 sequence = await self._write(key, loaded, decision)
-            elif self._reconciled.get(key) == loaded.sequence:
+            elif self._is_reconciled(key, loaded):
                 return True
             else:
                 sequence = loaded.sequence
             if sequence is not None and not await self._reconcile(key, decision.desired, sequence):
                 return False
 
+    def _is_reconciled(self, key: Key, loaded: Loaded) -> bool:
+        known = self._reconciled.get(key)
+        return known is not None and known.sequence == loaded.sequence
+
     async def _reconcile(self, key: Key, desired: Desired, sequence: int) -> bool:
-        try:
-            await reconcile(self._engine, desired)
-        except TransientError as error:
-            _log.warning("engine.wish_not_taken", group=key[0], deployment=key[1], error=str(error))
+        """Tell the wishes; a workload that this process told before, and nobody wants now, is taken back.
+
+        Another replica may have removed it, and forgotten it, before this one told an older record.
+        """
+        names = frozenset(each.workload.id for each in desired.workloads)
+        disowned = self._told.get(key, frozenset()) - names
+        self._told[key] = names | disowned
+        told = await self._wishes.tell(desired, disowned=disowned)
+        where = {"group": key[0], "deployment": key[1]}
+        for workload, refusal in told.refused.items():
+            _log.warning("engine.wish_not_taken", **where, workload=workload, error=refusal.problem)
+        for workload, problem in told.missing.items():
+            _log.warning("secret.missing", **where, workload=workload, error=problem)
+        self._refused[key] = told.refused
+        if told.refused:
             return False
-        self._reconciled[key] = sequence
+        self._told[key] = names
+        self._reconciled[key] = _Reconciled(sequence, names, told.missing)
         return True
 
-    async def _load(self, key: Key) -> _Loaded:
-        stored = await self._event_log.last(subjects.desired(*key))
-        desired = cast("Desired", stored.message) if stored else None
-        position = desired.position if desired else 0
-        # A command that arrives between two reads would be overtaken: none is read past this end.
-        end = await self._event_log.end()
-        filters = (subjects.deployer_commands(*key), *subjects.build_ends(*key))
-        lanes = await asyncio.gather(*(self._read(each, position, end) for each in filters))
-        inbox = sorted((each for lane in lanes for each in lane), key=lambda each: each.sequence)
-        return _Loaded(desired, stored.sequence if stored else 0, inbox)
+    async def disown(self, key: Key, strays: Sequence[ReplicaFact]) -> bool:
+        """Remove what was seen running and is named by no record of its deployment any more.
 
-    async def _read(self, subject: str, position: int, end: int) -> list[Inbox]:
-        return [
-            inbox_of(stored)
-            async for stored in self._event_log.read(subject, after=position)
-            if stored.sequence <= end
-        ]
+        A deployment that has no record is left alone and reported: its record may be what is missing.
 
-    async def _decided(self, key: Key, loaded: _Loaded) -> Decision | None:
+        Returns:
+            False where the engine did not take a wish.
+        """
+        desired = (await self._records.load(key)).desired
+        if desired is None:
+            await report_unknown(self._event_log, key, strays)
+            return True
+        named = {each.workload.id for each in desired.workloads}
+        disowned = sorted({fact.workload for fact in strays} - named)
+        for workload in disowned:
+            _log.warning("workload.disowned", group=key[0], deployment=key[1], workload=workload)
+        return not (await self._wishes.remove(key, disowned)).refused
+
+    async def _decided(self, key: Key, loaded: Loaded) -> Decision | None:
         decision = await self._folded(key, loaded)
         if decision is None:
             return None
-        history = await self._history(key, loaded.desired, decision.desired)
+        history = await self._records.earlier_lives(key, loaded.desired, decision.desired)
         decision = decision.changed_to(numbered(decision.desired, loaded.desired, history))
-        unwritten = decision.desired != loaded.desired
-        observed = Observed(
-            deployment="/".join(key),
-            revision=loaded.sequence,
-            reconciled=not unwritten and self._reconciled.get(key) == loaded.sequence,
-            replicas=await self._replicas(key, decision.desired),
-            gateways=() if unwritten else self._gateways(),
-            log_tails=await self._late_tails(key, decision.desired, decision.at),
-        )
+        observed = await self._observed(key, loaded, decision)
         judged = judge(decision, observed)
+        if judged.desired.workloads != decision.desired.workloads:
+            history = await self._records.earlier_lives(key, loaded.desired, judged.desired)
         return judged.changed_to(numbered(judged.desired, loaded.desired, history))
 
-    async def _folded(self, key: Key, loaded: _Loaded) -> Decision | None:
+    async def _observed(self, key: Key, loaded: Loaded, decision: Decision) -> Observed:
+        desired, at = decision.desired, decision.at
+        unwritten = desired != loaded.desired
+        told = None if unwritten or not self._is_reconciled(key, loaded) else self._reconciled[key]
+        facts = await self._records.replicas(key, desired)
+        were_ready = await self._records.were_ready(key, facts, at)
+        return Observed(
+            deployment="/".join(key),
+            revision=loaded.sequence,
+            reconciled=told is not None,
+            replicas=facts,
+            gateways=() if unwritten else self._gateways(),
+            log_tails=await self._records.tails(key, desired, facts, were_ready, at),
+            were_ready=were_ready,
+            missing_secrets=told.missing if told else {},
+            refused=self._refused.get(key, {}),
+        )
+
+    async def _folded(self, key: Key, loaded: Loaded) -> Decision | None:
         """Decide the messages that fit into one batch; the next round takes the others."""
         desired, at = loaded.desired, self._clock()
         emitted: tuple[Emitted, ...] = ()
@@ -153,68 +180,13 @@ class Deployments:
         if desired is None:
             return None
         decision = Decision(desired=desired, at=at, emitted=emitted)
-        waiting = desired.unfinished
-        if waiting is None or waiting.build is None or waiting.state is not ReleaseState.PENDING:
-            return decision
-        if loaded.desired is not None and loaded.desired.release(waiting.number) is not None:
-            return decision
-        end = await self._build_end(key, waiting.build)
-        return decision if end is None else build_ended(decision, end)
+        for waiting in waiting_for_builds(decision):
+            if loaded.desired is None or loaded.desired.release(waiting.number) is None:
+                end = await self._records.build_end(key, waiting.build or "")
+                decision = decision if end is None else build_ended(decision, end)
+        return decision
 
-    async def _build_end(self, key: Key, build: str) -> BuildEnd | None:
-        """Return the end of a build, wherever it lies: a command may name one that has ended long ago."""
-        following = self._event_log.follow(*subjects.build_ends(*key), start=After(0))
-        async with aclosing(following) as items:
-            async for item in items:
-                if isinstance(item, CaughtUp):
-                    break
-                message = item.message
-                if isinstance(message, BuildEnd) and message.build == build:
-                    return message
-        return None
-
-    async def _history(
-        self, key: Key, before: Desired | None, desired: Desired
-    ) -> dict[tuple[str, str], ReplicaFact]:
-        """Return the facts of the earlier life of workloads that are new to the desired state."""
-        known = {each.workload.id for each in before.workloads} if before else set()
-        new = [each.workload.id for each in desired.workloads if each.workload.id not in known]
-        if not new:
-            return {}
-        filters = [subjects.replica(*key, identifier, "*") for identifier in new]
-        return _facts(await self._event_log.last_per_subject(*filters))
-
-    async def _replicas(self, key: Key, desired: Desired) -> dict[tuple[str, str], ReplicaFact]:
-        wanted = [(each.workload.id, each.workload.replica_ids) for each in desired.workloads]
-        wanted += [(each.id, each.replicas) for each in desired.removed]
-        found = await asyncio.gather(
-            *(
-                self._event_log.last(subjects.replica(*key, workload, replica))
-                for workload, replicas in wanted
-                for replica in replicas
-            )
-        )
-        return _facts([stored for stored in found if stored is not None])
-
-    async def _late_tails(
-        self, key: Key, desired: Desired, at: datetime
-    ) -> dict[tuple[str, str], tuple[str, ...]]:
-        """Return the last lines of the replicas that were not ready in time: they explain the failure."""
-        release = desired.unfinished
-        if release is None or not is_late(release, at):
-            return {}
-        wanted = [
-            each.workload for each in desired.workloads if each.workload.id in release.workloads.values()
-        ]
-        return {
-            (workload.id, replica): await last_lines(
-                self._log_lines, subjects.replica_log(*key, workload.id, replica)
-            )
-            for workload in wanted
-            for replica in workload.replica_ids
-        }
-
-    async def _write(self, key: Key, loaded: _Loaded, decision: Decision) -> int | None:
+    async def _write(self, key: Key, loaded: Loaded, decision: Decision) -> int | None:
         """Write the decision; None where another replica decided meanwhile."""
         cause = loaded.inbox[-1].envelope.id if loaded.inbox else None
         trace = decision.emitted[-1].traceparent if decision.emitted else None
@@ -235,19 +207,6 @@ class Deployments:
         for each in decision.emitted:
             _log.info(each.message.type, group=key[0], deployment=key[1], operation=each.operation)
         return receipt.sequence
-
-
-def _facts(records: Sequence[Stored]) -> dict[tuple[str, str], ReplicaFact]:
-    facts: dict[tuple[str, str], ReplicaFact] = {}
-    for stored in records:
-        try:
-            fact = stored.message
-        except UnknownMessageError as error:
-            _log.error("replica.fact_unreadable", subject=stored.subject, error=str(error))
-            continue
-        if isinstance(fact, ReplicaFact):
-            facts[(fact.workload, fact.replica)] = fact
-    return facts
 
 
 def _envelope(  # noqa: PLR0917

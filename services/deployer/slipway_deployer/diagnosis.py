@@ -1,10 +1,14 @@
 """Replica facts as failure records: the cause in words, and what to do next. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from slipway_contracts.desired import DesiredRelease
+from slipway_contracts.desired import Desired, DesiredRelease
 from slipway_contracts.failure import FailureRecord, Reason, Stage
-from slipway_contracts.replica import ReplicaFact
+from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.traffic import Move
+
+from slipway_deployer.observed import Refusal
 
 
 def exit_failure(fact: ReplicaFact, attempts: int) -> FailureRecord:
@@ -38,6 +42,118 @@ def image_failure(fact: ReplicaFact) -> FailureRecord:
     )
 
 
+def hung_failure(fact: ReplicaFact, attempts: int, log_tail: tuple[str, ...]) -> FailureRecord:
+    """Say that a replica of a release on its way gave no answer any more."""
+    why = f": {fact.detail}" if fact.detail else "."
+    return FailureRecord(
+        stage=Stage.HEALTH,
+        reason=Reason.REPLICA_HUNG,
+        message=f"Endpoint {fact.endpoint} stopped answering, {attempts} times in a row{why}",
+        hint="Look for a lock, a full queue or a long call in the endpoint's server; see its log lines.",
+        at=fact.at,
+        log_tail=fact.log_tail or log_tail,
+        endpoint=fact.endpoint,
+        replica=fact.replica,
+    )
+
+
+def smoke_failure(fact: ReplicaFact, log_tail: tuple[str, ...]) -> FailureRecord:
+    """Say what the smoke test asked, and what came."""
+    said = fact.smoke.message if fact.smoke else "it was not done in time."
+    return FailureRecord(
+        stage=Stage.SMOKE_TEST,
+        reason=Reason.SMOKE_TEST_FAILED,
+        message=f"The smoke test of endpoint {fact.endpoint} failed: {said}",
+        hint="Send the same request to the endpoint on your machine; mend the model or the test.",
+        at=fact.at,
+        log_tail=fact.log_tail or log_tail,
+        endpoint=fact.endpoint,
+        replica=fact.replica,
+    )
+
+
+def loop_failure(fact: ReplicaFact, crashes: int, log_tail: tuple[str, ...]) -> FailureRecord:
+    """Say how the replicas of what serves end, again and again."""
+    how = f"was ended by {fact.signal}" if fact.signal else f"exited with code {fact.exit_code}"
+    if fact.state is ReplicaState.UNREADY:
+        how = "stopped answering"
+    elif fact.state is ReplicaState.GONE:
+        how = "vanished"
+    return FailureRecord(
+        stage=Stage.START,
+        reason=Reason.CRASH_LOOP,
+        message=f"Endpoint {fact.endpoint} {how}, {crashes} times in a row, and no replica is ready.",
+        hint="It is started again and again. Read the log lines below; roll back to a release that ran.",
+        at=fact.at,
+        exit_code=fact.exit_code,
+        signal=fact.signal,
+        log_tail=fact.log_tail or log_tail,
+        endpoint=fact.endpoint,
+        replica=fact.replica,
+    )
+
+
+def secret_failure(problem: str, at: datetime) -> FailureRecord:
+    """Say which secrets a release names that are not stored."""
+    return FailureRecord(
+        stage=Stage.START,
+        reason=Reason.SECRET_MISSING,
+        message=f"The replicas cannot be started: {problem}",
+        hint="Set the secret again, then release with its new version: slipway secret set NAME",
+        at=at,
+    )
+
+
+def ending_failure(
+    desired: Desired, facts: Mapping[tuple[str, str], ReplicaFact], at: datetime
+) -> FailureRecord:
+    """Say what a stop, delete or purge has left over at its deadline."""
+    seconds = desired.settings.stop_deadline_seconds
+    left = [f"release {each.number} drains" for each in desired.releases]
+    left += [f"workload {each.workload.id} runs" for each in desired.workloads]
+    for removed in desired.removed:
+        known = [(each, facts.get((removed.id, each))) for each in removed.replicas]
+        left += [
+            f"replica {replica} of workload {removed.id} is {fact.state if fact else 'unseen'}"
+            for replica, fact in known
+            if fact is None or fact.state is not ReplicaState.GONE
+        ]
+    names = "; ".join(left) or "the target has not confirmed it"
+    return FailureRecord(
+        stage=Stage.DEADLINE,
+        reason=Reason.STOP_NOT_FINISHED,
+        message=f"Not everything ended within {seconds:g} s: {names}.",
+        hint="It goes on; check that the monitor and the target run: slipway status",
+        at=at,
+    )
+
+
+def wrong_port_failure(fact: ReplicaFact, log_tail: tuple[str, ...], at: datetime) -> FailureRecord:
+    """Say that a replica listens where nobody asks."""
+    reason, message, hint = port_cause(fact) or (Reason.WRONG_PORT, "It listens elsewhere.", "")
+    return FailureRecord(
+        stage=Stage.HEALTH,
+        reason=reason,
+        message=message,
+        hint=hint,
+        at=at,
+        log_tail=fact.log_tail or log_tail,
+        endpoint=fact.endpoint,
+        replica=fact.replica,
+    )
+
+
+def port_failure(port: int, holder: int, at: datetime) -> FailureRecord:
+    """Say that two releases cannot run beside each other because both insist on one port."""
+    return FailureRecord(
+        stage=Stage.START,
+        reason=Reason.PORT_TAKEN,
+        message=f"Release {holder}, which stays, listens on port {port}, and this release insists on it too.",
+        hint="Let the server listen on $PORT, or take the alias or pin from the other release first.",
+        at=at,
+    )
+
+
 def deadline_failure(
     release: DesiredRelease, late: ReplicaFact | None, log_tail: tuple[str, ...], at: datetime
 ) -> FailureRecord:
@@ -59,6 +175,8 @@ def deadline_failure(
             hint="Check that the target's monitor runs: slipway status",
             at=at,
         )
+    if late.state is ReplicaState.READY:
+        return smoke_failure(late, log_tail)
     reason, message, hint = _cause(late, release, seconds)
     return FailureRecord(
         stage=Stage.HEALTH,
@@ -74,29 +192,76 @@ def deadline_failure(
     )
 
 
-def traffic_failure(release: DesiredRelease, silent: list[str], at: datetime) -> FailureRecord:
-    """Say which gateways did not send requests to a release that was ready."""
+def refusal_failure(release: DesiredRelease, refusal: Refusal, at: datetime) -> FailureRecord:
+    """Say why the target could not be told in time what to run."""
+    target, number = release.config.target, release.number
+    if refusal.no_room:
+        return FailureRecord(
+            stage=Stage.CAPACITY,
+            reason=Reason.CAPACITY_EXCEEDED,
+            message=f"Target {target} has no room for release {number}: {refusal.problem}",
+            hint="Free room there, ask for fewer replicas, or deploy with: --strategy in-place",
+            at=at,
+        )
+    return FailureRecord(
+        stage=Stage.DEADLINE,
+        reason=Reason.DEADLINE_EXCEEDED,
+        message=f"Target {target} could not be told of release {number}: {refusal.problem}",
+        hint="Mend what the message names, then deploy again; see what runs with: slipway status",
+        at=at,
+    )
+
+
+def traffic_failure(move: Move, silent: list[str], at: datetime) -> FailureRecord:
+    """Say which gateways did not send requests to releases that were ready."""
     names = ", ".join(silent) or "no gateway has said anything yet"
+    numbers = " and ".join(str(share.release) for share in move.shares)
+    what = f"let {move.alias} lead to release {numbers}" if numbers else f"take {move.alias} away"
     return FailureRecord(
         stage=Stage.TRAFFIC,
         reason=Reason.TRAFFIC_NOT_ROUTED,
-        message=f"The gateways did not take over release {release.number} in time: {names}.",
+        message=f"The gateways did not {what} in time: {names}.",
         hint="Check that each gateway and its Envoy run: slipway status; then deploy again.",
         at=at,
     )
 
 
+def settling_failure(silent: list[str], at: datetime) -> FailureRecord:
+    """Say which gateways have not applied the settings, which stand."""
+    names = ", ".join(silent) or "no gateway has said anything yet"
+    return FailureRecord(
+        stage=Stage.TRAFFIC,
+        reason=Reason.TRAFFIC_NOT_ROUTED,
+        message=f"The settings are changed, but not every gateway applied them in time: {names}.",
+        hint="Check that each gateway and its Envoy run: slipway status; they apply it once they do.",
+        at=at,
+    )
+
+
+def port_cause(fact: ReplicaFact) -> tuple[Reason, str, str] | None:
+    """Say where a replica listens, if it does so only where nobody asks; None where it does not."""
+    port = _port(fact)
+    others = [str(each) for each in fact.listening if str(each) != port]
+    if not others or len(others) < len(fact.listening):
+        return None
+    return (
+        Reason.WRONG_PORT,
+        f"Endpoint {fact.endpoint} listens on port {', '.join(others)}, but $PORT is {port}.",
+        "Let the server listen on the port that the environment variable PORT names.",
+    )
+
+
+def _port(fact: ReplicaFact) -> str:
+    return fact.address.rpartition(":")[2] if fact.address else "?"
+
+
 def _cause(fact: ReplicaFact, release: DesiredRelease, seconds: float) -> tuple[Reason, str, str]:
-    port = fact.address.rpartition(":")[2] if fact.address else "?"
+    port = _port(fact)
     endpoints = release.version.endpoints if release.version else ()
     health = next((each.health for each in endpoints if each.name == fact.endpoint), None)
-    others = [str(each) for each in fact.listening if str(each) != port]
-    if others and len(others) == len(fact.listening):
-        return (
-            Reason.WRONG_PORT,
-            f"Endpoint {fact.endpoint} listens on port {', '.join(others)}, but $PORT is {port}.",
-            "Let the server listen on the port that the environment variable PORT names.",
-        )
+    elsewhere = port_cause(fact)
+    if elsewhere is not None:
+        return elsewhere
     if health is not None and fact.listening:
         return (
             Reason.HEALTH_CHECK_FAILED,
@@ -104,6 +269,12 @@ def _cause(fact: ReplicaFact, release: DesiredRelease, seconds: float) -> tuple[
             f"Make {health} answer 200 when the model is loaded, or raise the deadline.",
         )
     why = f" {fact.detail}" if fact.detail else ""
+    if fact.listening:
+        return (
+            Reason.REPLICA_HUNG,
+            f"Endpoint {fact.endpoint} listens on port {port}, but gave no answer within {seconds:g} s.{why}",
+            "Look for what its server waits for; load the model faster, or raise the deadline.",
+        )
     return (
         Reason.NEVER_LISTENED,
         f"Endpoint {fact.endpoint} did not listen on port {port} within {seconds:g} s.{why}",

@@ -8,7 +8,7 @@ from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError
 from slipway_contracts.names import derived_id
 
-from slipway_deployer.decide import DeployerMessage, Inbox, Unreadable
+from slipway_deployer.message import DeployerMessage, Inbox, Unreadable
 
 
 def inbox_of(stored: Stored) -> Inbox:

@@ -8,11 +8,25 @@ from slipway_chassis.event_log import EventLog
 from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.leases import Leases
 from slipway_chassis.process import Service, run_service
+from slipway_chassis.secrets import Secrets, Vault
 from slipway_contracts import subjects
-from slipway_contracts.commands import Cancel, Delete, Deploy, Redeploy, Start, Stop
+from slipway_contracts.commands import (
+    Cancel,
+    Configure,
+    Delete,
+    Deploy,
+    Pin,
+    Purge,
+    Redeploy,
+    RemoveAlias,
+    SetAlias,
+    Start,
+    Stop,
+    Undelete,
+)
 from slipway_contracts.events import BuildCanceled, BuildFailed, BuildSucceeded
 from slipway_contracts.message import DeploymentMessage
-from slipway_contracts.replica import ReplicaFact
+from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_contracts.topology import DEPLOYER, GATEWAYS, LOG_LINES
 
 from slipway_deployer.agenda import Agenda
@@ -34,10 +48,15 @@ async def deploy(service: Service[DeployerSettings]) -> None:
         log=service.log,
         log_lines=EventLog(connection=service.connection, stream=LOG_LINES.name),
         engine=settings.make_engine(),
+        secrets=Vault(
+            service="deployer",
+            key_file=settings.secret_key_file,
+            secrets=Secrets(connection=service.connection),
+        ),
         gateways=gateways.records,
     )
-    wakeups = Wakeups(advance=deployments.advance)
-    agenda = Agenda(log=service.log, wake=wakeups.wake)
+    wakeups = Wakeups(advance=deployments.advance, disown=deployments.disown)
+    agenda = Agenda(log=service.log, wake=wakeups.wake, disown=wakeups.disown)
     targets = TargetWatch(
         log=service.log,
         leases=Leases(connection=service.connection, holder=settings.service_instance),
@@ -70,15 +89,23 @@ def _handlers(service: Service[DeployerSettings], wakeups: Wakeups, agenda: Agen
         Start,
         Stop,
         Delete,
+        Undelete,
+        Purge,
+        Configure,
+        SetAlias,
+        RemoveAlias,
+        Pin,
         Cancel,
         BuildSucceeded,
         BuildFailed,
         BuildCanceled,
         ReplicaFact,
     )
-    async def wake(message: DeploymentMessage, stored: Delivered) -> None:  # noqa: ARG001
+    async def wake(message: DeploymentMessage, stored: Delivered) -> None:
         key = subjects.owner_of(stored.subject)
-        if not await wakeups.wake(key):
+        # A replica that was stopped by hand comes back with the next wish: told before, and so told again.
+        unready = isinstance(message, ReplicaFact) and message.state is ReplicaState.UNREADY
+        if not await wakeups.wake(key, resync=unready):
             agenda.look_again(key)
 
     return broker

@@ -1,20 +1,89 @@
 """Make the engine match the desired state: wishes only, each idempotent; what comes of them is observed."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
+from slipway_chassis.errors import SecretMissingError, TransientError
 from slipway_contracts.desired import Desired
-from slipway_contracts.workload import WorkloadRef
+from slipway_contracts.size import SecretRef
+from slipway_contracts.workload import Workload, WorkloadRef
 from slipway_engines.engine import Engine
+from slipway_engines.errors import TargetFullError
+
+from slipway_deployer.observed import Refusal
 
 
-async def reconcile(engine: Engine, desired: Desired) -> None:
-    """Tell the engine every wish of this deployment; what no record names is left alone.
+class Opener(Protocol):
+    """Opens secrets; see `slipway_chassis.secrets.Vault`."""
 
-    Removals go first: a fixed port must be free before its next holder starts.
+    async def open(self, group: str, refs: Mapping[str, SecretRef]) -> Mapping[str, str]:
+        """Return the value of each reference.
 
-    Raises:
-        EngineUnavailableError: the target did not take a wish; the others may have been taken.
-    """
-    owner = {"group": desired.group, "deployment": desired.deployment}
-    await asyncio.gather(*(engine.remove(WorkloadRef(**owner, id=each.id)) for each in desired.removed))
-    await asyncio.gather(*(engine.apply(each.workload) for each in desired.workloads))
+        Raises:
+            SecretMissingError: versions that are not stored.
+            TransientError: they cannot be opened now.
+        """
+        ...
+
+
+@dataclass
+class Told:
+    """What came of telling the wishes of one deployment."""
+
+    missing: dict[str, str] = field(default_factory=dict)
+    """Per workload: which of its secrets are not stored."""
+    refused: dict[str, Refusal] = field(default_factory=dict)
+    """Per workload whose wish has to be told again: why."""
+
+
+class Wishes:
+    """Tells an engine what deployments want, with the secrets that their replicas get."""
+
+    def __init__(self, *, engine: Engine, secrets: Opener) -> None:
+        self._engine = engine
+        self._secrets = secrets
+
+    async def tell(self, desired: Desired, *, disowned: Iterable[str] = ()) -> Told:
+        """Tell the engine every wish of this deployment; what no record names is left alone.
+
+        Removals go first: a fixed port must be free before its next holder starts. A wish that cannot be told
+        keeps no other from being told.
+
+        Args:
+            desired: the record.
+            disowned: workloads that an earlier record named, and this one does not.
+        """
+        gone = dict.fromkeys([*(each.id for each in desired.removed), *disowned])
+        told = await self.remove((desired.group, desired.deployment), gone)
+        await asyncio.gather(*(self._apply(each.workload, told) for each in desired.workloads))
+        return told
+
+    async def remove(self, key: tuple[str, str], workloads: Iterable[str]) -> Told:
+        """Tell the engine to remove these workloads of a deployment."""
+        told = Told()
+        refs = [WorkloadRef(group=key[0], deployment=key[1], id=each) for each in workloads]
+        await asyncio.gather(*(self._remove(each, told) for each in refs))
+        return told
+
+    async def _remove(self, workload: WorkloadRef, told: Told) -> None:
+        try:
+            await self._engine.remove(workload)
+        except TransientError as error:
+            told.refused[workload.id] = Refusal(str(error))
+
+    async def _apply(self, workload: Workload, told: Told) -> None:
+        values: Mapping[str, str] | None = None
+        if workload.secrets:
+            try:
+                values = await self._secrets.open(workload.group, workload.secrets)
+            except SecretMissingError as error:
+                # What runs already keeps what the target holds, and may be started again with it.
+                told.missing[workload.id] = str(error)
+            except TransientError as error:
+                told.refused[workload.id] = Refusal(str(error))
+        try:
+            await self._engine.apply(workload, values)
+        except TransientError as error:
+            told.refused[workload.id] = Refusal(str(error), no_room=isinstance(error, TargetFullError))

@@ -11,10 +11,10 @@ from slipway_chassis.leases import Leases
 from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.envelope import Envelope, now
-from slipway_contracts.events import TargetAnnounced, TargetFound, TargetLost
+from slipway_contracts.installation_events import TargetAnnounced, TargetFound, TargetLost
 from slipway_contracts.names import derived_id
 
-from slipway_deployer.deployments import SOURCE
+from slipway_deployer.source import SOURCE
 
 _LOOK_EVERY_SECONDS: Final = 3.0
 _log = get_logger()

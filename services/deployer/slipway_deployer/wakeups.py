@@ -1,16 +1,27 @@
 """One run per deployment at a time; wake-ups that come meanwhile share the next run."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from slipway_deployer.deployments import Key
+from slipway_contracts.replica import ReplicaFact
+
+from slipway_deployer.records import Key
 
 
 class Advance(Protocol):
     """What a wake-up runs; see `Deployments.advance`."""
 
     async def __call__(self, key: Key, *, resync: bool) -> bool:
+        """Return False where it has to be run again later."""
+        ...
+
+
+class Disown(Protocol):
+    """What removes strays; see `Deployments.disown`."""
+
+    async def __call__(self, key: Key, strays: Sequence[ReplicaFact], /) -> bool:
         """Return False where it has to be run again later."""
         ...
 
@@ -27,8 +38,9 @@ class _Lane:
 class Wakeups:
     """Runs `advance` for a deployment so that each wake-up is followed by a run that began after it."""
 
-    def __init__(self, *, advance: Advance) -> None:
+    def __init__(self, *, advance: Advance, disown: Disown) -> None:
         self._advance = advance
+        self._disown = disown
         self._lanes: dict[Key, _Lane] = {}
 
     async def wake(self, key: Key, *, resync: bool = False) -> bool:
@@ -43,6 +55,17 @@ class Wakeups:
         if lane.served == lane.requested:
             self._lanes.pop(key, None)
         return lane.settled
+
+    async def disown(self, key: Key, strays: Sequence[ReplicaFact]) -> bool:
+        """Remove strays while no run of their deployment is under way: none is wanted again meanwhile."""
+        lane = self._lanes.setdefault(key, _Lane())
+        lane.requested += 1
+        ticket = lane.requested
+        async with lane.lock:
+            settled = await self._disown(key, strays)
+        if lane.requested == ticket == lane.served + 1:
+            self._lanes.pop(key, None)
+        return settled
 
     async def _run(self, key: Key, lane: _Lane) -> None:
         began, resync, lane.resync = lane.requested, lane.resync, False

@@ -1,89 +1,14 @@
 import asyncio
 
+from deployer_stand import KEY, Gateway, desired, events, make_deployments, make_live, see, send
 from deployment_world import make_deploy, make_failure, make_stop, make_version
 from memory_engine import MemoryEngine
-from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_chassis.event_log import EventLog
 from slipway_chassis.jetstream_api import publish
-from slipway_contracts import subjects
-from slipway_contracts.commands import Command
-from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.events import BuildFailed
-from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.lifecycle import Wanted
-from slipway_contracts.replica import ReplicaFact, ReplicaState
-from slipway_contracts.topology import LOG_LINES
-from slipway_deployer.deployments import Deployments
-
-KEY = ("default", "digits")
-
-
-class Gateway:
-    """Says what a gateway would: it has applied everything, and nothing is active."""
-
-    def __init__(self) -> None:
-        self.applied = 0
-        self.idle: dict[str, int] = {}
-
-    def records(self) -> tuple[GatewayRecord, ...]:
-        return (GatewayRecord(gateway="one", applied=self.applied, active=self.idle, at=now()),)
-
-
-def make_deployments(log: EventLog, engine: MemoryEngine, gateway: Gateway | None = None) -> Deployments:
-    lines = EventLog(connection=log._connection, stream=LOG_LINES.name)
-    return Deployments(log=log, log_lines=lines, engine=engine, gateways=(gateway or Gateway()).records)
-
-
-async def send(log: EventLog, command: Command | BuildFailed) -> str:
-    envelope = Envelope(
-        id=new_id(), type=command.type, source="/slipway/api", subject="default/digits", time=now()
-    )
-    await log.publish(Outgoing(subject=subjects.of(command), message=command, envelope=envelope))
-    return envelope.id
-
-
-async def see(log: EventLog, workload: str, replica: str, state: ReplicaState, transition: int = 1) -> None:
-    fact = ReplicaFact(
-        group="default",
-        deployment="digits",
-        workload=workload,
-        replica=replica,
-        endpoint="predict",
-        target="local",
-        state=state,
-        transition=transition,
-        epoch=1,
-        at=now(),
-        address="127.0.0.1:9000",
-    )
-    envelope = Envelope(
-        id=new_id(), type=fact.type, source="/slipway/monitor", subject="default/digits", time=now()
-    )
-    await log.publish(Outgoing(subject=subjects.of(fact), message=fact, envelope=envelope))
-
-
-async def desired(log: EventLog) -> Desired:
-    stored = await log.last(subjects.desired(*KEY))
-    assert stored is not None
-    assert isinstance(stored.message, Desired)
-    return stored.message
-
-
-async def events(log: EventLog) -> list[str]:
-    return [stored.envelope.type async for stored in log.read("slipway.*.*.evt.>", after=0)]
-
-
-async def make_live(log: EventLog, deployments: Deployments, gateway: Gateway) -> str:
-    """Bring the first release of a deployment to LIVE; return its workload."""
-    await send(log, make_deploy())
-    await deployments.advance(KEY)
-    workload = (await desired(log)).workloads[0].workload.id
-    await see(log, workload, "0-1", ReplicaState.READY)
-    await deployments.advance(KEY)
-    gateway.applied = await log.end()
-    await deployments.advance(KEY)
-    assert (await desired(log)).live is not None
-    return workload
+from slipway_contracts.replica import ReplicaState
 
 
 async def test_a_deploy_command_becomes_wishes_and_events(log: EventLog) -> None:
@@ -134,7 +59,7 @@ async def test_stop_handled_before_the_deploy_that_preceded_it_ends_stopped(log:
 
     record = await desired(log)
     assert record.wanted is Wanted.STOPPED
-    assert record.unfinished is None
+    assert not record.unfinished
     assert "operation.superseded.v1" in await events(log)
     assert engine.wishes == {}
 
@@ -294,5 +219,5 @@ async def test_hundreds_of_commands_that_waited_are_decided_in_bounded_batches(l
 
     record = await desired(log)
     assert record.next_release == 261
-    assert record.unfinished is not None
+    assert record.unfinished
     assert len(engine.wishes) == 1

@@ -1,0 +1,51 @@
+"""Cancel: what is on its way ends, and what served before serves on. Pure."""
+
+from slipway_contracts.commands import Cancel, CancelBuild
+from slipway_contracts.desired import DesiredRelease
+from slipway_contracts.events import OperationSucceeded
+from slipway_contracts.names import derived_id
+
+from slipway_deployer.decision import Decision
+from slipway_deployer.endings import Canceled, dropped, ended
+from slipway_deployer.message import Inbox
+from slipway_deployer.refusals import nothing_to_cancel
+from slipway_deployer.shifts import shifted_back
+from slipway_deployer.starting import waiting_for_builds
+
+
+def cancel(decision: Decision, inbox: Inbox, command: Cancel) -> Decision:
+    """End every move that waits for its releases; where there is none, take back those under way."""
+    desired, outcome = decision.desired, Canceled(command.by)
+    operation, trace = inbox.envelope.id, inbox.envelope.traceparent
+    waiting = [move for move in desired.moves if not move.shifted]
+    builds = waiting_for_builds(decision)
+    if waiting or desired.unfinished:
+        decision = dropped(decision, waiting, outcome)
+        for release in decision.desired.unfinished:
+            decision = ended(decision, release, outcome)
+    elif desired.shifting:
+        decision = _taken_back(decision, outcome)
+    else:
+        failure = nothing_to_cancel(command.deployment, decision.at)
+        return decision.refused(operation, failure, trace)
+    for release in builds:
+        decision = decision.emit_for(release, _cancel_build(decision, inbox, command, release))
+    event = OperationSucceeded(**decision.owner, operation=operation)
+    return decision.emit(event, operation=operation, traceparent=trace)
+
+
+def _taken_back(decision: Decision, outcome: Canceled) -> Decision:
+    while decision.desired.shifting:
+        # Taken from the record each time: the end of another move may have ended its operation.
+        decision = shifted_back(decision, decision.desired.shifting[0], outcome)
+    return decision
+
+
+def _cancel_build(decision: Decision, inbox: Inbox, command: Cancel, release: DesiredRelease) -> CancelBuild:
+    build = release.build or ""
+    return CancelBuild(
+        **decision.owner,
+        by=command.by,
+        request_digest=derived_id(inbox.envelope.id, build),
+        build=build,
+    )

@@ -1,0 +1,162 @@
+"""Reads from the log what one deployment is decided on and judged by; it decides nothing."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, cast
+
+from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
+from slipway_chassis.log_lines import last_lines
+from slipway_chassis.logs import get_logger
+from slipway_contracts import subjects
+from slipway_contracts.codec import UnknownMessageError
+from slipway_contracts.desired import Desired
+from slipway_contracts.events import BuildEnd
+from slipway_contracts.lifecycle import ReleaseState
+from slipway_contracts.replica import ReplicaFact, ReplicaState
+
+from slipway_deployer.inbox import inbox_of
+from slipway_deployer.message import Inbox
+from slipway_deployer.needs import upgraded
+from slipway_deployer.observed import Facts, seems_hung
+from slipway_deployer.rollout import is_late, listens_elsewhere
+from slipway_deployer.workloads import grown
+
+Key = tuple[str, str]
+_REMEMBERED: Final = 10_000
+_log = get_logger()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The desired record as it stands, and everything later that concerns it."""
+
+    desired: Desired | None
+    sequence: int
+    inbox: Sequence[Inbox]
+
+
+class Records:
+    """The records of deployments, read from the log when they are asked for."""
+
+    def __init__(self, *, log: EventLog, log_lines: EventLog) -> None:
+        self._event_log = log
+        self._log_lines = log_lines
+        self._readiness: dict[tuple[str, str, str, str, int], bool] = {}
+
+    async def load(self, key: Key) -> Loaded:
+        """Return the desired record, and the commands and ends of builds behind it."""
+        stored = await self._event_log.last(subjects.desired(*key))
+        desired = upgraded(cast("Desired", stored.message)) if stored else None
+        position = desired.position if desired else 0
+        # A command that arrives between two reads would be overtaken: none is read past this end.
+        end = await self._event_log.end()
+        filters = (subjects.deployer_commands(*key), *subjects.build_ends(*key))
+        lanes = await asyncio.gather(*(self._read(each, position, end) for each in filters))
+        inbox = sorted((each for lane in lanes for each in lane), key=lambda each: each.sequence)
+        return Loaded(desired, stored.sequence if stored else 0, inbox)
+
+    async def _read(self, subject: str, position: int, end: int) -> list[Inbox]:
+        return [
+            inbox_of(stored)
+            async for stored in self._event_log.read(subject, after=position)
+            if stored.sequence <= end
+        ]
+
+    async def build_end(self, key: Key, build: str) -> BuildEnd | None:
+        """Return the end of a build, wherever it lies: a command may name one that has ended long ago."""
+        following = self._event_log.follow(*subjects.build_ends(*key), start=After(0))
+        async with aclosing(following) as items:
+            async for item in items:
+                if isinstance(item, CaughtUp):
+                    break
+                message = item.message
+                if isinstance(message, BuildEnd) and message.build == build:
+                    return message
+        return None
+
+    async def earlier_lives(self, key: Key, before: Desired | None, desired: Desired) -> Facts:
+        """Return the facts of the earlier life of workloads and slots that are new to the desired state."""
+        new = grown(before, desired)
+        if not new:
+            return {}
+        filters = [subjects.replica(*key, identifier, "*") for identifier in new]
+        return _facts(await self._event_log.last_per_subject(*filters))
+
+    async def replicas(self, key: Key, desired: Desired) -> Facts:
+        """Return the latest fact of each replica that is wanted, or was when its workload was removed."""
+        wanted = [(each.workload.id, each.workload.replica_ids) for each in desired.workloads]
+        wanted += [(each.id, each.replicas) for each in desired.removed]
+        found = await asyncio.gather(
+            *(
+                self._event_log.last(subjects.replica(*key, workload, replica))
+                for workload, replicas in wanted
+                for replica in replicas
+            )
+        )
+        return _facts([stored for stored in found if stored is not None])
+
+    async def were_ready(self, key: Key, facts: Facts, at: datetime) -> frozenset[tuple[str, str]]:
+        """Return the replicas that have been unready for long and had been ready before."""
+        silent = [fact for fact in facts.values() if seems_hung(fact, at)]
+        return frozenset(
+            [(each.workload, each.replica) for each in silent if await self._was_ready(key, each)]
+        )
+
+    async def _was_ready(self, key: Key, fact: ReplicaFact) -> bool:
+        known = (*key, fact.workload, fact.replica, fact.transition)
+        if known not in self._readiness:
+            if len(self._readiness) >= _REMEMBERED:
+                self._readiness.clear()
+            subject = subjects.replica(*key, fact.workload, fact.replica)
+            earlier = _facts_of([stored async for stored in self._event_log.read(subject, after=0)])
+            self._readiness[known] = any(each.state is ReplicaState.READY for each in earlier)
+        return self._readiness[known]
+
+    async def tails(
+        self, key: Key, desired: Desired, facts: Facts, hung: frozenset[tuple[str, str]], at: datetime
+    ) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Return the last lines of replicas that still run and are about to explain a failure."""
+        starting, late = set[str](), set[str]()
+        for release in desired.releases:
+            if release.state is ReleaseState.STARTING:
+                starting.update(release.workloads.values())
+                late.update(release.workloads.values() if is_late(release, at) else ())
+        overdue = any(not move.shifted and is_late(move, at) for move in desired.moves)
+        telling = [
+            (workload, replica)
+            for (workload, replica), fact in facts.items()
+            if (workload, replica) in hung
+            or (overdue and fact.state is not ReplicaState.READY)
+            or workload in late
+            or (workload in starting and _tells_a_failure(fact))
+        ]
+        return {
+            (workload, replica): await last_lines(
+                self._log_lines, subjects.replica_log(*key, workload, replica)
+            )
+            for workload, replica in telling
+        }
+
+
+def _tells_a_failure(fact: ReplicaFact) -> bool:
+    return listens_elsewhere(fact) or (fact.smoke is not None and not fact.smoke.passed)
+
+
+def _facts(records: Sequence[Stored]) -> dict[tuple[str, str], ReplicaFact]:
+    return {(fact.workload, fact.replica): fact for fact in _facts_of(records)}
+
+
+def _facts_of(records: Sequence[Stored]) -> list[ReplicaFact]:
+    facts: list[ReplicaFact] = []
+    for stored in records:
+        try:
+            fact = stored.message
+        except UnknownMessageError as error:
+            _log.error("replica.fact_unreadable", subject=stored.subject, error=str(error))
+            continue
+        if isinstance(fact, ReplicaFact):
+            facts.append(fact)
+    return facts

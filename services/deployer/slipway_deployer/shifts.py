@@ -1,0 +1,69 @@
+"""The shift of an alias: the gateways are told, and confirm; or it is taken back. Pure."""
+
+from datetime import timedelta
+
+from slipway_contracts.events import OperationSucceeded, ReleaseLive
+from slipway_contracts.lifecycle import ReleaseState
+from slipway_contracts.release import DEFAULT_DEADLINE_SECONDS
+from slipway_contracts.traffic import Move, releases_of
+
+from slipway_deployer.decision import Decision
+from slipway_deployer.endings import Outcome, Superseded, dropped, succeeded, swept
+from slipway_deployer.needs import named
+
+
+def deadline_of(decision: Decision, move: Move) -> timedelta:
+    """Return how long a move may wait: as long as the most patient of its releases."""
+    releases = (decision.desired.release(number) for number in releases_of(move.shares))
+    longest = max((each.config.deadline_seconds for each in releases if each is not None), default=None)
+    return timedelta(seconds=DEFAULT_DEADLINE_SECONDS if longest is None else longest)
+
+
+def shifted(decision: Decision, move: Move) -> Decision:
+    """Tell the gateways to send the alias' requests where the move leads."""
+    told = move.model_copy(
+        update={
+            "shifted": True,
+            "before": decision.desired.shares_of(move.alias),
+            "deadline_at": decision.at + deadline_of(decision, move),
+        }
+    )
+    return decision.with_move(told, instead_of=move).pointed(
+        move.alias, move.shares, operation=move.operation, traceparent=move.traceparent
+    )
+
+
+def finished(decision: Decision, move: Move) -> Decision:
+    """The gateways send requests as the move says: what it names is live, what nothing names drains."""
+    for number in sorted(releases_of(move.shares)):
+        decision = live(decision, number)
+    decision = succeeded(decision.changed(failed=False), move)
+    return swept(decision, Superseded(move.operation))
+
+
+def live(decision: Decision, number: int) -> Decision:
+    """Say that a release serves, if it did not yet; the pin that waited for it has its effect."""
+    release = decision.desired.release(number)
+    if release is None or release.state is ReleaseState.LIVE:
+        return decision
+    seconds = max(0.0, (decision.at - release.created_at).total_seconds())
+    event = ReleaseLive(**decision.owner, release=number, seconds=seconds)
+    decision = decision.moved(release, ReleaseState.LIVE, deadline_at=None, awaited_by=None)
+    decision = decision.emit_for(release, event)
+    if release.awaited_by is None:
+        return decision
+    done = OperationSucceeded(**decision.owner, operation=release.awaited_by)
+    return decision.emit(done, operation=release.awaited_by, traceparent=release.traceparent)
+
+
+def shifted_back(decision: Decision, move: Move, outcome: Outcome) -> Decision:
+    """Give the alias' requests back to what served; a release that may have got some drains."""
+    decision = decision.pointed(
+        move.alias, move.before, operation=move.operation, traceparent=move.traceparent
+    ).without_moves(move)
+    names = named(decision.desired)
+    for number in sorted(releases_of(move.shares) - names):
+        release = decision.desired.release(number)
+        if release is not None and release.state is ReleaseState.READY:
+            decision = decision.drained(release)
+    return dropped(decision.with_move(move), [move], outcome)

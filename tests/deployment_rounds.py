@@ -1,0 +1,114 @@
+"""The deployer's rounds in memory: what is new is decided, what was seen is judged, the record is kept."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from slipway_contracts.desired import Desired
+from slipway_contracts.envelope import Envelope
+from slipway_contracts.events import BuildEnd
+from slipway_contracts.gateway import GatewayRecord
+from slipway_contracts.message import Message
+from slipway_contracts.names import derived_id
+from slipway_contracts.replica import ReplicaFact
+from slipway_deployer.decide import decide
+from slipway_deployer.decision import Decision
+from slipway_deployer.judge import judge
+from slipway_deployer.message import DeployerMessage, Inbox
+from slipway_deployer.observed import Observed, Refusal, seems_hung
+from slipway_deployer.starting import build_ended, waiting_for_builds
+from slipway_deployer.workloads import numbered
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+UNKNOWN = Desired(group="default", deployment="digits", position=0)
+
+
+@dataclass
+class Rounds:
+    """Does what the deployer does in each of its rounds, one write at a time."""
+
+    at: datetime = BEGIN
+    sequence: int = 0
+    desired: Desired | None = None
+    record_sequence: int = 0
+    inbox: list[Inbox] = field(default_factory=list)
+    build_ends: dict[str, BuildEnd] = field(default_factory=dict)
+    told: list[Message] = field(default_factory=list)
+    facts: dict[tuple[str, str], ReplicaFact] = field(default_factory=dict)
+    were_ready: set[tuple[str, str]] = field(default_factory=set)
+    missing_secrets: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Refusal] = field(default_factory=dict)
+    reconciled: bool = True
+    takes_wishes: bool = True
+    """Whether the engine takes the wishes of each record at once."""
+    gateways: dict[str, GatewayRecord] = field(default_factory=dict)
+
+    @property
+    def record(self) -> Desired:
+        assert self.desired is not None
+        return self.desired
+
+    def send(self, message: DeployerMessage) -> str:
+        """Append a command to the log, decide it, and settle; return its operation id."""
+        identifier = self.append(message)
+        self.settle()
+        return identifier
+
+    def append(self, message: DeployerMessage) -> str:
+        """Append a command to the log, where it waits for the next round; return its operation id."""
+        self.sequence += 1
+        identifier = derived_id("message", self.sequence)
+        if isinstance(message, BuildEnd):
+            self.build_ends[message.build] = message
+        envelope = Envelope(
+            id=identifier, type=type(message).__name__, source="/test", subject="default/digits", time=self.at
+        )
+        self.inbox.append(Inbox(self.sequence, envelope, message))
+        return identifier
+
+    def settle(self) -> None:
+        """Decide and judge until nothing changes."""
+        for _ in range(50):
+            before = self.desired
+            self._keep(self._decided())
+            if self.desired == before:
+                return
+        raise AssertionError("the judgement does not settle")
+
+    def _decided(self) -> Decision:
+        decision = Decision(desired=self.desired or UNKNOWN, at=self.at)
+        for inbox in self.inbox:
+            after = decide(decision.desired, inbox, at=self.at)
+            decision = replace(after, emitted=decision.emitted + after.emitted)
+        self.inbox.clear()
+        for waiting in waiting_for_builds(decision):
+            known = self.desired is not None and self.desired.release(waiting.number) is not None
+            end = self.build_ends.get(waiting.build or "")
+            decision = decision if known or end is None else build_ended(decision, end)
+        decision = decision.changed_to(numbered(decision.desired, self.desired, self.facts))
+        judged = judge(decision, self._observed(written=decision.desired == self.desired))
+        return judged.changed_to(numbered(judged.desired, self.desired, self.facts))
+
+    def _observed(self, *, written: bool) -> Observed:
+        return Observed(
+            deployment="default/digits",
+            revision=self.record_sequence,
+            reconciled=written and self.reconciled,
+            replicas=self.facts,
+            gateways=tuple(self.gateways.values()) if written else (),
+            were_ready=frozenset(self._long_unready()),
+            missing_secrets=self.missing_secrets if written and self.reconciled else {},
+            refused=self.refused,
+        )
+
+    def _long_unready(self) -> set[tuple[str, str]]:
+        return {key for key in self.were_ready if seems_hung(self.facts[key], self.at)}
+
+    def _keep(self, decision: Decision) -> None:
+        self.told += [each.message for each in decision.emitted]
+        if decision.desired == self.desired:
+            assert not decision.emitted
+            return
+        self.sequence += len(decision.emitted) + 1
+        self.record_sequence = self.sequence
+        self.desired = decision.desired
+        self.reconciled = self.reconciled and self.takes_wishes
