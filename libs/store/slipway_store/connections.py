@@ -12,6 +12,13 @@ from slipway_store.schema import SCHEMA
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _CONNECT_SECONDS: Final = 5.0
+# A plan for any arguments does not know how many rows a filter leaves, nor how few rows a page has: it sorts
+# everything. Pages in an index' order touch few pages of the table, and those are in memory.
+_PLAN_EACH: Final = {
+    "plan_cache_mode": "force_custom_plan",
+    "random_page_cost": "1.1",
+    "max_parallel_workers_per_gather": "0",
+}
 
 # asyncpg raises InternalClientError for a server that died in the middle of an answer, and InterfaceError for
 # a connection that was closed under a statement: https://github.com/MagicStack/asyncpg/issues/421
@@ -68,7 +75,21 @@ async def connect(url: str, *, schema: str = SCHEMA, statement_seconds: float = 
 
 
 async def open_pool(
-    url: str, *, schema: str = SCHEMA, most: int = 8, statement_seconds: float = 15.0
+    url: str,
+    *,
+    schema: str = SCHEMA,
+    most: int = 8,
+    statement_seconds: float = 15.0,
+    idle_seconds: float = 10.0,
+    plan_each: bool = False,
 ) -> asyncpg.Pool:
-    """Open a pool that connects when it is first used, so that a process starts while Postgres is away."""
-    return await asyncpg.create_pool(url, min_size=0, max_size=most, **_options(schema, statement_seconds))
+    """Open a pool that connects when it is first used, so that a process starts while Postgres is away.
+
+    With `plan_each` a statement is planned anew for the arguments of each run. The server ends a transaction
+    in which nothing happened for `idle_seconds`: a process that stands still holds no locks for ever.
+    """
+    options = _options(schema, statement_seconds)
+    options["server_settings"]["idle_in_transaction_session_timeout"] = str(round(idle_seconds * 1000))
+    if plan_each:
+        options["server_settings"] |= _PLAN_EACH
+    return await asyncpg.create_pool(url, min_size=0, max_size=most, **options)

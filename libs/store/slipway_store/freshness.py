@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
-from slipway_store.connections import DatabaseUnavailableError
-
 _POLL: Final = timedelta(milliseconds=10)
 
 
@@ -27,8 +25,8 @@ class Freshness:
     async def wait_for(self, sequence: int, limit: timedelta) -> bool:
         """Return whether the projection held `sequence` within `limit`.
 
-        Raises:
-            DatabaseUnavailableError: Postgres went away meanwhile.
+        Whatever `position` raises meanwhile is raised to everybody who waits: DatabaseUnavailableError, where
+        Postgres went away.
         """
         reached = asyncio.get_running_loop().create_future()
         self._waiting[reached] = sequence
@@ -54,7 +52,7 @@ class Freshness:
             while self._waiting:
                 self._wake(await self._position())
                 await asyncio.sleep(self._poll.total_seconds())
-        except DatabaseUnavailableError as error:
+        except Exception as error:  # noqa: BLE001 - it is theirs who wait; here nobody would see it
             for future in self._waiting:
                 if not future.done():
                     future.set_exception(error)

@@ -17,20 +17,28 @@ from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
 from slipway_store.rows import (
+    AliasChangeRow,
+    ArtifactRow,
     BuildRow,
     CheckpointRow,
+    DeploymentDetail,
     DeploymentRow,
     DeploymentStatus,
     EventRow,
     GroupRow,
+    InstanceTypeRow,
     JsonText,
     KeyRow,
     LoggedRow,
+    MetadataRow,
     OperationRow,
+    ReleaseHistory,
     ReleaseRow,
     ReplicaRow,
     Row,
+    SecretRow,
     TargetRow,
+    UnknownWorkloadRow,
     VersionRow,
 )
 
@@ -61,7 +69,7 @@ class Column:
 class Record(Generic[R]):
     """A row model in its table.
 
-    No row is ever deleted. One is replaced by a row of a greater `sequence` only; an immutable one, never.
+    A row is replaced by one of a greater `sequence` only; an immutable one, never.
     """
 
     table: str
@@ -141,6 +149,35 @@ class Record(Generic[R]):
         return self.row.model_validate(values)
 
 
+@dataclass(frozen=True)
+class History:
+    """Rows of a deployment that a purge deletes.
+
+    Attributes:
+        record: the rows.
+        accepted: column of the sequence that began each; what began after the purge's command stays. None:
+            all go, nothing of this kind begins between the command and its end.
+    """
+
+    record: Record[Any]
+    accepted: str | None = None
+
+    def covers(self, row: Any, group: str, deployment: str, before: int) -> bool:  # noqa: ANN401
+        """Return whether `delete` with these arguments would delete this row."""
+        if (row.group, row.deployment) != (group, deployment):
+            return False
+        return self.accepted is None or getattr(row, self.accepted) < before
+
+    @cached_property
+    def delete(self) -> str:
+        """Delete the rows of (group, deployment) before a sequence."""
+        begun = self.accepted or "0"
+        return (
+            f"delete from {quoted(self.record.table)} "  # noqa: S608
+            f'where "group" = $1 and deployment = $2 and {begun} < $3::bigint'
+        )
+
+
 def quoted(name: str) -> str:
     """Return an identifier in quotes: `group` is a word of SQL."""
     return f'"{name}"'
@@ -169,17 +206,40 @@ def _array(column: Column, rows: Sequence[object]) -> list[object]:
 EVENT: Final = Record("event", EventRow, ("sequence",), immutable=True)
 LOGGED: Final = Record("event", LoggedRow, ("sequence",), immutable=True)
 STATUS: Final = Record("deployment", DeploymentStatus, ("group", "id"))
+DETAIL: Final = Record("deployment", DeploymentDetail, ("group", "id"))
 DEPLOYMENT: Final = Record("deployment", DeploymentRow, ("group", "id"))
+METADATA: Final = Record("deployment_metadata", MetadataRow, ("group", "deployment", "key"))
 RELEASE: Final = Record("release", ReleaseRow, ("group", "deployment", "number"))
+RELEASE_HISTORY: Final = Record("release", ReleaseHistory, ("group", "deployment", "number"))
+ALIAS_CHANGE: Final = Record(
+    "alias_change", AliasChangeRow, ("group", "deployment", "alias", "sequence"), immutable=True
+)
 BUILD: Final = Record("build", BuildRow, ("id",))
-VERSION: Final = Record("version", VersionRow, ("id",), immutable=True)
+VERSION: Final = Record("version", VersionRow, ("id",))
 OPERATION: Final = Record("operation", OperationRow, ("id",))
 REPLICA: Final = Record("replica", ReplicaRow, ("group", "deployment", "workload", "replica"))
 TARGET: Final = Record("target", TargetRow, ("name",))
+UNKNOWN_WORKLOAD: Final = Record("unknown_workload", UnknownWorkloadRow, ("group", "deployment", "workload"))
 GROUP: Final = Record("group", GroupRow, ("name",))
+INSTANCE_TYPE: Final = Record("instance_type", InstanceTypeRow, ("name",))
+SECRET: Final = Record("secret", SecretRow, ("group", "name"))
+ARTIFACT: Final = Record("artifact", ArtifactRow, ("group", "digest"))
 KEY: Final = Record("api_key", KeyRow, ("id",))
 CHECKPOINT: Final = Record("checkpoint", CheckpointRow, ("stream",))
 
+HISTORY: Final = (
+    History(RELEASE),
+    History(ALIAS_CHANGE),
+    History(REPLICA),
+    History(BUILD, "accepted"),
+    History(VERSION, "made"),
+)
+"""What a purge erases of a deployment; the log keeps its messages, and the row of the deployment stays.
+
+Its operations stay too: who waits for one is told its end, and a repeated request is known as one.
+"""
+
 RECORDS: Final[tuple[Record[Any], ...]] = (
-    EVENT, DEPLOYMENT, RELEASE, BUILD, VERSION, OPERATION, REPLICA, TARGET, GROUP, KEY, CHECKPOINT,
+    EVENT, DEPLOYMENT, METADATA, RELEASE, ALIAS_CHANGE, BUILD, VERSION, OPERATION, REPLICA, TARGET,
+    UNKNOWN_WORKLOAD, GROUP, INSTANCE_TYPE, SECRET, ARTIFACT, KEY, CHECKPOINT,
 )  # fmt: skip

@@ -5,37 +5,67 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from slipway_contracts.commands import Build, Command
+from slipway_contracts.codec import AnyMessage
+from slipway_contracts.commands import Build, Command, RemoveVersions
+from slipway_contracts.desired import Desired
 from slipway_contracts.events import (
     BuildEvent,
     BuildSucceeded,
-    GroupConfigured,
-    InstallationEvent,
-    KeyConfigured,
     OperationEvent,
     ReleaseCreated,
     ReleaseEvent,
+    ReleaseStarting,
+    TrafficShifted,
+    VersionHidden,
+    VersionRemoved,
+    WorkloadUnknown,
+)
+from slipway_contracts.installation_events import (
+    ArtifactAdopted,
+    ArtifactHidden,
+    GroupConfigured,
+    GroupEvent,
+    InstallationEvent,
+    InstanceTypeConfigured,
+    KeyConfigured,
+    NameClaimed,
+    SecretConfigured,
     TargetAnnounced,
     TargetFound,
     TargetLost,
 )
 from slipway_contracts.message import DeploymentMessage
-from slipway_contracts.replica import ReplicaFact
+from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_store.records import (
+    ALIAS_CHANGE,
+    ARTIFACT,
     BUILD,
     DEPLOYMENT,
     GROUP,
+    INSTANCE_TYPE,
     KEY,
+    METADATA,
     OPERATION,
     RELEASE,
     REPLICA,
+    SECRET,
     TARGET,
+    UNKNOWN_WORKLOAD,
     VERSION,
     Key,
     Record,
 )
 
-from slipway_projector.folds import builds, deployments, installation, operations, releases, replicas
+from slipway_projector.folds import (
+    aliases,
+    builds,
+    deployments,
+    groups,
+    installation,
+    operations,
+    releases,
+    replicas,
+)
 from slipway_projector.logged import Logged
 from slipway_projector.working_rows import WorkingRows
 
@@ -54,8 +84,10 @@ def touches(logged: Logged) -> Sequence[Touch]:
     return tuple(_touches(logged))
 
 
-def _touches(logged: Logged) -> Iterator[Touch]:
+def _touches(logged: Logged) -> Iterator[Touch]:  # noqa: C901 - a table
     match logged.message:
+        case RemoveVersions():
+            pass  # No user asked: what came of it is said of each version.
         case message if isinstance(message, Command):
             yield from _by_command(message, logged)
         case message if isinstance(message, BuildEvent):
@@ -68,9 +100,13 @@ def _touches(logged: Logged) -> Iterator[Touch]:
         case message if isinstance(message, OperationEvent):
             ended = partial(operations.fold, event=message, logged=logged)
             yield Touch(OPERATION, (message.operation,), ended)
-        case ReplicaFact() as fact:
-            key = (fact.group, fact.deployment, fact.workload, fact.replica)
-            yield Touch(REPLICA, key, partial(replicas.fold, fact=fact, logged=logged))
+        case VersionRemoved() | VersionHidden() as event:
+            changed = partial(builds.version_changed, event=event, logged=logged)
+            yield Touch(VERSION, (event.version,), changed)
+        case ReplicaFact() | WorkloadUnknown() as message:
+            yield from _by_observation(message, logged)
+        case message if isinstance(message, GroupEvent):
+            yield from _by_group_event(message, logged)
         case message if isinstance(message, InstallationEvent):
             yield _by_installation_event(message, logged)
         case _:
@@ -90,14 +126,43 @@ def _by_release_event(event: ReleaseEvent, logged: Logged) -> Iterator[Touch]:
     if isinstance(event, ReleaseCreated):
         released = partial(operations.released, event=event, logged=logged)
         yield Touch(OPERATION, (event.operation,), released)
+    if isinstance(event, ReleaseStarting):
+        used = partial(builds.version_changed, event=event, logged=logged)
+        yield Touch(VERSION, (event.version.id,), used)
+
+
+def _by_observation(message: ReplicaFact | WorkloadUnknown, logged: Logged) -> Iterator[Touch]:
+    workload = (message.group, message.deployment, message.workload)
+    if isinstance(message, ReplicaFact):
+        yield Touch(
+            REPLICA, (*workload, message.replica), partial(replicas.fold, fact=message, logged=logged)
+        )
+        if message.state is not ReplicaState.GONE:
+            return
+    yield Touch(UNKNOWN_WORKLOAD, workload, partial(replicas.unknown, message=message, logged=logged))
+
+
+def _by_group_event(event: GroupEvent, logged: Logged) -> Iterator[Touch]:
+    match event:
+        case GroupConfigured():
+            yield Touch(GROUP, (event.group,), partial(groups.group, event=event, logged=logged))
+        case SecretConfigured():
+            key = (event.group, event.secret)
+            yield Touch(SECRET, key, partial(groups.secret, event=event, logged=logged))
+        case ArtifactAdopted() | ArtifactHidden():
+            key = (event.group, event.digest)
+            yield Touch(ARTIFACT, key, partial(groups.artifact, event=event, logged=logged))
+        case NameClaimed():
+            pass  # The last message of its subject is the truth of it.
 
 
 def _by_installation_event(event: InstallationEvent, logged: Logged) -> Touch:
     match event:
         case TargetAnnounced() | TargetLost() | TargetFound():
             return Touch(TARGET, (event.target,), partial(installation.target, event=event, logged=logged))
-        case GroupConfigured():
-            return Touch(GROUP, (event.group,), partial(installation.group, event=event, logged=logged))
+        case InstanceTypeConfigured():
+            configured = partial(installation.instance_type, event=event, logged=logged)
+            return Touch(INSTANCE_TYPE, (event.name,), configured)
         case KeyConfigured():
             return Touch(KEY, (event.key,), partial(installation.key, event=event, logged=logged))
 
@@ -109,25 +174,53 @@ def keys(logged: Logged, touched: Sequence[Touch]) -> Iterator[tuple[Record[Any]
     """
     if isinstance(logged.message, DeploymentMessage):
         yield DEPLOYMENT, (logged.message.group, logged.message.deployment)
+    if isinstance(logged.message, TrafficShifted) and logged.correlation_id is not None:
+        yield OPERATION, (logged.correlation_id,)
     for touch in touched:
         yield touch.record, touch.key
 
 
 def fold(rows: WorkingRows, logged: Logged, touched: Sequence[Touch]) -> None:
     """Fold one message into the working rows."""
+    match logged.message:
+        case TargetLost() | TargetFound() as event:
+            _apply(rows, touched)
+            for key, deployment in rows.deployments_on(event.target):
+                rows.put(DEPLOYMENT, key, deployments.watch(deployment, event, logged))
+        case message if isinstance(message, DeploymentMessage):
+            _fold_deployment(rows, (message.group, message.deployment), message, logged, touched)
+        case _:
+            _apply(rows, touched)
+
+
+def _apply(rows: WorkingRows, touched: Sequence[Touch]) -> None:
     for touch in touched:
         before = rows.get(touch.record, touch.key)
         after = touch.fold(before)
         if after is not None and after is not before:
             rows.put(touch.record, touch.key, after)
-    match logged.message:
-        case TargetLost() | TargetFound() as event:
-            for key, deployment in rows.deployments_on(event.target):
-                rows.put(DEPLOYMENT, key, deployments.watch(deployment, event, logged))
-        case message if isinstance(message, DeploymentMessage):
-            key = (message.group, message.deployment)
-            row = deployments.fold(rows.get(DEPLOYMENT, key), message, logged)
-            if row is not None:
-                rows.put(DEPLOYMENT, key, row)
-        case _:
-            pass
+
+
+def _fold_deployment(
+    rows: WorkingRows, key: tuple[str, str], message: AnyMessage, logged: Logged, touched: Sequence[Touch]
+) -> None:
+    before = rows.get(DEPLOYMENT, key)
+    was_purged = deployments.purged(before)
+    # The last words of replicas that go with a purge come after it, and would stay for ever.
+    if not (was_purged and isinstance(message, ReplicaFact)):
+        _apply(rows, touched)
+    if isinstance(message, TrafficShifted):
+        _note_alias(rows, message, logged)
+    row = deployments.fold(before, message, logged)
+    if row is not None:
+        rows.put(DEPLOYMENT, key, row)
+        for pair in deployments.metadata(before, row, logged):
+            rows.put(METADATA, (*key, pair.key), pair)
+    if isinstance(message, Desired) and deployments.purged(row) and not was_purged:
+        rows.erase_history(*key, before=message.position)
+
+
+def _note_alias(rows: WorkingRows, event: TrafficShifted, logged: Logged) -> None:
+    operation = rows.get(OPERATION, (logged.correlation_id,)) if logged.correlation_id else None
+    key = (event.group, event.deployment, event.alias, logged.sequence)
+    rows.put(ALIAS_CHANGE, key, aliases.changed(event, operation, logged))

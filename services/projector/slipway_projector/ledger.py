@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Self
 
 import asyncpg
-from slipway_contracts.events import TargetFound, TargetLost
+from slipway_contracts.installation_events import TargetFound, TargetLost
 from slipway_contracts.topology import LOG
 from slipway_store.connections import is_refusal
 from slipway_store.records import CHECKPOINT, LOGGED
@@ -86,6 +86,7 @@ class Ledger:
             await self._rows.load(self._connection, wanted, of_targets=_targets(fresh))
             for logged, touched in plan:
                 fold(self._rows, logged, touched)
+            await self._rows.erase(self._connection)
             for record, rows in self._rows.changed():
                 statement = record.insert_new if record.immutable else record.upsert
                 await self._connection.execute(statement, *record.arrays(rows))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 from pydantic import ValidationError
-from slipway_store.records import DEPLOYMENT, TARGET, Key, R, Record
+from slipway_store.records import DEPLOYMENT, HISTORY, TARGET, Key, R, Record
 from slipway_store.rows import DeploymentRow
 
 from slipway_projector.errors import UnreadableRowError
@@ -24,6 +24,7 @@ class WorkingRows:
     def __init__(self) -> None:
         self._known: dict[Record[Any], dict[Key, Any]] = defaultdict(dict)
         self._changed: dict[Record[Any], set[Key]] = defaultdict(set)
+        self._erased: list[tuple[str, str, int]] = []
         self._targets_known = False
 
     async def load(
@@ -82,6 +83,22 @@ class WorkingRows:
         self._known[record][key] = row
         self._changed[record].add(key)
 
+    def erase_history(self, group: str, deployment: str, *, before: int) -> None:
+        """Forget the history of a deployment up to a position; `erase` takes it out of the tables."""
+        for history in HISTORY:
+            known = self._known[history.record]
+            for key, row in known.items():
+                if row is not None and history.covers(row, group, deployment, before):
+                    known[key] = None
+                    self._changed[history.record].discard(key)
+        self._erased.append((group, deployment, before))
+
+    async def erase(self, connection: asyncpg.Connection) -> None:
+        """Delete the history that was erased since the last `settle`; do so before writing what changed."""
+        for owner in self._erased:
+            for history in HISTORY:
+                await connection.execute(history.delete, *owner)
+
     def deployments_on(self, target: str) -> list[tuple[Key, DeploymentRow]]:
         """Return the loaded deployments of a target by their keys."""
         rows = self._known[DEPLOYMENT].items()
@@ -105,6 +122,7 @@ class WorkingRows:
     def settle(self) -> None:
         """Note that everything was written; forget rows when there are many."""
         self._changed.clear()
+        self._erased.clear()
         for record, known in self._known.items():
             if record is not TARGET and len(known) > _MOST_KEPT:
                 known.clear()

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from log_script import Script, Walk
+from log_script import Script
+from log_walk import Walk
 from memory_projection import project, read_log
 from projector_stand import Stand
 from servers import NatsServer, clean_environment, free_port

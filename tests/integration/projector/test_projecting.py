@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 from eventually import eventually
-from log_script import LATER, Script, Walk
+from log_script import LATER, Script
+from log_walk import Walk
 from memory_projection import as_logged, project, read_log
 from projector_stand import Stand
 from slipway_chassis.connection import Connection
 from slipway_contracts.commands import Stop
-from slipway_contracts.events import TargetFound, TargetLost
+from slipway_contracts.installation_events import TargetFound, TargetLost
 from slipway_contracts.replica import ReplicaState
 from slipway_store.queries import open_reads
 

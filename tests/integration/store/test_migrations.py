@@ -2,6 +2,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
@@ -9,9 +10,13 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from servers import PostgresServer, clean_environment
+from slipway_contracts.deployment_settings import DeploymentSettings
+from slipway_contracts.quota import Charge
 from slipway_store import alembic_commands
 from slipway_store.connections import connect
+from slipway_store.listing import Sort
 from slipway_store.migrate import revision, upgrade
+from slipway_store.queries import open_reads
 from slipway_store.schema import HEAD, SCHEMA
 from slipway_store.tables import METADATA
 
@@ -57,6 +62,29 @@ async def test_up_down_and_up_again_leaves_the_same_tables(url: str) -> None:
     assert after_down == {"alembic_version"}
     assert await tables(url) == TABLES
     await alembic_commands.check(url, SCHEMA)
+
+
+async def test_rows_of_the_release_before_are_readable_until_they_are_made_anew(url: str) -> None:
+    await alembic_commands.upgrade(url, SCHEMA, "0001")
+    connection = await connect(url)
+    for state in ("DEPLOYED", "DELETED"):
+        await connection.execute(
+            'insert into deployment ("group", id, state, wanted, ready, replicas, endpoints, last_command, '
+            "created_at, created_by, changed_at, sequence, facts) values "
+            "('default', lower($1), $1, 'running', 1, 1, '[]', 1, now(), 'ada', now(), 1, '{}')",
+            state,
+        )
+    await connection.close()
+
+    await upgrade(url)
+
+    reads = await open_reads(url)
+    listed = await reads.deployments(groups=None, sort=Sort.CHANGED, limit=9)
+    detail = await reads.deployment("default", "deleted")
+    await reads.close()
+    assert [(row.id, row.name, row.charge) for row in listed] == [("deployed", "deployed", Charge())]
+    assert detail is not None
+    assert detail.settings == DeploymentSettings()
 
 
 async def test_check_sees_a_table_that_no_migration_makes(url: str) -> None:
@@ -144,12 +172,28 @@ async def test_the_command_names_what_keeps_it_and_shows_no_password(url: str) -
     assert "wrong" not in refused[2] + strange[2]
 
 
+@asynccontextmanager
+async def refusing(port: int) -> AsyncIterator[asyncio.Event]:
+    """Hang up on whoever connects, as a Postgres that starts; the event says that somebody did twice."""
+    knocks, knocked_twice = [0], asyncio.Event()
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        knocks[0] += 1
+        if knocks[0] > 1:
+            knocked_twice.set()
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", port):
+        yield knocked_twice
+
+
 async def test_the_command_waits_for_a_postgres_that_starts(own_postgres: PostgresServer) -> None:
     await asyncio.to_thread(own_postgres.stop)
 
-    running = asyncio.create_task(command(own_postgres.url()))
-    await asyncio.sleep(1)
-    waited = not running.done()
+    async with refusing(own_postgres.port) as knocked:
+        running = asyncio.create_task(command(own_postgres.url()))
+        await knocked.wait()
+        waited = not running.done()
     await asyncio.to_thread(own_postgres.start)
 
     assert waited

@@ -1,28 +1,21 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
-from log_script import DIGEST, GROUP, make_failure, make_version
+from log_script import DIGEST, GROUP, make_failure
 from servers import PostgresServer
-from slipway_contracts.evolve import DeploymentFacts
 from slipway_contracts.lifecycle import (
     BuildState,
     DeploymentState,
     OperationState,
     ReleaseState,
-    Wanted,
 )
-from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.replica import ReplicaState
-from slipway_store.connections import DatabaseUnavailableError, connect
+from slipway_store.connections import DatabaseUnavailableError
 from slipway_store.migrate import upgrade
 from slipway_store.queries import Reads, open_reads
 from slipway_store.records import (
     BUILD,
-    CHECKPOINT,
     DEPLOYMENT,
     EVENT,
     KEY,
@@ -31,102 +24,17 @@ from slipway_store.records import (
     REPLICA,
     TARGET,
     VERSION,
-    Record,
 )
 from slipway_store.rows import (
     BuildRow,
     BuildStep,
-    CheckpointRow,
-    DeploymentRow,
     EventRow,
     KeyRow,
     OperationRow,
-    ReleaseRow,
-    ReplicaRow,
-    Row,
     StepState,
     TargetRow,
-    VersionRow,
 )
-
-AT = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
-
-
-class World:
-    """Writes rows as the projector does."""
-
-    def __init__(self, connection: asyncpg.Connection, url: str) -> None:
-        self.url = url
-        self._connection = connection
-
-    async def write(self, record: Record[Any], *rows: Row) -> None:
-        statement = record.insert_new if record.immutable else record.upsert
-        await self._connection.execute(statement, *record.arrays(rows))
-
-    async def stand_at(self, sequence: int) -> None:
-        await self.write(
-            CHECKPOINT,
-            CheckpointRow(stream="SLIPWAY", projection=1, sequence=sequence, event_id="e", at=AT),
-        )
-
-
-@pytest.fixture
-async def world(make_database: Callable[[], Awaitable[str]]) -> AsyncIterator[World]:
-    url = await make_database()
-    connection = await connect(url)
-    yield World(connection, url)
-    await connection.close()
-
-
-@pytest.fixture
-async def reads(world: World) -> AsyncIterator[Reads]:
-    reads = await open_reads(world.url)
-    yield reads
-    await reads.close()
-
-
-def make_deployment(identifier: str = "digits", **overrides: Any) -> DeploymentRow:
-    values: dict[str, Any] = {
-        "group": GROUP,
-        "id": identifier,
-        "state": DeploymentState.DEPLOYED,
-        "wanted": Wanted.RUNNING,
-        "ready": 1,
-        "replicas": 1,
-        "live_release": 1,
-        "version_label": "20260101.1",
-        "target": "local",
-        "endpoints": ("predict",),
-        "last_command": 3,
-        "created_at": AT,
-        "created_by": "ada",
-        "changed_at": AT,
-        "sequence": 5,
-    }
-    values |= overrides
-    facts = DeploymentFacts(group=values["group"], deployment=identifier, created_at=AT)
-    return DeploymentRow(**values, facts=facts)
-
-
-def make_release(number: int, **overrides: Any) -> ReleaseRow:
-    values: dict[str, Any] = {
-        "group": GROUP,
-        "deployment": "digits",
-        "number": number,
-        "state": ReleaseState.LIVE,
-        "operation": f"o{number}",
-        "cause": "deploy",
-        "version": make_version(number),
-        "version_label": f"20260101.{number}",
-        "build": None,
-        "config": ReleaseConfig(environment={"A": "b"}),
-        "workloads": {"predict": "0123456789abcdef"},
-        "created_at": AT,
-        "created_by": "ada",
-        "sequence": 10 + number,
-    }
-    return ReleaseRow(**values | overrides)
+from store_world import AT, SECOND, World, make_deployment, make_release, make_replica, make_version_row
 
 
 def make_operation(number: int, **overrides: Any) -> OperationRow:
@@ -177,23 +85,6 @@ def make_event(sequence: int, **overrides: Any) -> EventRow:
     return EventRow(**values | overrides)
 
 
-def make_replica(name: str, **overrides: Any) -> ReplicaRow:
-    values: dict[str, Any] = {
-        "group": GROUP,
-        "deployment": "digits",
-        "workload": "0123456789abcdef",
-        "replica": name,
-        "endpoint": "predict",
-        "target": "local",
-        "state": ReplicaState.READY,
-        "at": AT,
-        "epoch": 1,
-        "transition": 2,
-        "sequence": 7,
-    }
-    return ReplicaRow(**values | overrides)
-
-
 def make_key(number: int, **overrides: Any) -> KeyRow:
     values: dict[str, Any] = {
         "id": f"k{number}",
@@ -224,12 +115,14 @@ async def test_rows_come_back_as_they_were_written(world: World, reads: Reads) -
     status = await reads.deployment(GROUP, "digits")
 
     assert status is not None
-    assert status.model_dump() == deployment.model_dump(exclude={"facts"})
+    assert status.model_dump() == deployment.model_dump(exclude={"facts", "words", "listed"})
     assert await reads.facts(GROUP, "digits") == deployment.facts
-    assert await reads.release(GROUP, "digits", 1) == release
+    found = await reads.release(GROUP, "digits", 1)
+    assert found is not None
+    assert found.model_dump() == release.model_dump() | {"restorable": True}
     assert await reads.build("b1") == build
     assert await reads.targets() == [target]
-    assert await reads.replicas(GROUP, "digits") == [replica]
+    assert await reads.replicas_shown(GROUP, "digits") == [replica]
     assert await reads.keys() == [make_key(1)]
 
 
@@ -319,19 +212,7 @@ async def test_an_operation_without_a_deadline_has_that_of_its_release(world: Wo
 
 
 async def test_a_version_is_found_by_label_before_it_is_found_by_id(world: World, reads: Reads) -> None:
-    rows = [
-        VersionRow(
-            id=identifier,
-            group=GROUP,
-            deployment="digits",
-            label=label,
-            body=make_version(number),
-            created_at=AT,
-            created_by="ada",
-            sequence=number,
-        )
-        for number, (identifier, label) in enumerate([("v1", "one"), ("v2", "v1"), ("v3", "one")], start=1)
-    ]
+    rows = [make_version_row(1, id="v1", label="one"), make_version_row(2, id="v2", label="v1")]
     await world.write(VERSION, *rows)
 
     by_label = await reads.version(GROUP, "digits", "v1")
@@ -339,7 +220,7 @@ async def test_a_version_is_found_by_label_before_it_is_found_by_id(world: World
 
     assert by_label == rows[1]
     assert by_id == rows[1]
-    assert await reads.versions(GROUP, "digits", limit=9) == [rows[1], rows[0]], "a taken label is refused"
+    assert await reads.versions(GROUP, "digits", limit=9) == [rows[1], rows[0]]
 
 
 async def test_events_come_in_log_order_filtered_by_owner_and_type(world: World, reads: Reads) -> None:
@@ -361,19 +242,15 @@ async def test_events_come_in_log_order_filtered_by_owner_and_type(world: World,
     assert [row.body for row in of_type] == ["no json"]
 
 
-async def test_ended_replicas_are_shown_on_request_only(world: World, reads: Reads) -> None:
-    await world.write(
-        REPLICA,
-        make_replica("0-1", state=ReplicaState.GONE),
-        make_replica("0-2", state=ReplicaState.EXITED),
-        make_replica("0-3", state=ReplicaState.UNREADY),
-    )
+async def test_a_workload_is_known_by_its_endpoint_also_when_its_replicas_are_gone(
+    world: World, reads: Reads
+) -> None:
+    gone = make_replica("0-1", state=ReplicaState.GONE)
+    await world.write(REPLICA, gone)
 
-    alive = await reads.replicas(GROUP, "digits")
-    all_of_them = await reads.replicas(GROUP, "digits", ended=True)
-
-    assert [row.replica for row in alive] == ["0-3"]
-    assert {row.replica for row in all_of_them} == {"0-1", "0-2", "0-3"}
+    assert await reads.endpoint_of(GROUP, "digits", gone.workload) == gone.endpoint
+    assert await reads.endpoint_of(GROUP, "digits", "0" * 16) is None
+    assert await reads.endpoint_of(GROUP, "words", gone.workload) is None
 
 
 async def test_a_key_is_found_by_its_digest(world: World, reads: Reads) -> None:
@@ -428,7 +305,7 @@ async def test_reads_survive_a_killed_postgres(own_postgres: PostgresServer) -> 
 async def test_reads_survive_their_connections_being_ended(world: World, reads: Reads) -> None:
     await asyncio.gather(*(reads.checkpoint() for _ in range(8)))
 
-    await world._connection.execute(
+    await world.connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid()"
     )
@@ -441,8 +318,8 @@ async def test_reads_survive_a_change_of_their_tables(world: World, reads: Reads
     for _ in range(3):
         await reads.deployment(GROUP, "digits")
 
-    await world._connection.execute("alter table deployment alter column ready type numeric")
-    await world._connection.execute("alter table deployment alter column ready type bigint")
+    await world.connection.execute("alter table deployment alter column ready type numeric")
+    await world.connection.execute("alter table deployment alter column ready type bigint")
 
     status = await reads.deployment(GROUP, "digits")
     assert status is not None

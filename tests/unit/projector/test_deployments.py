@@ -1,19 +1,14 @@
 from typing import Any
 
 import pytest
-from log_script import GROUP, LATER, Script, Walk
+from log_script import GROUP, LATER, Script
+from log_walk import Walk
 from memory_projection import as_logged, project
 from slipway_contracts.commands import Delete, Stop
 from slipway_contracts.desired import Desired
-from slipway_contracts.events import (
-    BuildStepStarted,
-    GroupConfigured,
-    MessageDead,
-    TargetAnnounced,
-    TargetFound,
-    TargetLost,
-)
+from slipway_contracts.events import BuildStepStarted, MessageDead
 from slipway_contracts.evolve import DeploymentFacts, deployment_state, evolve
+from slipway_contracts.installation_events import GroupConfigured, TargetAnnounced, TargetFound, TargetLost
 from slipway_contracts.lifecycle import DeploymentState, ReleaseState, Wanted
 from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaState

@@ -16,7 +16,7 @@ class Position:
     def __init__(self, now: int = 0) -> None:
         self.now = now
         self.asked = 0
-        self.error: DatabaseUnavailableError | None = None
+        self.error: Exception | None = None
 
     async def __call__(self) -> int:
         self.asked += 1
@@ -46,6 +46,21 @@ async def test_everybody_is_woken_by_the_position_they_wait_for() -> None:
     assert [task.done() for task in waiting] == [True, True, False]
     waiting[2].cancel()
     await freshness.close()
+
+
+async def test_what_nobody_expected_is_raised_to_all_who_wait_and_the_next_begins_anew() -> None:
+    position = Position(1)
+    freshness = Freshness(position=position)
+    waiting = [asyncio.create_task(freshness.wait_for(2, LONG)) for _ in range(2)]
+    await eventually(lambda: position.asked > 1)
+
+    position.error = LookupError("a column is gone")
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    position.error = None
+    position.now = 2
+
+    assert [type(outcome) for outcome in outcomes] == [LookupError, LookupError]
+    assert await freshness.wait_for(2, LONG)
 
 
 async def test_a_hundred_waiters_share_one_poll() -> None:

@@ -4,7 +4,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from slipway_store.records import BUILD, CHECKPOINT, DEPLOYMENT, EVENT, LOGGED, RECORDS, STATUS, Record
+from slipway_store.records import (
+    BUILD,
+    CHECKPOINT,
+    DEPLOYMENT,
+    DETAIL,
+    EVENT,
+    HISTORY,
+    LOGGED,
+    RECORDS,
+    STATUS,
+    Record,
+)
 from slipway_store.rows import BuildRow, BuildStep, StepState
 from slipway_store.tables import METADATA
 from sqlalchemy import BigInteger, Boolean, DateTime, Float, Table
@@ -47,8 +58,10 @@ def test_a_row_model_has_exactly_the_columns_of_its_table(record: Record[Any]) -
     assert set(record.key) == {column.name for column in table.primary_key.columns}
 
 
-def test_a_status_is_a_deployment_without_its_facts() -> None:
-    assert [*DEPLOYMENT.row.model_fields] == [*STATUS.row.model_fields, "facts"]
+def test_what_is_read_of_a_deployment_is_a_part_of_its_row() -> None:
+    detail = [*STATUS.row.model_fields, "settings", "former_names"]
+    assert [*DETAIL.row.model_fields] == detail
+    assert [*DEPLOYMENT.row.model_fields] == [*detail, "words", "listed", "facts"]
     assert [column.name for column in LOGGED.columns] == [column.name for column in EVENT.columns]
 
 
@@ -56,6 +69,12 @@ def test_a_status_is_a_deployment_without_its_facts() -> None:
 def test_no_value_of_a_table_comes_from_the_database_itself(table: Table) -> None:
     assert table.autoincrement_column is None
     assert [column.name for column in table.columns if column.server_default is not None] == []
+
+
+def test_what_a_purge_deletes_belongs_to_a_deployment() -> None:
+    for history in HISTORY:
+        columns = {column.name for column in history.record.columns}
+        assert {"group", "deployment"} | ({history.accepted} if history.accepted else set()) <= columns
 
 
 def test_nested_values_travel_as_json_and_come_back_typed() -> None:

@@ -9,6 +9,9 @@ from slipway_contracts.events import (
     BuildStepFinished,
     BuildStepStarted,
     BuildSucceeded,
+    ReleaseStarting,
+    VersionHidden,
+    VersionRemoved,
 )
 from slipway_contracts.lifecycle import BUILD_MOVES, BuildState
 from slipway_store.rows import BuildRow, BuildStep, StepState, VersionRow
@@ -68,8 +71,25 @@ def version(row: VersionRow | None, event: BuildSucceeded, logged: Logged) -> Ve
         body=event.version,
         created_at=event.version.created_at,
         created_by=event.version.created_by,
+        made=logged.sequence,
         sequence=logged.sequence,
     )
+
+
+def version_changed(
+    row: VersionRow | None, event: VersionRemoved | VersionHidden | ReleaseStarting, logged: Logged
+) -> VersionRow | None:
+    """Fold what becomes of a version that a build made."""
+    if row is None:
+        return None
+    match event:
+        case VersionRemoved():
+            changes: dict[str, object] = {"removed_at": logged.time, "leftovers": event.leftovers}
+        case VersionHidden():
+            changes = {"hidden": event.hidden}
+        case ReleaseStarting():
+            changes = {"used_at": logged.time, "used_by": event.release}
+    return row.model_copy(update={**changes, "sequence": logged.sequence})
 
 
 def _started(row: BuildRow, event: BuildStarted, logged: Logged) -> BuildRow:

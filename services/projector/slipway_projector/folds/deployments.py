@@ -1,16 +1,22 @@
 """The fold of a deployment: its facts, message by message, and its status, derived from them at the end."""
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, Final
 
 from slipway_contracts.codec import AnyMessage
-from slipway_contracts.commands import Command, Deploy, Redeploy, Start
+from slipway_contracts.commands import Command, Delete, Deploy, Redeploy, RemoveVersions, Start
+from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.desired import Desired, DesiredRelease
-from slipway_contracts.events import TargetFound, TargetLost
-from slipway_contracts.evolve import DeploymentFacts, deployment_state, evolve, replica_counts
-from slipway_store.rows import DeploymentRow
+from slipway_contracts.evolve import DeploymentFacts, charge, deployment_state, evolve, replica_counts
+from slipway_contracts.installation_events import TargetFound, TargetLost
+from slipway_contracts.lifecycle import UNFINISHED_RELEASES, DeploymentState, ReleaseState, Wanted
+from slipway_contracts.quota import Charge
+from slipway_store.rows import DeploymentRow, MetadataRow
+from slipway_store.words import pair_of, words_of
 
 from slipway_projector.logged import Logged
+
+_UNLISTED: Final = frozenset({DeploymentState.DELETED, DeploymentState.PURGED})
 
 
 def fold(row: DeploymentRow | None, message: AnyMessage, logged: Logged) -> DeploymentRow | None:
@@ -19,17 +25,44 @@ def fold(row: DeploymentRow | None, message: AnyMessage, logged: Logged) -> Depl
     What is derived from the facts is stale until `settled`.
     """
     if row is None:
-        if not isinstance(message, Command):
+        if not isinstance(message, Command) or isinstance(message, RemoveVersions):
             return None
         row = _begun(message, logged)
     facts = evolve(row.facts, message, sequence=logged.sequence, at=logged.time)
-    return row.model_copy(update={"facts": facts, "target": _target(row.target, facts, message)})
+    changes = {
+        "facts": facts,
+        "target": _target(row.target, facts, message),
+        "settings": _settings(row.settings, facts, message),
+        "deleted": _deleted(row.deleted, facts, message),
+    }
+    return row.model_copy(update=changes)
 
 
 def watch(row: DeploymentRow, event: TargetLost | TargetFound, logged: Logged) -> DeploymentRow:
     """Fold that this deployment's target was lost or found."""
     facts = evolve(row.facts, event, sequence=logged.sequence, at=logged.time)
     return row.model_copy(update={"facts": facts.model_copy(update={"changed_at": logged.time})})
+
+
+def metadata(before: DeploymentRow | None, after: DeploymentRow, logged: Logged) -> Iterator[MetadataRow]:
+    """Return the pairs of a deployment's metadata that a message changed."""
+    old = before.settings.metadata if before else {}
+    new = after.settings.metadata
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            yield MetadataRow(
+                group=after.group,
+                deployment=after.id,
+                key=key,
+                pair=pair_of(key, new[key]) if key in new else None,
+                sequence=logged.sequence,
+            )
+
+
+def purged(row: DeploymentRow | None) -> bool:
+    """Return whether the last decision is that nothing of this deployment is left."""
+    desired = row.facts.desired if row else None
+    return desired is not None and desired.wanted is Wanted.PURGED and desired.ended
 
 
 def settled(row: DeploymentRow, lost: Collection[str]) -> DeploymentRow:
@@ -45,6 +78,7 @@ def _begun(command: Command, logged: Logged) -> DeploymentRow:
     return DeploymentRow(
         group=command.group,
         id=command.deployment,
+        name=command.deployment,
         state=deployment_state(facts),
         wanted=facts.asked,
         ready=0,
@@ -67,8 +101,13 @@ def _derived(row: DeploymentRow, facts: DeploymentFacts) -> dict[str, Any]:
     live = facts.desired.live if facts.desired else None
     shown = _shown(facts.desired)
     version = shown.version if shown else None
+    state = deployment_state(facts)
     return {
-        "state": deployment_state(facts),
+        **_found_by(row),
+        **_of_desired(facts.desired),
+        **_charged(charge(facts)),
+        "state": state,
+        "listed": state not in _UNLISTED,
         "wanted": facts.asked,
         "ready": ready,
         "replicas": wanted,
@@ -80,10 +119,58 @@ def _derived(row: DeploymentRow, facts: DeploymentFacts) -> dict[str, Any]:
     }
 
 
+def _found_by(row: DeploymentRow) -> dict[str, object]:
+    settings = row.settings
+    name = settings.name or row.id
+    return {
+        "name": name,
+        "description": settings.description,
+        "metadata": settings.metadata,
+        "words": words_of(row.id, name, settings.description),
+    }
+
+
+def _of_desired(desired: Desired | None) -> dict[str, object]:
+    return {
+        "aliases": desired.routes if desired else (),
+        "pins": desired.pins if desired else (),
+        "former_names": desired.former_names if desired else (),
+        "crash_loop": desired.crash_loop if desired else None,
+    }
+
+
+def _charged(held: Charge) -> dict[str, object]:
+    return {f"charge_{resource}": amount for resource, amount in held}
+
+
 def _shown(desired: Desired | None) -> DesiredRelease | None:
+    """Return the release that stands for a deployment: the one that serves most, or else is to."""
     if desired is None:
         return None
-    return desired.live or desired.shifting or desired.unfinished
+    serving = [release for release in desired.releases if release.state is ReleaseState.LIVE]
+    on_their_way = [release for release in desired.releases if release.state in UNFINISHED_RELEASES]
+    newest = max(serving or on_their_way, key=lambda release: release.number, default=None)
+    return desired.live or newest
+
+
+def _settings(known: DeploymentSettings, facts: DeploymentFacts, message: AnyMessage) -> DeploymentSettings:
+    match message:
+        case Desired():
+            return message.settings
+        case Deploy() if facts.desired is None and message.settings is not None:
+            return message.settings
+        case _:
+            return known
+
+
+def _deleted(known: str | None, facts: DeploymentFacts, message: AnyMessage) -> str | None:
+    if facts.asked is Wanted.PURGED:
+        return "purge"
+    if facts.asked is not Wanted.DELETED:
+        return None
+    if isinstance(message, Delete) and known != "unload":
+        return message.level
+    return known
 
 
 def _target(known: str | None, facts: DeploymentFacts, message: AnyMessage) -> str | None:

@@ -1,13 +1,13 @@
-"""The folds of what belongs to the installation: targets, groups, keys."""
+"""The folds of what belongs to the installation: targets, instance types, keys."""
 
-from slipway_contracts.events import (
-    GroupConfigured,
+from slipway_contracts.installation_events import (
+    InstanceTypeConfigured,
     KeyConfigured,
     TargetAnnounced,
     TargetFound,
     TargetLost,
 )
-from slipway_store.rows import GroupRow, KeyRow, TargetRow
+from slipway_store.rows import InstanceTypeRow, KeyRow, TargetRow
 
 from slipway_projector.logged import Logged
 
@@ -24,6 +24,9 @@ def target(
                 "epoch": event.epoch,
                 "cpu": event.cpu,
                 "memory_bytes": event.memory_bytes,
+                "gpu": event.gpu,
+                "allocatable_cpu": event.allocatable_cpu,
+                "allocatable_memory_bytes": event.allocatable_memory_bytes,
                 "announced_at": logged.time,
             }
         case TargetLost():
@@ -33,13 +36,19 @@ def target(
     return known.model_copy(update={**changes, "sequence": logged.sequence})
 
 
-def group(row: GroupRow | None, event: GroupConfigured, logged: Logged) -> GroupRow:
-    """Take the new value of a group."""
-    return GroupRow(
-        name=event.group,
+def instance_type(
+    row: InstanceTypeRow | None, event: InstanceTypeConfigured, logged: Logged
+) -> InstanceTypeRow:
+    """Take the new value of an instance type."""
+    return InstanceTypeRow(
+        name=event.name,
         description=event.description,
+        size=event.size,
+        node_selector=event.node_selector,
+        removed=event.removed,
         created_at=row.created_at if row else logged.time,
         changed_at=logged.time,
+        changed_by=event.by,
         sequence=logged.sequence,
     )
 

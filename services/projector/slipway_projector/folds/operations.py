@@ -17,7 +17,7 @@ from slipway_projector.logged import Logged
 
 
 def accepted(row: OperationRow | None, command: Command, logged: Logged) -> OperationRow:
-    """Begin an operation."""
+    """Begin the operation of a command of a user."""
     return row or OperationRow(
         id=logged.id,
         group=command.group,

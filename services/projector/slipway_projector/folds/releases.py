@@ -9,6 +9,7 @@ from slipway_contracts.events import (
     ReleaseEvent,
     ReleaseFailed,
     ReleaseLive,
+    ReleasePinned,
     ReleaseReady,
     ReleaseRetired,
     ReleaseStarting,
@@ -45,6 +46,8 @@ def fold(row: ReleaseRow | None, event: ReleaseEvent, logged: Logged) -> Release
             return _moved(row, logged, ReleaseState.SUPERSEDED, {"ended_at": at})
         case ReleaseCanceled():
             return _moved(row, logged, ReleaseState.CANCELED, {"ended_at": at})
+        case ReleasePinned():
+            return row.model_copy(update={"pinned": event.pinned, "sequence": logged.sequence})
 
 
 def _created(event: ReleaseCreated, logged: Logged) -> ReleaseRow:
@@ -55,7 +58,11 @@ def _created(event: ReleaseCreated, logged: Logged) -> ReleaseRow:
         state=ReleaseState.PENDING,
         operation=event.operation,
         cause=event.cause,
+        alias=event.alias,
+        copy_of=event.copy_of,
+        instance_type=event.config.instance_type,
         version=event.version,
+        version_id=event.version.id if event.version else None,
         version_label=event.version.label if event.version else None,
         build=event.build,
         config=event.config,
@@ -68,6 +75,7 @@ def _created(event: ReleaseCreated, logged: Logged) -> ReleaseRow:
 def _started(event: ReleaseStarting, at: datetime) -> dict[str, object]:
     return {
         "version": event.version,
+        "version_id": event.version.id,
         "version_label": event.version.label,
         "workloads": event.workloads,
         "started_at": at,

@@ -1,7 +1,8 @@
-"""The fold of a replica: its last fact, and what ended it even after it is gone."""
+"""The folds of a replica: its last fact, what ended it even after it is gone; and of unknown workloads."""
 
+from slipway_contracts.events import WorkloadUnknown
 from slipway_contracts.replica import ReplicaFact, ReplicaState
-from slipway_store.rows import ReplicaRow
+from slipway_store.rows import ReplicaRow, UnknownWorkloadRow
 
 from slipway_projector.logged import Logged
 
@@ -15,6 +16,26 @@ def fold(row: ReplicaRow | None, fact: ReplicaFact, logged: Logged) -> ReplicaRo
         sequence=logged.sequence,
     )
     return seen if row is None else seen.model_copy(update=_kept(row, seen))
+
+
+def unknown(
+    row: UnknownWorkloadRow | None, message: WorkloadUnknown | ReplicaFact, logged: Logged
+) -> UnknownWorkloadRow | None:
+    """Note a workload that nobody wanted, until a replica of it was seen gone; seen again, it is back."""
+    match message:
+        case WorkloadUnknown():
+            return UnknownWorkloadRow(
+                group=message.group,
+                deployment=message.deployment,
+                workload=message.workload,
+                target=message.target,
+                seen_at=row.seen_at if row and row.gone_at is None else logged.time,
+                sequence=logged.sequence,
+            )
+        case ReplicaFact():
+            if row is None or row.gone_at is not None:
+                return row
+            return row.model_copy(update={"gone_at": logged.time, "sequence": logged.sequence})
 
 
 def _kept(row: ReplicaRow, seen: ReplicaRow) -> dict[str, object]:
