@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from servers import free_port
 from slipway_api.access import digest_of, key_id, new_key
 from slipway_api.bootstrap import bootstrap
-from slipway_api.keys import configuration
+from slipway_api.configuring import configuration
 from slipway_api.main import serve
 from slipway_api.settings import ApiSettings
 from slipway_chassis.connection import Connection
@@ -28,24 +28,22 @@ from slipway_chassis.process import Service
 from slipway_chassis.telemetry import Telemetry
 from slipway_contracts import subjects
 from slipway_contracts.codec import AnyMessage
-from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload, TrafficShare
+from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload
 from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.events import (
     BuildStarted,
     BuildSucceeded,
-    GroupConfigured,
-    KeyConfigured,
     OperationSucceeded,
     ReleaseCreated,
     ReleaseLive,
     ReleaseReady,
     ReleaseStarting,
-    RoleGrant,
-    TargetAnnounced,
 )
+from slipway_contracts.installation_events import GroupConfigured, KeyConfigured, RoleGrant, TargetAnnounced
 from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.names import derived_id
 from slipway_contracts.release import ReleaseConfig
+from slipway_contracts.traffic import TrafficShare
 from slipway_contracts.version import CommandSpec, EndpointSpec, Version
 from slipway_contracts.workload import Workload
 from slipway_projector.database import Database
@@ -102,7 +100,7 @@ class Platform:
     async def announce(self, target: str = "local", engine: str = "supervisor") -> None:
         await self.tell(
             TargetAnnounced.model_validate(
-                {"target": target, "engine": engine, "epoch": 1, "cpu": 4, "memory_bytes": 1 << 33}
+                {"target": target, "engine": engine, "epoch": 1, "cpu": 64, "memory_bytes": 1 << 37}
             )
         )
 
@@ -130,10 +128,8 @@ class Platform:
         owner: dict[str, Any] = {"group": "default", "deployment": deployment}
         workload = Workload.of(
             **owner,
-            target=config.target,
             endpoint=version.endpoints[0],
-            environment=config.environment,
-            size=config.size,
+            config=config,
             replicas=config.replicas,
         )
         await self.tell(
@@ -191,10 +187,13 @@ class Api:
     service: Service[ApiSettings]
     platform: Platform
     projector: "ProjectorTask"
+    clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def client(self, key: str | None) -> httpx.AsyncClient:
+        """Return a client with another key; it is closed with the api."""
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20)
+        self.clients.append(httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20))
+        return self.clients[-1]
 
     async def key_for(self, user: str, **grants: str) -> str:
         """Make a key with these roles by group."""
@@ -376,9 +375,12 @@ async def running_api(
         await eventually(lambda: _answers(http))
         platform = Platform(log=log)
         await platform.announce()
+        api = Api(url=url, key=key, http=http, service=service, platform=platform, projector=projector)
         try:
-            yield Api(url=url, key=key, http=http, service=service, platform=platform, projector=projector)
+            yield api
         finally:
+            for client in api.clients:
+                await client.aclose()
             service.stopping.set()
             await serving
             await projector.stop()

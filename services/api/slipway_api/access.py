@@ -3,12 +3,12 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import Final, Literal
 
-from slipway_contracts.events import RoleGrant
+from slipway_contracts.installation_events import RoleGrant
 from slipway_contracts.names import derived_id
 
 from slipway_api import problems
@@ -26,9 +26,10 @@ class Role(IntEnum):
     ADMIN = 3
 
     @property
-    def word(self) -> str:
+    def word(self) -> Literal["viewer", "deployer", "admin"]:
         """The role as users write it."""
-        return self.name.lower()
+        words: tuple[Literal["viewer", "deployer", "admin"], ...] = ("viewer", "deployer", "admin")
+        return words[self - 1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +37,26 @@ class Principal:
     """Who a request comes from.
 
     Attributes:
-        outdated: set once the key is revoked or configured anew; what was opened with it then ends.
+        grants: of the key.
+        memberships: role of the user by group, whichever key is used.
+        outdated: set once key or memberships change; what was opened with them then ends.
     """
 
     key: str
     user: str
     grants: tuple[RoleGrant, ...]
+    memberships: Mapping[str, Role] = field(default_factory=dict)
     outdated: asyncio.Event = field(default_factory=asyncio.Event, compare=False, repr=False)
 
     def role_in(self, group: str) -> Role | None:
-        """Return the highest role in this group."""
+        """Return the highest role in this group, of the key or of the membership."""
         return max(self._roles(group), default=None)
+
+    @property
+    def groups(self) -> frozenset[str] | None:
+        """The groups in which there is a role; None: all of them."""
+        granted = {each.group for each in self.grants}
+        return None if ANY_GROUP in granted else frozenset(granted | self.memberships.keys())
 
     def require(self, role: Role, group: str) -> None:
         """Refuse what the key has no role for.
@@ -68,7 +78,14 @@ class Principal:
         )
 
     def _roles(self, group: str) -> Iterable[Role]:
-        return (Role[each.role.upper()] for each in self.grants if each.group in {ANY_GROUP, group})
+        yield from (role_of(each.role) for each in self.grants if each.group in {ANY_GROUP, group})
+        if group in self.memberships:
+            yield self.memberships[group]
+
+
+def role_of(word: str) -> Role:
+    """Return the role that users write as this word."""
+    return Role[word.upper()]
 
 
 def new_key() -> str:

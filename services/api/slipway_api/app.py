@@ -8,7 +8,20 @@ from starlette.types import ASGIApp
 
 from slipway_api import failures
 from slipway_api.frame import Frame, Gate
-from slipway_api.routes import artifacts, deployments, events, history, installation, logs, operations
+from slipway_api.routes import (
+    access,
+    aliases,
+    artifacts,
+    deployments,
+    events,
+    groups,
+    history,
+    installation,
+    instance_types,
+    logs,
+    operations,
+    secrets,
+)
 from slipway_api.services import Deps, Services
 from slipway_api.views import Problem
 
@@ -48,7 +61,9 @@ def make_routes() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for part in (installation, artifacts, deployments, history, operations, events, logs):
+    for part in (installation, groups, instance_types, secrets, artifacts):
+        app.include_router(part.router)
+    for part in (deployments, aliases, access, history, operations, events, logs):
         app.include_router(part.router)
     failures.install(app)
     return app

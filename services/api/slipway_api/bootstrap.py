@@ -14,11 +14,11 @@ from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_chassis.settings import ServiceSettings, SettingsError
 from slipway_contracts import subjects
-from slipway_contracts.events import GroupConfigured, KeyConfigured, RoleGrant
+from slipway_contracts.installation_events import GroupConfigured, KeyConfigured, RoleGrant
 from slipway_contracts.names import Digest, derived_id
 
 from slipway_api.access import ANY_GROUP, key_id
-from slipway_api.keys import configuration
+from slipway_api.configuring import configuration
 
 ADMIN: Final = "admin"
 DEFAULT_GROUP: Final = "default"

@@ -2,20 +2,70 @@
 
 from collections.abc import Sequence
 
-from slipway_contracts.evolve import DeploymentFacts, replica_counts
+from slipway_contracts.evolve import DeploymentFacts, charge, replica_counts
 from slipway_contracts.failure import Stage
 from slipway_contracts.lifecycle import ReleaseState
-from slipway_store.rows import ReleaseRow
+from slipway_contracts.traffic import LIVE_ALIAS, Move
+from slipway_store.rows import ReleaseRow, ReplicaRow
 
 from slipway_api.views import Condition
 
 
 def conditions(
-    facts: DeploymentFacts, newest: ReleaseRow | None, live: ReleaseRow | None
+    facts: DeploymentFacts,
+    newest: ReleaseRow | None,
+    live: ReleaseRow | None,
+    replicas: Sequence[ReplicaRow] = (),
 ) -> Sequence[Condition]:
     """Return the conditions, in the order in which a deploy makes them true."""
-    found = [_build_ready(newest), _replicas_ready(facts, newest, live), _traffic_routed(facts, newest, live)]
+    found = [
+        _quota_admitted(facts),
+        _build_ready(newest),
+        _replicas_ready(facts, newest, live),
+        _smoke_test_passed(newest, replicas),
+        _traffic_routed(facts, newest, live),
+    ]
     return [condition for condition in found if condition is not None]
+
+
+def _quota_admitted(facts: DeploymentFacts) -> Condition | None:
+    held = charge(facts)
+    if not held.deployments:
+        return None
+    return Condition(
+        type="QuotaAdmitted",
+        status=True,
+        reason="Admitted",
+        message=f"It holds {held.replicas} replicas and {held.cpu:g} cores of its group's quota.",
+        since=facts.changed_at,
+    )
+
+
+def _smoke_test_passed(newest: ReleaseRow | None, replicas: Sequence[ReplicaRow]) -> Condition | None:
+    """Tell of the newest release, if its version has smoke tests."""
+    if newest is None or newest.version is None:
+        return None
+    tested = {spec.name for spec in newest.version.endpoints if spec.smoke_test}
+    workloads = {workload for name, workload in newest.workloads.items() if name in tested}
+    if not workloads:
+        return None
+    asked = [row for row in replicas if row.workload in workloads and row.smoke is not None]
+    failed = next((row for row in asked if row.smoke and not row.smoke.passed), None)
+    status: bool | None = None
+    reason, message = "NotAsked", "No replica was asked yet."
+    if failed is not None and failed.smoke is not None:
+        status, reason, message = False, "SmokeTestFailed", failed.smoke.message
+    elif workloads <= {row.workload for row in asked}:
+        status, reason, message = True, "Passed", "The replicas that are ready answered as expected."
+    since = max((row.at for row in asked), default=newest.started_at)
+    return Condition(
+        type="SmokeTestPassed",
+        status=status,
+        reason=reason,
+        message=message,
+        release=newest.number,
+        since=since,
+    )
 
 
 def _build_ready(newest: ReleaseRow | None) -> Condition | None:
@@ -76,14 +126,14 @@ def _replicas_ready(
 def _traffic_routed(
     facts: DeploymentFacts, newest: ReleaseRow | None, live: ReleaseRow | None
 ) -> Condition | None:
-    shifting = facts.desired.shifting if facts.desired else None
+    shifting = next(iter(facts.desired.shifting), None) if facts.desired else None
     if shifting is not None:
         return Condition(
             type="TrafficRouted",
             status=None,
             reason="WaitsForGateways",
-            message=f"The gateways are to send the requests to release {shifting.number}.",
-            release=shifting.number,
+            message=f"The gateways are to send the requests of alias {shifting.alias} to {_named(shifting)}.",
+            release=_heaviest(shifting),
             since=newest.ready_at if newest else None,
         )
     if newest is None:
@@ -92,7 +142,26 @@ def _traffic_routed(
         type="TrafficRouted",
         status=live is not None,
         reason="Routed" if live else "NoRelease",
-        message=f"Requests go to release {live.number}." if live else "No release gets requests.",
+        message=_where(facts, live) if live else "No release gets requests.",
         release=live.number if live else None,
         since=live.live_at if live else None,
     )
+
+
+def _where(facts: DeploymentFacts, live: ReleaseRow) -> str:
+    shares = facts.desired.shares_of(LIVE_ALIAS) if facts.desired else ()
+    if len(shares) <= 1:
+        return f"Requests go to release {live.number}."
+    ordered = sorted(shares, key=lambda share: -share.weight)
+    parts = " and ".join(f"{share.weight} % to release {share.release}" for share in ordered)
+    return f"Requests go {parts}."
+
+
+def _heaviest(move: Move) -> int | None:
+    return max(((share.weight, share.release) for share in move.shares), default=(0, None))[1]
+
+
+def _named(move: Move) -> str:
+    if not move.shares:
+        return "nothing"
+    return ", ".join(f"release {share.release} ({share.weight} %)" for share in move.shares)

@@ -1,29 +1,39 @@
-"""What a command shall run: versions by label or id, the configuration to start from, and what a target can.
+"""What a configuration names, secrets, instance types, sources and targets, and what a target can run.
 
 Reads the projection and waits for it where the log is known to hold more; publishes nothing.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from slipway_chassis.blobs import BlobStore
-from slipway_chassis.event_log import EventLog, Stored
+from slipway_chassis.event_log import EventLog
 from slipway_contracts import subjects
-from slipway_contracts.codec import AnyMessage, UnknownMessageError
-from slipway_contracts.commands import Delete, Deploy, Redeploy, Start
-from slipway_contracts.envelope import MalformedEnvelopeError
-from slipway_contracts.lifecycle import ReleaseState
-from slipway_contracts.release import ReleaseConfig, ReleaseRequest
+from slipway_contracts.installation_events import InstanceTypeConfigured
+from slipway_contracts.release import ReleaseConfig
+from slipway_contracts.size import EnvironmentValue, SecretRef
 from slipway_contracts.version import Version
 from slipway_store.queries import Reads
-from slipway_store.rows import ReleaseRow
 
 from slipway_api import problems, refusals
 from slipway_api.directory import Directory
 
-_WERE_LIVE: Final = (ReleaseState.LIVE, ReleaseState.DRAINING, ReleaseState.RETIRED)
-_PAGE: Final = 20
 HOST_BASE: Final = "host"
+
+
+class NamesSecret(Protocol):
+    """What names a group's secret: in a request perhaps without a version, in a release with one."""
+
+    @property
+    def secret(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def version(self) -> int | None:
+        """None: the newest."""
+        ...
 
 
 class Configurations:
@@ -46,56 +56,66 @@ class Configurations:
         self._directory = directory
         self._patience = patience
 
-    async def version(self, group: str, deployment: str, ref: str) -> Version:
-        """Return the version of this label or id.
+    async def resolve_environment(
+        self, group: str, environment: Mapping[str, str | NamesSecret]
+    ) -> Mapping[str, EnvironmentValue]:
+        """Return the environment with the version of each secret; the newest where none is given.
 
         Raises:
-            VersionNotFoundError: there is none, in all of the log.
-            ProjectionBehindError: it could not be said in time.
+            SecretNotFoundError: the group has no such secret, or no such version of it.
         """
-        row = await self._reads.version(group, deployment, ref)
-        if row is None:
-            await self.catch_up_to_end()
-            row = await self._reads.version(group, deployment, ref)
-        if row is None:
-            raise refusals.version_not_found(group, deployment, ref)
-        return row.body
+        return {
+            name: value if isinstance(value, str) else await self.secret(group, value)
+            for name, value in environment.items()
+        }
+
+    async def secret(self, group: str, named: NamesSecret) -> SecretRef:
+        """Return the version of a secret that is meant.
+
+        Raises:
+            SecretNotFoundError: the group has no such secret, or no such version of it.
+        """
+        await self._directory.current(subjects.group_events(group, "secret"))
+        known = self._directory.secrets.find(group, named.secret)
+        if known is None or not known.exists:
+            raise refusals.secret_not_found(group, named.secret)
+        version = known.version if named.version is None else named.version
+        if not known.has(version):
+            raise refusals.secret_not_found(group, named.secret, version=version, newest=known.version)
+        return SecretRef(secret=named.secret, version=version)
+
+    async def instance_type(self, name: str) -> InstanceTypeConfigured:
+        """Return the instance type of this name, as the log has it now.
+
+        Raises:
+            InstanceTypeNotFoundError: there is none, or it was removed.
+        """
+        await self._directory.current(subjects.group_events(subjects.NONE, "instance-type"))
+        known = self._directory.instance_type(name)
+        if known is None:
+            raise refusals.instance_type_not_found(name, self._directory.instance_types())
+        return known
 
     async def require_source(self, group: str, digest: str) -> None:
-        """Refuse a source that nobody uploaded.
+        """Refuse a source that nobody uploaded, or that the group hides.
 
         Raises:
             SourceMissingError: it is not in the blob store.
+            ArtifactHiddenError: it is there, and not to be used.
         """
+        if self._directory.artifacts.is_hidden(group, digest):
+            raise problems.ArtifactHiddenError(
+                f"The artifact {digest} is hidden in group {group}.",
+                hint=f"Show it again with POST /v1/groups/{group}/artifacts/{digest}/unhide, "
+                "or use another one.",
+                source=digest,
+            )
         if await self._blobs.exists(digest):
             return
         raise problems.SourceMissingError(
             f"There is no artifact {digest}.",
             hint=f"Upload it with PUT /v1/groups/{group}/artifacts/{digest}, then repeat this request.",
             source=digest,
-        )
-
-    async def baseline(self, group: str, deployment: str, *, last_command: int) -> ReleaseRequest:
-        """Return what the newest release that was live runs, else what the newest readable command asked for.
-
-        Raises:
-            NothingToRunError: no command ever asked for a release.
-            ProjectionBehindError: it could not be said in time.
-        """
-        await self.catch_up(last_command)
-        commands = await self._log.last_per_subject(subjects.deployer_commands(group, deployment))
-        deleted = next((each for each in commands if isinstance(_message(each), Delete)), None)
-        if was_live := await self._newest_live(group, deployment, deleted):
-            return ReleaseRequest(version=was_live.version, config=was_live.config)
-        for stored in reversed(commands):
-            if stored is deleted:
-                break  # the rest is of the deployment that had this id before
-            command = _message(stored)
-            if isinstance(command, Deploy | Redeploy | Start):
-                return await self._built(group, deployment, command.request)
-        raise problems.NothingToRunError(
-            f"{group}/{deployment} has no release that could be run again.",
-            hint=f"Deploy a version: POST /v1/groups/{group}/deployments/{deployment}/deploy.",
         )
 
     async def catch_up(self, sequence: int) -> None:
@@ -124,48 +144,12 @@ class Configurations:
         """
         target = self._directory.target(config.target)
         if target is None:
-            known = [each.announced.target for each in self._directory.targets()]
-            raise problems.TargetNotFoundError(
-                f"There is no target {config.target}.",
-                hint=f"Use one of: {', '.join(known)}." if known else "Start a monitor, which announces one.",
-                target=config.target,
-                targets=known,
-            )
+            raise refusals.target_not_found(config.target, self._directory.targets())
         notices = (f"No monitor watches target {config.target} now.",) if target.lost else ()
         if version is None:
             return notices
         check_runnable(version, config, engine=target.announced.engine)
         return (*notices, *version.notices)
-
-    async def _newest_live(self, group: str, deployment: str, deleted: Stored | None) -> ReleaseRow | None:
-        before: int | None = None
-        while True:
-            rows = await self._reads.releases(
-                group, deployment, states=_WERE_LIVE, before=before, limit=_PAGE
-            )
-            for row in rows:
-                if deleted is not None and row.created_at <= deleted.time:
-                    return None  # of the deployment that had this id before
-                if row.live_at is not None and row.version is not None:
-                    return row
-            if len(rows) < _PAGE:
-                return None
-            before = rows[-1].number
-
-    async def _built(self, group: str, deployment: str, request: ReleaseRequest) -> ReleaseRequest:
-        """Name the version instead of the build that made it, once that has ended."""
-        if request.build is None:
-            return request
-        row = await self._reads.version(group, deployment, request.build)
-        return request if row is None else ReleaseRequest(version=row.body, config=request.config)
-
-
-def _message(stored: Stored) -> AnyMessage | None:
-    """Return the message; None for one that cannot be read, which must not end every later command."""
-    try:
-        return stored.message
-    except (UnknownMessageError, MalformedEnvelopeError):
-        return None
 
 
 def check_runnable(version: Version, config: ReleaseConfig, *, engine: str) -> None:

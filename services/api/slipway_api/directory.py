@@ -1,4 +1,4 @@
-"""Keys, groups and targets of the installation, followed from the log into memory.
+"""What is configured in the installation and its groups, and its targets, followed from the log into memory.
 
 The log is their only home: a restart reads them again. Decides nothing about what a key may do.
 """
@@ -6,33 +6,55 @@ The log is their only home: a restart reads them again. Decides nothing about wh
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
+from slipway_chassis.errors import LogUnavailableError
 from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_chassis.logs import get_logger
 from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
-from slipway_contracts.codec import AnyMessage, UnknownMessageError
+from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.envelope import MalformedEnvelopeError
-from slipway_contracts.events import (
+from slipway_contracts.installation_events import (
+    ArtifactAdopted,
+    ArtifactHidden,
     GroupConfigured,
+    InstanceTypeConfigured,
     KeyConfigured,
+    SecretConfigured,
     TargetAnnounced,
     TargetFound,
     TargetLost,
 )
 
 from slipway_api.access import Principal, digest_of
+from slipway_api.memberships import Memberships
+from slipway_api.registers import ArtifactRegister, SecretRegister
 
+_LONGEST_LAG_SECONDS: Final = 5.0
 _log: Final = get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetKnown:
-    """A target as its monitor announced it, and whether a monitor still holds it."""
+    """A target as its monitor announced it, and since when no monitor holds it."""
 
     announced: TargetAnnounced
-    lost: bool = False
+    lost_since: datetime | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether no monitor holds it."""
+        return self.lost_since is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupKnown:
+    """A group as it is configured, and the sequence of the message that says so: its ETag."""
+
+    configured: GroupConfigured
+    sequence: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +70,13 @@ class Directory:
 
     def __init__(self, *, log: EventLog) -> None:
         self.caught_up = asyncio.Event()
+        self.secrets = SecretRegister()
+        self.artifacts = ArtifactRegister()
         self._log = log
         self._keys: dict[str, _KeyKnown] = {}
-        self._groups: dict[str, GroupConfigured] = {}
+        self._groups: dict[str, GroupKnown] = {}
+        self._memberships = Memberships()
+        self._instance_types: dict[str, InstanceTypeConfigured] = {}
         self._targets: dict[str, TargetKnown] = {}
         self._applied = 0
         self._moved = asyncio.Condition()
@@ -69,13 +95,34 @@ class Directory:
         async with self._moved:
             await self._moved.wait_for(lambda: self._applied >= sequence)
 
+    async def current(self, subject: str) -> None:
+        """Wait until all is known here that the log holds on this subject of the installation's or a group's.
+
+        Raises:
+            LogUnavailableError: the log does not answer, or this process cannot follow it.
+        """
+        last = await self._log.last(subject)
+        if last is None:
+            return
+        try:
+            async with asyncio.timeout(_LONGEST_LAG_SECONDS):
+                await self.applied(last.sequence)
+        except TimeoutError:
+            raise LogUnavailableError("this process does not follow the log any more") from None
+
     def principal(self, secret: str) -> Principal | None:
         """Return who holds this key; None for one that is unknown or revoked."""
         known = self._keys.get(digest_of(secret))
         if known is None or known.configured.revoked:
             return None
         key = known.configured
-        return Principal(key=key.key, user=key.user, grants=key.grants, outdated=known.outdated)
+        return Principal(
+            key=key.key,
+            user=key.user,
+            grants=key.grants,
+            memberships=self._memberships.of(key.user),
+            outdated=known.outdated,
+        )
 
     def valid_keys(self) -> Sequence[KeyConfigured]:
         """Return all keys that are not revoked."""
@@ -86,9 +133,23 @@ class Directory:
         """Say whether the group was configured."""
         return name in self._groups
 
-    def groups(self) -> Sequence[GroupConfigured]:
+    def group(self, name: str) -> GroupKnown | None:
+        """Return the group of this name."""
+        return self._groups.get(name)
+
+    def groups(self) -> Sequence[GroupKnown]:
         """Return all groups by name."""
         return [self._groups[name] for name in sorted(self._groups)]
+
+    def instance_type(self, name: str) -> InstanceTypeConfigured | None:
+        """Return the instance type of this name, unless it was removed."""
+        known = self._instance_types.get(name)
+        return None if known is None or known.removed else known
+
+    def instance_types(self) -> Sequence[InstanceTypeConfigured]:
+        """Return all instance types by name, but for removed ones."""
+        known = (self._instance_types[name] for name in sorted(self._instance_types))
+        return [each for each in known if not each.removed]
 
     def target(self, name: str) -> TargetKnown | None:
         """Return the target of this name."""
@@ -100,27 +161,48 @@ class Directory:
 
     async def _apply(self, stored: Stored) -> None:
         try:
-            self._take(stored.message)
+            self._take(stored)
         except (UnknownMessageError, MalformedEnvelopeError) as error:
             _log.warning("ignores a message", sequence=stored.sequence, because=str(error))
         async with self._moved:
             self._applied = stored.sequence
             self._moved.notify_all()
 
-    def _take(self, message: AnyMessage) -> None:
-        match message:
+    def _take(self, stored: Stored) -> None:
+        match stored.message:
             case KeyConfigured() as key:
                 self._take_key(key)
             case GroupConfigured() as group:
-                self._groups[group.group] = group
-            case TargetAnnounced() as announced:
-                self._targets[announced.target] = TargetKnown(announced=announced)
-            case TargetLost(target=name) if name in self._targets:
-                self._targets[name] = replace(self._targets[name], lost=True)
-            case TargetFound(target=name) if name in self._targets:
-                self._targets[name] = replace(self._targets[name], lost=False)
+                self._groups[group.group] = GroupKnown(configured=group, sequence=stored.sequence)
+                self._end_what_was_opened_by(self._memberships.take(group))
+            case InstanceTypeConfigured() as instance_type:
+                self._instance_types[instance_type.name] = instance_type
+            case SecretConfigured() as secret:
+                self.secrets.take(secret, stored.envelope.time)
+            case ArtifactAdopted() | ArtifactHidden() as artifact:
+                self.artifacts.take(artifact, stored.envelope.time)
+            case TargetAnnounced() | TargetLost() | TargetFound() as of_target:
+                self._take_target(of_target)
             case _:
                 pass
+
+    def _take_target(self, message: TargetAnnounced | TargetLost | TargetFound) -> None:
+        known = self._targets.get(message.target)
+        match message:
+            case TargetAnnounced():
+                self._targets[message.target] = TargetKnown(announced=message)
+            case TargetLost(since=since) if known is not None:
+                self._targets[message.target] = replace(known, lost_since=since)
+            case TargetFound() if known is not None:
+                self._targets[message.target] = replace(known, lost_since=None)
+            case _:
+                pass
+
+    def _end_what_was_opened_by(self, users: frozenset[str]) -> None:
+        for digest, known in self._keys.items():
+            if known.configured.user in users:
+                known.outdated.set()
+                self._keys[digest] = replace(known, outdated=asyncio.Event())
 
     def _take_key(self, key: KeyConfigured) -> None:
         known = self._keys.get(key.digest)

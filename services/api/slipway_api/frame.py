@@ -3,6 +3,7 @@
 Refuses before a body is read. Knows no route but those that need no key.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -23,6 +24,7 @@ from slipway_api.uploads import too_large
 
 OPEN_PATHS: Final = frozenset({"/openapi.json"})
 _UNROUTED: Final = "unrouted"
+_UPLOAD: Final = re.compile(r"/v1/groups/[^/]+/artifacts/[^/]+")
 
 
 class Frame:
@@ -103,7 +105,7 @@ class Gate:
         headers = Headers(scope=scope)
         try:
             scope["state"]["principal"] = self._authenticated(headers)
-            if scope["method"] != "PUT":
+            if not _is_upload(scope):
                 receive = self._bounded(headers, receive)
         except problems.ProblemError as problem:
             response = problems.problem_response(problem, scope["state"]["request_id"], scope["path"])
@@ -144,3 +146,8 @@ class Gate:
             return message
 
         return bounded
+
+
+def _is_upload(scope: Scope) -> bool:
+    """Say whether the body is an artifact, which is bounded while it is stored."""
+    return scope["method"] == "PUT" and _UPLOAD.fullmatch(scope["path"]) is not None

@@ -1,14 +1,11 @@
 """API keys: made, listed, revoked. The log keeps a digest; the key itself is shown once and kept nowhere."""
 
-from slipway_chassis.event_log import EventLog, Outgoing
-from slipway_contracts import subjects
-from slipway_contracts.envelope import Envelope, new_id, now
-from slipway_contracts.events import GroupConfigured, KeyConfigured
+from slipway_contracts.installation_events import KeyConfigured
 
 from slipway_api import access, problems
+from slipway_api.configuring import Configuring
 from slipway_api.directory import Directory
 from slipway_api.requests import KeyBody
-from slipway_api.submissions import SOURCE
 from slipway_api.views import Key, NewKey
 
 
@@ -16,12 +13,12 @@ class Keys:
     """Configures keys.
 
     Args:
-        log: where keys live.
+        configuring: puts them into the log.
         directory: knows them.
     """
 
-    def __init__(self, *, log: EventLog, directory: Directory) -> None:
-        self._log = log
+    def __init__(self, *, configuring: Configuring, directory: Directory) -> None:
+        self._configuring = configuring
         self._directory = directory
 
     async def create(self, body: KeyBody) -> NewKey:
@@ -30,7 +27,7 @@ class Keys:
         digest = access.digest_of(secret)
         grants = tuple(grant.grant() for grant in body.grants)
         key = KeyConfigured(key=access.key_id(digest), digest=digest, user=body.user, grants=grants)
-        sequence = await self._configure(key)
+        sequence = await self._configuring.publish(key)
         return NewKey(id=key.key, user=key.user, grants=list(grants), secret=secret, sequence=sequence)
 
     async def revoke(self, identifier: str) -> None:
@@ -46,29 +43,10 @@ class Keys:
                 hint="List them with GET /v1/keys.",
                 key=identifier,
             )
-        await self._configure(key.model_copy(update={"revoked": True}))
+        await self._configuring.publish(key.model_copy(update={"revoked": True}))
 
     def all(self) -> list[Key]:
         """Return all keys that open something."""
         return [
             Key(id=key.key, user=key.user, grants=list(key.grants)) for key in self._directory.valid_keys()
         ]
-
-    async def _configure(self, key: KeyConfigured) -> int:
-        receipt = await self._log.publish(configuration(key, identifier=new_id()))
-        await self._directory.applied(receipt.sequence)
-        return receipt.sequence
-
-
-def configuration(message: KeyConfigured | GroupConfigured, *, identifier: str) -> Outgoing:
-    """Return the message that configures a key or a group, ready to publish."""
-    subject = message.user if isinstance(message, KeyConfigured) else message.group
-    envelope = Envelope(
-        id=identifier,
-        type=message.type,
-        source=SOURCE,
-        subject=subject,
-        time=now(),
-        correlation_id=identifier,
-    )
-    return Outgoing(subject=subjects.of(message), message=message, envelope=envelope)

@@ -4,11 +4,16 @@ Reads the log only, so that it is never behind what was confirmed to a client.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
+from slipway_contracts.desired import Desired
 from slipway_contracts.lifecycle import Wanted
+
+_ASKS_NOTHING_NEW: Final = frozenset({"cancel", "configure", "set-alias", "remove-alias", "pin"})
+_GONE: Final = frozenset({Wanted.DELETED, Wanted.PURGED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +31,7 @@ class Lane:
     @property
     def exists(self) -> bool:
         """Whether there is a deployment that was not deleted."""
-        return self.asked is not None and self.asked is not Wanted.DELETED
+        return self.asked is not None and self.asked not in _GONE
 
 
 async def load_lane(log: EventLog, group: str, deployment: str) -> Lane:
@@ -42,14 +47,29 @@ async def load_lane(log: EventLog, group: str, deployment: str) -> Lane:
     return Lane(last=last.sequence, asked=asked)
 
 
+async def load_desired(log: EventLog, group: str, deployment: str) -> Desired | None:
+    """Read what the deployer decided last; it may not have seen the newest commands yet.
+
+    Raises:
+        UnknownMessageError: the record is of a newer release of the platform.
+    """
+    last = await log.last(subjects.desired(group, deployment))
+    if last is None:
+        return None
+    message = last.message
+    return message if isinstance(message, Desired) else None
+
+
 def _asked(stored: Stored) -> Wanted | None:
-    """Return what a command asks for, by the verb of its subject; a cancel asks for nothing new."""
+    """Return what a command asks for, by the verb of its subject; None: nothing new."""
     match stored.subject.rpartition(".")[2]:
-        case "cancel":
+        case verb if verb in _ASKS_NOTHING_NEW:
             return None
-        case "stop":
+        case "stop" | "undelete":
             return Wanted.STOPPED
         case "delete":
             return Wanted.DELETED
+        case "purge":
+            return Wanted.PURGED
         case _:
             return Wanted.RUNNING

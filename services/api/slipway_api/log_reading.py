@@ -3,9 +3,10 @@
 Lines age; what is gone is not told. A dead replica's tail is also in its fact, which stays.
 """
 
+import math
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,15 +103,15 @@ class _Endpoints:
         self.oldest: datetime | None = None
         self._reads = reads
         self._wish = wish
-        self._known: Mapping[str, str] = {}
-        self._asked_at = -_ASK_AGAIN_SECONDS
+        self._known: dict[str, str] = {}
+        self._asked_at: dict[str, float] = {}
 
     async def lines(self, stored: Stored) -> list[ReplicaLine]:
         workload, replica = _author(stored.subject)
         endpoint = await self._endpoint(stored.subject, workload) if workload else None
         if self._wish.endpoint is not None and endpoint != self._wish.endpoint:
             return []
-        found = list(_lines(stored.data, replica, endpoint))
+        found = list(_lines(stored.data, workload, replica, endpoint))
         if found and (self.oldest is None or found[0].at < self.oldest):
             self.oldest = found[0].at
         since = self._wish.since
@@ -118,19 +119,21 @@ class _Endpoints:
 
     async def _endpoint(self, subject: str, workload: str) -> str | None:
         # A new replica's lines may come before the projection knows its workload.
-        if workload not in self._known and time.monotonic() - self._asked_at >= _ASK_AGAIN_SECONDS:
-            self._asked_at = time.monotonic()
-            self._known = await self._load(*subjects.owner_of(subject))
+        asked_at = self._asked_at.get(workload, -math.inf)
+        if workload not in self._known and time.monotonic() - asked_at >= _ASK_AGAIN_SECONDS:
+            self._asked_at[workload] = time.monotonic()
+            if endpoint := await self._load(subject, workload):
+                self._known[workload] = endpoint
         return self._known.get(workload)
 
-    async def _load(self, group: str, deployment: str) -> Mapping[str, str]:
+    async def _load(self, subject: str, workload: str) -> str | None:
+        group, deployment = subjects.owner_of(subject)
         try:
-            rows = await self._reads.replicas(group, deployment, ended=True)
+            return await self._reads.endpoint_of(group, deployment, workload)
         except DatabaseUnavailableError:
             if self._wish.endpoint is not None:
                 raise
-            return self._known
-        return {row.workload: row.endpoint for row in rows}
+            return None
 
 
 def _author(subject: str) -> tuple[str | None, str | None]:
@@ -141,10 +144,12 @@ def _author(subject: str) -> tuple[str | None, str | None]:
     return tokens[5], tokens[6]
 
 
-def _lines(body: bytes, replica: str | None, endpoint: str | None) -> Iterable[ReplicaLine]:
+def _lines(
+    body: bytes, workload: str | None, replica: str | None, endpoint: str | None
+) -> Iterable[ReplicaLine]:
     try:
         lines = LogLines.model_validate_json(body).lines
     except ValidationError:
         return
     for line in lines:
-        yield ReplicaLine(at=line.at, stream=line.stream, text=line.text, replica=replica, endpoint=endpoint)
+        yield ReplicaLine(**dict(line), workload=workload, replica=replica, endpoint=endpoint)

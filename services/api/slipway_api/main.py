@@ -12,17 +12,23 @@ from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.logs import get_logger
 from slipway_chassis.process import Service, run_service
+from slipway_chassis.secrets import Recipients, Secrets
 from slipway_contracts.topology import LOG_LINES
+from slipway_store.connections import open_pool
 from slipway_store.queries import open_reads
 from starlette.types import ASGIApp
 
 from slipway_api.app import make_app
 from slipway_api.directory import Directory
 from slipway_api.feed import Feed
+from slipway_api.reservations import SCHEMA, Reservations
 from slipway_api.services import Deps
 from slipway_api.settings import ApiSettings
+from slipway_api.sweep import Sweep
+from slipway_api.uses import Uses
 
 _GRACE_SECONDS: Final = 3
+_OWN_CONNECTIONS: Final = 4
 _log: Final = get_logger()
 
 
@@ -44,7 +50,11 @@ async def serve(service: Service[ApiSettings]) -> None:
         read_timeout=settings.log_timeout.total_seconds(),
         telemetry=service.telemetry,
     )
-    reads = await open_reads(settings.database_url.get_secret_value())
+    database_url = settings.database_url.get_secret_value()
+    recipients = Recipients.load(settings.secret_keys) if settings.secret_keys is not None else None
+    reads = await open_reads(database_url)
+    own_tables = await open_pool(database_url, schema=SCHEMA, most=_OWN_CONNECTIONS)
+    reservations = Reservations(pool=own_tables)
     directory = Directory(log=log)
     feed = Feed(log=log, events=settings.feed_events, size=settings.feed_bytes)
     deps = Deps(
@@ -52,6 +62,10 @@ async def serve(service: Service[ApiSettings]) -> None:
         log=log,
         lines=EventLog(connection=service.connection, stream=LOG_LINES.name),
         reads=reads,
+        reservations=reservations,
+        uses=Uses(pool=own_tables),
+        secrets=Secrets(connection=service.connection),
+        recipients=recipients,
         blobs=FilesystemBlobStore(settings.blob_root),
         directory=directory,
         feed=feed,
@@ -59,12 +73,19 @@ async def serve(service: Service[ApiSettings]) -> None:
         metrics=service.metrics,
         stopping=service.stopping,
     )
+    sweep = Sweep(
+        log=log,
+        reservations=reservations,
+        every=settings.sweep_interval,
+        patience=settings.log_timeout + settings.reservation_patience,
+    )
     service.probes.add("directory", lambda: _reading(directory, feed))
     try:
         async with asyncio.TaskGroup() as tasks:
             followers = [
                 tasks.create_task(directory.run()),
                 tasks.create_task(feed.run()),
+                tasks.create_task(sweep.run()),
                 tasks.create_task(_close_on_stop(feed, service.stopping)),
             ]
             app = make_app(deps)
@@ -74,6 +95,7 @@ async def serve(service: Service[ApiSettings]) -> None:
                 follower.cancel()
     finally:
         await reads.close()
+        await own_tables.close()
 
 
 async def _serve_http(app: ASGIApp, settings: ApiSettings, stopping: asyncio.Event) -> None:

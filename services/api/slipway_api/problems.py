@@ -105,6 +105,18 @@ class RoleMissingError(ProblemError):
     status = HTTPStatus.FORBIDDEN
 
 
+class DeploymentsDisabledError(ProblemError):
+    """The group may not deploy; what it runs goes on, and can be stopped and deleted."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+class QuotaExceededError(ProblemError):
+    """The group would hold more than its quota."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
 class RouteUnknownError(ProblemError):
     """No such path."""
 
@@ -153,6 +165,24 @@ class ArtifactNotFoundError(ProblemError):
     status = HTTPStatus.NOT_FOUND
 
 
+class InstanceTypeNotFoundError(ProblemError):
+    """No such instance type, or it was removed."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class SecretNotFoundError(ProblemError):
+    """No such secret of this group, or no such version of it."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class FoundFileMissingError(ProblemError):
+    """No such file among those that were placed in storage by hand."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
 class KeyNotFoundError(ProblemError):
     """No such API key."""
 
@@ -173,6 +203,37 @@ class DeploymentExistsError(ProblemError):
     """A deployment of this id exists already."""
 
     status = HTTPStatus.CONFLICT
+
+
+class NameTakenError(ProblemError):
+    """Another deployment of the group has this name, or had it a moment ago."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class CapacityExceededError(ProblemError):
+    """The target has no room for this."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class SecretInUseError(ProblemError):
+    """Releases that are kept refer to the secret."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class ArtifactHiddenError(ProblemError):
+    """The artifact is hidden and not to be used."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class FileUnsettledError(ProblemError):
+    """The file is still being written."""
+
+    status = HTTPStatus.CONFLICT
+    retry_after = 2
 
 
 class NotRunningError(ProblemError):
@@ -254,6 +315,17 @@ class TargetNotFoundError(ProblemError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class TargetAbsentError(TargetNotFoundError):
+    """No such target."""
+
+    status = HTTPStatus.NOT_FOUND
+
+    @classmethod
+    def reason(cls) -> str:
+        """Return the code of what it is, whichever way it was named."""
+        return TargetNotFoundError.reason()
+
+
 class VersionNotRunnableError(ProblemError):
     """The target cannot run this version as asked."""
 
@@ -285,6 +357,19 @@ class ProjectionUnavailableError(ProblemError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after = 2
+
+
+class AdmissionUnavailableError(ProblemError):
+    """Postgres, where use is counted, could not be reached, and the group has limits."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after = 2
+
+
+class SecretsUnavailableError(ProblemError):
+    """This installation has no keys to seal secrets with."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class ProjectionBehindError(ProblemError):

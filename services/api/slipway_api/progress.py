@@ -9,6 +9,7 @@ from typing import Final
 from slipway_chassis.stored import Stored
 from slipway_contracts.codec import MESSAGE_TYPES, AnyMessage
 from slipway_contracts.commands import Build, CancelBuild, Command, Deploy, Redeploy, Start
+from slipway_contracts.desired import Desired
 from slipway_contracts.events import (
     OperationCanceled,
     OperationFailed,
@@ -23,7 +24,9 @@ from slipway_store.rows import OperationRow
 from slipway_api.views import Operation, Overdue
 
 PATIENCE: Final = timedelta(minutes=5)
-"""For an operation without a deadline of its own: a stop, a delete, a cancel, one that nobody took yet."""
+"""For an operation without a deadline of its own, as a cancel."""
+UNTAKEN: Final = timedelta(seconds=30)
+"""For a command of which its service has said nothing yet."""
 
 _BUILDER_KINDS: Final = frozenset({"build", "cancel-build"})
 
@@ -60,10 +63,23 @@ def _build_of(command: Command, identifier: str) -> str | None:
             return None
 
 
-def from_row(row: OperationRow, *, now: datetime | None = None) -> Operation:
-    """Return the operation of a row, with what is overdue."""
+def from_row(row: OperationRow, *, desired: Desired | None = None, now: datetime | None = None) -> Operation:
+    """Return the operation of a row, with what is overdue; `desired` knows deadlines that no row has."""
     operation = Operation.model_validate(row)
+    if operation.deadline_at is None and operation.state not in TERMINAL_OPERATIONS:
+        operation = operation.model_copy(update={"deadline_at": deadline_of(operation.id, desired)})
     return operation.model_copy(update={"overdue": overdue(operation, now=now or datetime.now(UTC))})
+
+
+def deadline_of(operation: str, desired: Desired | None) -> datetime | None:
+    """Return by when the decision wants this stop, delete, move of an alias or setting to have ended."""
+    if desired is None:
+        return None
+    if desired.ending == operation:
+        return desired.ending_deadline_at
+    ends = [move.deadline_at for move in desired.moves if move.operation == operation]
+    ends += [each.deadline_at for each in desired.settling if each.operation == operation]
+    return max((end for end in ends if end is not None), default=None)
 
 
 def fold(operation: Operation, stored: Stored) -> Operation:
@@ -104,10 +120,18 @@ def overdue(operation: Operation, *, now: datetime) -> Overdue | None:
     """
     if operation.state in TERMINAL_OPERATIONS:
         return None
-    waits_for_build = operation.build is not None and operation.kind not in _BUILDER_KINDS
-    if operation.deadline_at is None and waits_for_build:
-        return None
-    due = operation.deadline_at or operation.created_at + PATIENCE
-    if now <= due:
+    due = _due(operation)
+    if due is None or now <= due:
         return None
     return Overdue(since=due, owed_by="builder" if operation.kind in _BUILDER_KINDS else "deployer")
+
+
+def _due(operation: Operation) -> datetime | None:
+    if operation.deadline_at is not None:
+        return operation.deadline_at
+    of_builder = operation.kind in _BUILDER_KINDS
+    if operation.state is OperationState.PENDING and not of_builder:
+        return operation.created_at + UNTAKEN
+    if operation.build is not None and not of_builder:
+        return None
+    return operation.created_at + PATIENCE

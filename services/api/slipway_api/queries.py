@@ -11,6 +11,7 @@ from typing import Final
 
 from slipway_chassis.event_log import EventLog
 from slipway_contracts.commands import Command
+from slipway_contracts.evolve import DeploymentFacts
 from slipway_contracts.lifecycle import (
     TERMINAL_OPERATIONS,
     UNFINISHED_RELEASES,
@@ -21,17 +22,20 @@ from slipway_contracts.lifecycle import (
 from slipway_contracts.replica import ReplicaState
 from slipway_store.connections import DatabaseUnavailableError
 from slipway_store.queries import Reads
-from slipway_store.rows import DeploymentStatus, ReleaseRow
+from slipway_store.rows import DeploymentDetail as Status
+from slipway_store.rows import DeploymentStatus, OperationRow, ReleaseHistory, ReplicaRow
 
-from slipway_api import problems, progress, refusals
+from slipway_api import lifecycle_refusals, problems, progress, refusals
 from slipway_api.access import Principal, Role
 from slipway_api.conditions import conditions
 from slipway_api.feed import Feed, Interest
+from slipway_api.lifecycle_views import AccessDetail, BasicAccount
+from slipway_api.portrait import Addresses, aliases_of, call_example, serving_of, settings_of
 from slipway_api.views import (
     Accepted,
+    Alias,
     Deployment,
     DeploymentDetail,
-    Endpoint,
     Operation,
     Overdue,
     Release,
@@ -42,7 +46,7 @@ _OPERATION_TYPES: Final = ("operation", "release.created")
 _UNFINISHED: Final = (OperationState.PENDING, OperationState.RUNNING)
 _ENDED_REPLICAS: Final = (ReplicaState.EXITED, ReplicaState.GONE)
 _MOST_UNFINISHED: Final = 20
-_MOST_ENDED_REPLICAS: Final = 20
+_MOST_VERSIONS: Final = 500
 
 
 class Queries:
@@ -102,12 +106,20 @@ class Queries:
                 return pending
             raise
         if row is not None and (reached or row.state in TERMINAL_OPERATIONS):
-            return progress.from_row(row)
+            return await self._with_deadline(row)
         if at_least is None or reached:
             return None
         if pending := await self._pending(identifier, at_least):
             return pending
         raise refusals.projection_behind(at_least, self._patience)
+
+    async def _with_deadline(self, row: OperationRow) -> Operation:
+        """Return the operation of a row, with a deadline that only the deployer's decision knows."""
+        operation = progress.from_row(row)
+        if operation.overdue is None or row.deadline_at is not None:
+            return operation
+        facts = await self.rows.facts(row.group, row.deployment)
+        return progress.from_row(row, desired=facts.desired if facts else None)
 
     async def _pending(self, identifier: str, sequence: int) -> Operation | None:
         stored = await self._log.get(sequence)
@@ -141,72 +153,130 @@ class Queries:
         return accepted.model_copy(update={"operation": operation})
 
     async def deployment(self, group: str, deployment: str) -> DeploymentDetail:
-        """Return all that there is to say about a deployment now.
+        """Return all that there is to say about a deployment now; one that was deleted can be undeleted.
 
         Raises:
-            DeploymentNotFoundError: there is none, or it was deleted.
+            DeploymentNotFoundError: there is none, or it was purged.
         """
-        status = await self.rows.deployment(group, deployment)
-        facts = await self.rows.facts(group, deployment)
-        if status is None or facts is None or status.state is DeploymentState.DELETED:
-            raise refusals.deployment_not_found(group, deployment, deleted=status is not None)
+        status, facts = await self._standing(group, deployment)
         newest = next(iter(await self.rows.releases(group, deployment, limit=1)), None)
         live = await self._live(status, newest)
+        replicas = await self.rows.replicas_shown(group, deployment)
+        addresses = self.addresses(status)
+        version = live.version if live else None
+        failed = newest.failure if newest and newest.state is ReleaseState.FAILED else None
         return DeploymentDetail(
             **summary(status).model_dump(),
-            url=f"{self._gateway_url}/{group}/{deployment}",
-            endpoints=self._endpoints(group, deployment, live),
-            conditions=list(conditions(facts, newest, live)),
+            url=addresses.base,
+            endpoints=addresses.endpoints(version),
+            settings=settings_of(status),
+            aliases=aliases_of(facts.desired, addresses),
+            pins=list(status.pins),
+            call_example=call_example(status.settings.access, addresses, version),
+            charge=status.charge,
+            deleted=status.deleted,
+            leftovers=await self._leftovers(status),
+            serving=serving_of(facts.desired, addresses),
+            conditions=list(conditions(facts, newest, live, replicas)),
             live=release(live) if live else None,
             next=release(newest) if newest and newest.state in UNFINISHED_RELEASES else None,
-            failure=newest.failure if newest and newest.state is ReleaseState.FAILED else None,
-            overdue=await self._overdue(group, deployment),
-            replica_list=await self._replicas(group, deployment, newest, live),
+            failure=failed or status.crash_loop,
+            crash_loop=status.crash_loop,
+            overdue=await self._overdue(facts),
+            replica_list=_shown(replicas, newest, live),
         )
 
-    async def _live(self, status: DeploymentStatus, newest: ReleaseRow | None) -> ReleaseRow | None:
+    async def aliases(self, group: str, deployment: str) -> Sequence[Alias]:
+        """Return every alias of a deployment, `live` first.
+
+        Raises:
+            DeploymentNotFoundError: there is none, or it was purged.
+        """
+        status, facts = await self._standing(group, deployment)
+        parked = facts.desired.parked if facts.desired else ()
+        numbers = {share.release for route in parked for share in route.shares}
+        rows = (
+            await self.rows.releases(group, deployment, numbers=numbers, limit=len(numbers))
+            if numbers
+            else ()
+        )
+        return aliases_of(facts.desired, self.addresses(status), rows)
+
+    async def alias(self, group: str, deployment: str, alias: str) -> Alias:
+        """Return one alias of a deployment.
+
+        Raises:
+            DeploymentNotFoundError: there is no deployment, or it was purged.
+            AliasNotFoundError: it has no such alias.
+        """
+        found = await self.aliases(group, deployment)
+        shown = next((each for each in found if each.alias == alias), None)
+        if shown is None:
+            raise lifecycle_refusals.alias_not_found(group, deployment, alias)
+        return shown
+
+    async def access(self, group: str, deployment: str) -> AccessDetail:
+        """Return who may call the endpoints.
+
+        Raises:
+            DeploymentNotFoundError: there is none, or it was purged.
+        """
+        status, _facts = await self._standing(group, deployment)
+        access = status.settings.access
+        live = await self._live(status, None)
+        return AccessDetail(
+            mode=access.mode,
+            users=[BasicAccount.model_validate(user) for user in access.users],
+            keys=list(access.keys),
+            call_example=call_example(access, self.addresses(status), live.version if live else None),
+        )
+
+    def addresses(self, status: Status) -> Addresses:
+        """Return where a deployment is called."""
+        return Addresses(gateway=self._gateway_url, group=status.group, name=status.name or status.id)
+
+    async def _standing(self, group: str, deployment: str) -> tuple[Status, DeploymentFacts]:
+        status = await self.rows.deployment(group, deployment)
+        facts = await self.rows.facts(group, deployment)
+        if status is None or facts is None or status.state is DeploymentState.PURGED:
+            raise refusals.deployment_not_found(group, deployment, deleted=False)
+        return status, facts
+
+    async def _live(self, status: Status, newest: ReleaseHistory | None) -> ReleaseHistory | None:
         if status.live_release is None or (newest is not None and newest.number == status.live_release):
             return newest if status.live_release is not None else None
         return await self.rows.release(status.group, status.id, status.live_release)
 
-    async def _overdue(self, group: str, deployment: str) -> Overdue | None:
+    async def _leftovers(self, status: Status) -> list[str]:
+        if status.deleted is None:
+            return []
+        rows = await self.rows.versions(status.group, status.id, limit=_MOST_VERSIONS)
+        return [f"{row.label}: {what}" for row in rows for what in row.leftovers]
+
+    async def _overdue(self, facts: DeploymentFacts) -> Overdue | None:
         rows = await self.rows.operations(
-            groups=[group], deployment=deployment, states=_UNFINISHED, limit=_MOST_UNFINISHED
+            groups=[facts.group], deployment=facts.deployment, states=_UNFINISHED, limit=_MOST_UNFINISHED
         )
-        late = (progress.from_row(row).overdue for row in rows)
+        late = (progress.from_row(row, desired=facts.desired).overdue for row in rows)
         return min(filter(None, late), key=lambda overdue: overdue.since, default=None)
 
-    async def _replicas(
-        self, group: str, deployment: str, newest: ReleaseRow | None, live: ReleaseRow | None
-    ) -> Sequence[Replica]:
-        kept = {workload for row in (newest, live) if row is not None for workload in row.workloads.values()}
-        rows = await self.rows.replicas(group, deployment, ended=True)
-        alive = [row for row in rows if row.state not in _ENDED_REPLICAS]
-        ended = [row for row in rows if row.state in _ENDED_REPLICAS and row.workload in kept]
-        ended = sorted(ended, key=lambda row: row.at)[-_MOST_ENDED_REPLICAS:]
-        return [Replica.model_validate(row) for row in (*alive, *ended)]
 
-    def _endpoints(self, group: str, deployment: str, live: ReleaseRow | None) -> Sequence[Endpoint]:
-        if live is None or live.version is None:
-            return []
-        return [
-            Endpoint(
-                name=spec.name,
-                url=f"{self._gateway_url}/{group}/{deployment}/{spec.name}",
-                description=spec.description,
-                timeout_seconds=spec.timeout_seconds,
-                idempotent=spec.idempotent,
-            )
-            for spec in live.version.endpoints
-        ]
+def _shown(
+    rows: Sequence[ReplicaRow], newest: ReleaseHistory | None, live: ReleaseHistory | None
+) -> list[Replica]:
+    """Return the replicas that are there, and those of the releases that matter that ended."""
+    kept = {workload for row in (newest, live) if row is not None for workload in row.workloads.values()}
+    shown = (row for row in rows if row.state not in _ENDED_REPLICAS or row.workload in kept)
+    return [Replica.model_validate(row) for row in shown]
 
 
 def summary(status: DeploymentStatus) -> Deployment:
     """Return a deployment as lists show it."""
-    return Deployment(etag=str(status.last_command), **status.model_dump())
+    shown = status.model_dump() | {"name": status.name or status.id}
+    return Deployment(etag=str(status.last_command), **shown)
 
 
-def release(row: ReleaseRow) -> Release:
+def release(row: ReleaseHistory) -> Release:
     """Return a release as the client sees it."""
     found = Release.model_validate(row)
     return found if row.version is None else found.model_copy(update={"version_id": row.version.id})

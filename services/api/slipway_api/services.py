@@ -7,20 +7,34 @@ from typing import Self
 from slipway_chassis.blobs import BlobStore
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.metrics import Metrics
+from slipway_chassis.secrets import Recipients, Secrets
 from slipway_chassis.telemetry import Telemetry
 from slipway_store.queries import Reads
 
+from slipway_api.admission import Admission
+from slipway_api.archive import Archive
+from slipway_api.artifacts import Artifacts
 from slipway_api.commands import Commands
 from slipway_api.configurations import Configurations
+from slipway_api.configuring import Configuring
 from slipway_api.directory import Directory
+from slipway_api.endpoint_keys import EndpointKeys
 from slipway_api.event_stream import EventStreams
 from slipway_api.feed import Feed
+from slipway_api.group_secrets import GroupSecrets
+from slipway_api.groups import Groups
+from slipway_api.histories import Histories
+from slipway_api.instance_types import InstanceTypes
 from slipway_api.keys import Keys
 from slipway_api.log_reading import LogReading
 from slipway_api.queries import Queries
+from slipway_api.reservations import Reservations
 from slipway_api.settings import ApiSettings
 from slipway_api.submissions import Submissions
+from slipway_api.targets import Targets
 from slipway_api.uploads import Uploads
+from slipway_api.uses import Uses
+from slipway_api.versions import Versions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +44,8 @@ class Deps:
     Attributes:
         log: the log.
         lines: the stream of log lines.
+        secrets: the sealed versions of secrets.
+        recipients: who may open them; None: nobody.
         stopping: set when the process is to end.
     """
 
@@ -37,6 +53,10 @@ class Deps:
     log: EventLog
     lines: EventLog
     reads: Reads
+    reservations: Reservations
+    uses: Uses
+    secrets: Secrets
+    recipients: Recipients | None
     blobs: BlobStore
     directory: Directory
     feed: Feed
@@ -52,9 +72,17 @@ class Services:
     settings: ApiSettings
     directory: Directory
     commands: Commands
+    archive: Archive
+    versions: Versions
+    histories: Histories
     queries: Queries
     uploads: Uploads
     keys: Keys
+    groups: Groups
+    instance_types: InstanceTypes
+    targets: Targets
+    secrets: GroupSecrets
+    artifacts: Artifacts
     event_streams: EventStreams
     log_reading: LogReading
     stopping: asyncio.Event
@@ -63,6 +91,13 @@ class Services:
     def of(cls, deps: Deps) -> Self:
         """Compose the services."""
         settings = deps.settings
+        configuring = Configuring(log=deps.log, directory=deps.directory)
+        admission = Admission(
+            log=deps.log,
+            directory=deps.directory,
+            reservations=deps.reservations,
+            patience=settings.projection_timeout,
+        )
         configurations = Configurations(
             log=deps.log,
             reads=deps.reads,
@@ -70,15 +105,22 @@ class Services:
             directory=deps.directory,
             patience=settings.projection_timeout,
         )
+        archive = Archive(log=deps.log, reads=deps.reads, configurations=configurations)
         return cls(
             settings=settings,
             directory=deps.directory,
-            commands=Commands(
-                submissions=Submissions(log=deps.log, reads=deps.reads),
+            commands=Commands.of(
+                submissions=Submissions(log=deps.log, reads=deps.reads, admission=admission),
                 configurations=configurations,
+                log=deps.log,
                 reads=deps.reads,
+                archive=archive,
+                keys=EndpointKeys(path=settings.endpoint_key_file),
                 build_timeout=settings.build_timeout,
             ),
+            archive=archive,
+            versions=Versions(log=deps.log, archive=archive, blobs=deps.blobs),
+            histories=Histories(reads=deps.reads),
             queries=Queries(
                 log=deps.log,
                 reads=deps.reads,
@@ -87,7 +129,23 @@ class Services:
                 patience=settings.projection_timeout,
             ),
             uploads=Uploads(blobs=deps.blobs, largest=settings.max_artifact_bytes),
-            keys=Keys(log=deps.log, directory=deps.directory),
+            keys=Keys(configuring=configuring, directory=deps.directory),
+            groups=Groups(configuring=configuring, directory=deps.directory, reservations=deps.reservations),
+            instance_types=InstanceTypes(configuring=configuring, directory=deps.directory),
+            targets=Targets(directory=deps.directory, reservations=deps.reservations, reads=deps.reads),
+            secrets=GroupSecrets(
+                log=deps.log,
+                configuring=configuring,
+                directory=deps.directory,
+                secrets=deps.secrets,
+                recipients=deps.recipients,
+                reads=deps.reads,
+                uses=deps.uses,
+                patience=settings.projection_timeout,
+            ),
+            artifacts=Artifacts(
+                blobs=deps.blobs, configuring=configuring, directory=deps.directory, uses=deps.uses
+            ),
             event_streams=EventStreams(feed=deps.feed, log=deps.log, heartbeat=settings.heartbeat),
             log_reading=LogReading(lines=deps.lines, reads=deps.reads),
             stopping=deps.stopping,

@@ -1,6 +1,7 @@
 """Settings of the api."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field, SecretStr
 from slipway_chassis.settings import ServiceSettings
@@ -27,6 +28,14 @@ class ApiSettings(ServiceSettings):
     build_timeout: timedelta = Field(
         default=timedelta(minutes=30), description="From the acceptance of a build to its deadline."
     )
+    sweep_interval: timedelta = Field(
+        default=timedelta(seconds=10), gt=timedelta(0), description="Time between two looks at reservations."
+    )
+    reservation_patience: timedelta = Field(
+        default=timedelta(seconds=60),
+        ge=timedelta(0),
+        description="Added to `log_timeout`: age at which a reservation without a command is given back.",
+    )
     heartbeat: timedelta = Field(
         default=timedelta(seconds=15), description="Longest silence of an event stream."
     )
@@ -34,3 +43,9 @@ class ApiSettings(ServiceSettings):
     max_artifact_bytes: int = Field(default=10 << 30, gt=0, description="Largest artifact.")
     feed_events: int = Field(default=4096, gt=0, description="Events held in memory for event streams.")
     feed_bytes: int = Field(default=16 << 20, gt=0, description="Bytes held in memory for event streams.")
+    secret_keys: Path | None = Field(
+        default=None, description="JSON file of the public keys to which secrets are sealed, by service."
+    )
+    endpoint_key_file: Path | None = Field(
+        default=None, description="PEM file of the Ed25519 key that signs keys of endpoints."
+    )

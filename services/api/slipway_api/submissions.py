@@ -4,7 +4,7 @@ A repeat of a request (same id) answers with the command that is there. What a r
 the caller, for the state of the lane it is given, and decided again when another command came first.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,29 +14,39 @@ from slipway_chassis.event_log import EventLog, Expect, Outgoing, Receipt, Store
 from slipway_contracts import codec, subjects
 from slipway_contracts.commands import Build, CancelBuild, Command
 from slipway_contracts.envelope import Envelope, now
-from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.names import derived_id
-from slipway_contracts.release import ReleaseRequest
+from slipway_contracts.traffic import ReleaseRequest
 from slipway_store.connections import DatabaseUnavailableError
 from slipway_store.queries import Reads
 from slipway_store.rows import OperationRow
 
-from slipway_api import problems, progress
+from slipway_api import problems, progress, refusals
+from slipway_api.admission import Admission, Admitted
 from slipway_api.idempotency import Ask
 from slipway_api.lanes import Lane, load_lane
-from slipway_api.views import Accepted, Operation, Plan
+from slipway_api.names import SOURCE, Names
+from slipway_api.plan_views import Plan
+from slipway_api.plans import plan_of
+from slipway_api.standing import Standing
+from slipway_api.views import Accepted, Operation
 
 ATTEMPTS: Final = 8
-SOURCE: Final = "/slipway/api"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What a request means: commands in order, the last of them is the request's own."""
+    """What a request means: commands in order, the last of them is the request's own.
+
+    Attributes:
+        claims: names in the group's URL paths that the deployment has from this command on.
+        standing: where the deployment stands, with which the plan compares; None: it was not read.
+    """
 
     commands: tuple[Command, ...]
     request: ReleaseRequest | None = None
     notices: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+    standing: Standing | None = None
 
 
 Decide = Callable[[Lane], Awaitable[Decision]]
@@ -53,37 +63,50 @@ class Submissions:
     Args:
         log: the log.
         reads: the projection, which remembers ids longer than the log's window of deduplication.
+        admission: says whether there is room for what a command lets run.
     """
 
-    def __init__(self, *, log: EventLog, reads: Reads) -> None:
+    def __init__(self, *, log: EventLog, reads: Reads, admission: Admission) -> None:
         self._log = log
         self._reads = reads
+        self._admission = admission
+        self._names = Names(log=log)
 
     async def to_deployer(self, ask: Ask, group: str, deployment: str, decide: Decide) -> Accepted | Plan:
         """Publish what `decide` returns for the lane as it is when the command enters it.
 
         Raises:
-            ProblemError: of `decide`, or PreconditionFailedError, ChangedMeanwhileError,
-                IdempotencyKeyReusedError, LogUnavailableError, StorageFullError.
+            ProblemError: of `decide`, of the admission, or NameTakenError, PreconditionFailedError,
+                ChangedMeanwhileError, IdempotencyKeyReusedError, LogUnavailableError, StorageFullError.
         """
         may_be_repeat = ask.repeatable
+        admitted = Admitted()
         for _ in range(ATTEMPTS):
             if may_be_repeat and (found := await self._recorded(ask, group, deployment)):
+                await self._admission.confirm(admitted, found.sequence)
                 return found
             lane = await load_lane(self._log, group, deployment)
             try:
-                self._check_precondition(ask, lane)
+                refusals.require_etag(ask, lane)
                 decision = await decide(lane)
+                claims = await self._names.claims(ask, group, deployment, decision.claims)
+                admitted = await self._admission.admit(
+                    decision.commands[-1],
+                    identifier=ask.id,
+                    behind=lane.last,
+                    standing=decision.standing,
+                    keep=not ask.dry_run,
+                )
             except problems.ProblemError:
                 # The refusal may be the work of this very request, sent a moment ago.
                 if ask.repeatable and (found := await self._recorded(ask, group, deployment)):
                     return found
                 raise
             if ask.dry_run:
-                return _plan(decision, group, deployment)
+                return _plan(decision)
             expect = Expect(sequence=lane.last, subject=subjects.deployer_commands(group, deployment))
             try:
-                return await self._publish(ask, decision.commands, expect)
+                return await self._publish_admitted(ask, decision.commands, expect, claims, admitted)
             except (errors.ConflictError, errors.DuplicateError):
                 may_be_repeat = True
         raise problems.ChangedMeanwhileError(
@@ -100,7 +123,9 @@ class Submissions:
                 StorageFullError.
         """
         if ask.dry_run:
-            return _plan(Decision(commands=(command,)), command.group, command.deployment)
+            if ask.if_match is not None:
+                refusals.require_etag(ask, await load_lane(self._log, command.group, command.deployment))
+            return _plan(Decision(commands=(command,)))
         if ask.repeatable and (found := await self._older_repeat(ask)):
             return found
         lane = subjects.deployer_commands(command.group, command.deployment)
@@ -108,15 +133,44 @@ class Submissions:
         try:
             return await self._publish(ask, (command,), expect)
         except errors.ConflictError:
-            self._check_precondition(ask, await load_lane(self._log, command.group, command.deployment))
+            refusals.require_etag(ask, await load_lane(self._log, command.group, command.deployment))
             raise
 
-    async def _publish(self, ask: Ask, commands: tuple[Command, ...], expect: Expect | None) -> Accepted:
+    async def _publish_admitted(
+        self,
+        ask: Ask,
+        commands: tuple[Command, ...],
+        expect: Expect,
+        claims: Sequence[Outgoing],
+        admitted: Admitted,
+    ) -> Accepted:
+        """Publish, and let the reservation follow: what is surely not in the log gives it back at once.
+
+        Where the log may hold it, or this process ends meanwhile, the reservation stays as it is until a
+        sweep asks the log.
+        """
+        try:
+            accepted = await self._publish(ask, commands, expect, claims)
+        except (errors.DuplicateError, errors.LogUnavailableError, problems.LogUnavailableError):
+            raise
+        except (errors.SlipwayError, problems.ProblemError):
+            await self._admission.withdraw(admitted)
+            raise
+        await self._admission.confirm(admitted, accepted.sequence)
+        return accepted
+
+    async def _publish(
+        self,
+        ask: Ask,
+        commands: tuple[Command, ...],
+        expect: Expect | None,
+        claims: Sequence[Outgoing] = (),
+    ) -> Accepted:
         for command in commands:
             _require_readable(command)
         *before, last = commands
         at = now()
-        batch = [_outgoing(ask, command, build_id(ask), at) for command in before]
+        batch = [*claims, *(_outgoing(ask, command, build_id(ask), at) for command in before)]
         batch.append(_outgoing(ask, last, ask.id, at, expect))
         try:
             receipt = await self._log.publish_batch(batch)
@@ -157,18 +211,6 @@ class Submissions:
     async def _projected(self, ask: Ask) -> Accepted | None:
         row = await self._reads.operation(ask.id)
         return None if row is None else _accepted_from_row(ask, row)
-
-    @staticmethod
-    def _check_precondition(ask: Ask, lane: Lane) -> None:
-        if ask.if_match is None or ask.if_match == lane.last:
-            return
-        raise problems.PreconditionFailedError(
-            f"The deployment has had another command: its ETag is {lane.last}, not {ask.if_match}.",
-            hint="Read the deployment again, look at what changed, and repeat with the new ETag.",
-            etag=lane.last,
-            if_match=ask.if_match,
-            deleted=lane.asked is Wanted.DELETED,
-        )
 
 
 def _require_readable(command: Command) -> None:
@@ -222,14 +264,9 @@ def _accepted_from_row(ask: Ask, row: OperationRow) -> Accepted:
     return _accepted(progress.from_row(row), row.accepted)
 
 
-def _plan(decision: Decision, group: str, deployment: str) -> Plan:
-    return Plan(
-        kinds=[progress.kind_of(command) for command in decision.commands],
-        group=group,
-        deployment=deployment,
-        request=decision.request,
-        notices=list(decision.notices),
-    )
+def _plan(decision: Decision) -> Plan:
+    desired = decision.standing.desired if decision.standing else None
+    return plan_of(decision.commands, request=decision.request, notices=decision.notices, desired=desired)
 
 
 def _outcome_unknown(ask: Ask, error: Exception | None) -> problems.LogUnavailableError:

@@ -14,6 +14,8 @@ from slipway_api import problems
 from slipway_api.views import FieldProblem
 
 _KEY_OF_MAPPING: Final = "[key]"
+_TAGS: Final = frozenset({"(literal)", "(secret)"})
+"""Parts of a location that name no field but the kind of value that it was taken for."""
 _PATTERNS: Final[Mapping[str, str]] = {
     NAME_PATTERN: "must be 1 to 63 characters of a-z, 0-9 and -, not beginning or ending with -",
     LABEL_PATTERN: "must be 1 to 63 characters of A-Z, a-z, 0-9, dot, dash and underscore",
@@ -45,7 +47,7 @@ def malformed(why: str) -> problems.MalformedBodyError:
 
 
 def _field(error: Mapping[str, Any], model: type[BaseModel] | None) -> FieldProblem:
-    where, *path = error["loc"]
+    where, *path = (part for part in error["loc"] if part not in _TAGS)
     nearest = None
     detail = _detail(error)
     if path and path[-1] == _KEY_OF_MAPPING:

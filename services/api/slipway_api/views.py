@@ -6,12 +6,15 @@ What the client must not rely on (positions in tables, facts of the fold) is lef
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
-from slipway_contracts.events import RoleGrant
+from slipway_contracts.access import AccessMode
 from slipway_contracts.failure import FailureRecord
+from slipway_contracts.installation_events import RoleGrant
 from slipway_contracts.lifecycle import BuildState, DeploymentState, OperationState, ReleaseState
 from slipway_contracts.log_lines import LogLine
-from slipway_contracts.release import ReleaseConfig, ReleaseRequest
+from slipway_contracts.quota import Charge
+from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.replica import ReplicaState
+from slipway_contracts.traffic import LIVE_ALIAS
 from slipway_contracts.version import EndpointSpec
 
 T = TypeVar("T")
@@ -67,14 +70,51 @@ class Accepted(View):
     sequence: Sequence
 
 
-class Plan(View):
-    """What a request with `dry_run=true` would do."""
+class Share(View):
+    """The part of an alias' requests that one release gets."""
 
-    kinds: list[str] = Field(description="Commands that would be published, in this order.")
-    group: str
-    deployment: str
-    request: ReleaseRequest | None = Field(default=None, description="The complete resolved configuration.")
-    notices: list[str] = Field(default_factory=list, description="What to know before doing it.")
+    release: int
+    weight: int = Field(description="Percent.")
+    version_label: str | None = None
+    state: ReleaseState | None = Field(default=None, description="null: it needs nothing any more.")
+
+
+class Alias(View):
+    """A name that points at releases."""
+
+    alias: str
+    url: str = Field(description="Base of the endpoints at the gateway.")
+    shares: list[Share] = Field(description="Where it points, or pointed when the deployment was stopped.")
+    moving_to: list[Share] | None = Field(
+        default=None, description="Where it will point once these are ready; null: it is not on its way."
+    )
+
+
+class ServingRelease(View):
+    """A release that takes requests."""
+
+    release: int
+    version_label: str
+    url: str | None = Field(description="By its version's label; null: a newer release of it has that.")
+
+
+class FormerPath(View):
+    """A name that the deployment had."""
+
+    name: str
+    until: AwareDatetime = Field(description="How long it is still routed.")
+
+
+class Settings(View):
+    """What is said about a deployment as a whole."""
+
+    name: str | None = Field(description="Its place in the URL path; null: its id.")
+    description: str
+    metadata: dict[str, str]
+    stop_deadline_seconds: float
+    rename_grace_seconds: float
+    access: AccessMode = Field(description="How callers of the endpoints show that they may.")
+    former_names: list[FormerPath] = Field(default_factory=list)
 
 
 class Condition(View):
@@ -107,6 +147,7 @@ class Replica(View):
     target: str
     state: ReplicaState
     address: str | None = None
+    pid: int | None = Field(default=None, description="Its process, on targets that have some.")
     exit_code: int | None = None
     signal: str | None = None
     log_tail: list[str] = Field(default_factory=list, description="Last log lines, of one that ended.")
@@ -127,6 +168,11 @@ class Release(View):
     version_id: str | None = None
     build: str | None
     config: ReleaseConfig
+    alias: str = Field(default=LIVE_ALIAS, description="Alias that it was made for.")
+    copy_of: int | None = Field(default=None, description="Release of which it is an exact copy.")
+    pinned: bool = Field(default=False, description="It runs on although no alias may name it.")
+    restorable: bool = Field(default=True, description="It can run again, with no build.")
+    how_to_restore: str | None = Field(default=None, description="What helps where it is not restorable.")
     created_at: AwareDatetime
     created_by: str
     started_at: AwareDatetime | None = None
@@ -143,6 +189,9 @@ class Deployment(View):
 
     group: str
     id: str
+    name: str = Field(description="Its place in the URL path.")
+    description: str = ""
+    metadata: dict[str, str] = Field(default_factory=dict)
     state: DeploymentState
     ready: int = Field(description="Ready replicas of the release that serves.")
     replicas: int = Field(description="Wanted replicas of the release that serves.")
@@ -160,10 +209,29 @@ class DeploymentDetail(Deployment):
 
     url: str = Field(description="Base of its endpoints.")
     endpoints: list[Endpoint]
+    settings: Settings
+    aliases: list[Alias] = Field(description="Names that point at releases, `live` first.")
+    serving: list[ServingRelease] = Field(description="Releases that take requests, whatever names them.")
+    pins: list[int] = Field(description="Releases that run although no alias may name them.")
+    call_example: str | None = Field(
+        default=None, description="A command that calls an endpoint, once its placeholder has a value."
+    )
+    charge: Charge = Field(description="What it holds of its group's quota.")
+    deleted: str | None = Field(
+        default=None, description="`hide` or `unload`; `undelete` brings it back until it is purged."
+    )
+    leftovers: list[str] = Field(
+        default_factory=list, description="What could not be removed of its versions, and why."
+    )
     conditions: list[Condition]
     live: Release | None = Field(default=None, description="The release that serves.")
     next: Release | None = Field(default=None, description="The release on its way.")
-    failure: FailureRecord | None = Field(default=None, description="Of the newest release, where it failed.")
+    failure: FailureRecord | None = Field(
+        default=None, description="Of the newest release, where it failed; else of the crash loop."
+    )
+    crash_loop: FailureRecord | None = Field(
+        default=None, description="Why the release that serves has no replica that stays."
+    )
     overdue: Overdue | None = None
     replica_list: list[Replica] = Field(description="Replicas seen, the ended ones of kept releases too.")
 
@@ -212,6 +280,13 @@ class Version(View):
     notices: list[str] = Field(default_factory=list)
     created_at: AwareDatetime
     created_by: str
+    hidden: bool = Field(default=False, description="Kept, but neither listed nor deployed.")
+    restorable: bool = Field(default=True, description="It can be deployed: its images are there.")
+    how_to_restore: str | None = Field(default=None, description="What helps where it is not restorable.")
+    removed_at: AwareDatetime | None = Field(default=None, description="When its images were removed.")
+    leftovers: list[str] = Field(default_factory=list, description="What could not be removed, and why.")
+    used_at: AwareDatetime | None = Field(default=None, description="When a release of it last started.")
+    used_by: int | None = Field(default=None, description="Number of that release.")
 
 
 class Group(View):
@@ -237,7 +312,10 @@ class Me(View):
 
     user: str
     key: str = Field(description="Id of the key.")
-    grants: list[RoleGrant]
+    grants: list[RoleGrant] = Field(description="Of the key.")
+    memberships: list[RoleGrant] = Field(
+        default_factory=list, description="Of the user, whichever key is used."
+    )
 
 
 class Key(View):
@@ -269,6 +347,9 @@ class ReplicaLine(LogLine):
 
     replica: str | None = Field(default=None, description="None: a build.")
     endpoint: str | None = None
+    workload: str | None = Field(
+        default=None, description="Tells replicas of one number apart: releases that share it share replicas."
+    )
 
 
 class CloudEvent(View):

@@ -8,7 +8,7 @@ from slipway_api import openapi, problems
 from slipway_api.app import make_routes
 
 PUBLISHED = Path(__file__).parents[3] / openapi.DEFAULT_PATH
-METHODS = {"get", "put", "post", "delete", "head"}
+METHODS = {"get", "put", "post", "patch", "delete", "head"}
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +72,30 @@ def test_reasons_are_never_renamed() -> None:
     reasons = {kind.reason(): int(kind.status) for kind in problems.ProblemError.__subclasses__()}
 
     assert reasons == {
+        "AdmissionUnavailable": 503,
+        "AliasNotFound": 404,
+        "AliasReserved": 409,
         "AlreadyRunning": 409,
+        "ArtifactHidden": 409,
         "ArtifactNotFound": 404,
+        "BasicUserExists": 409,
+        "BasicUserNotFound": 404,
         "BodyTooLarge": 413,
         "BuildEnded": 409,
         "BuildNotFound": 404,
+        "CapacityExceeded": 409,
         "ChangedMeanwhile": 409,
         "DeploymentExists": 409,
         "DeploymentNotFound": 404,
+        "DeploymentsDisabled": 403,
         "DigestMismatch": 422,
+        "EndpointKeyNotFound": 404,
+        "EndpointKeysUnavailable": 503,
+        "FileUnsettled": 409,
+        "FoundFileMissing": 404,
         "GroupNotFound": 404,
         "IdempotencyKeyReused": 422,
+        "InstanceTypeNotFound": 404,
         "InternalFailure": 500,
         "InvalidRequest": 422,
         "KeyMissing": 401,
@@ -91,20 +104,32 @@ def test_reasons_are_never_renamed() -> None:
         "LogUnavailable": 503,
         "MalformedBody": 400,
         "MethodNotAllowed": 405,
+        "NameClash": 409,
+        "NameTaken": 409,
+        "NoEarlierRelease": 409,
+        "NotDeleted": 409,
+        "NotPinned": 409,
         "NotRunning": 409,
         "NothingToRun": 409,
         "OperationNotFound": 404,
         "PreconditionFailed": 412,
         "ProjectionBehind": 503,
         "ProjectionUnavailable": 503,
+        "QuotaExceeded": 403,
         "ReleaseNotFound": 404,
+        "ReleaseNotRestorable": 409,
         "RoleMissing": 403,
         "RouteUnknown": 404,
+        "SecretInUse": 409,
+        "SecretNotFound": 404,
+        "SecretsUnavailable": 503,
         "SourceMissing": 422,
         "Starting": 503,
         "StorageFull": 507,
         "TargetNotFound": 422,
         "UploadIncomplete": 400,
+        "VersionHidden": 409,
         "VersionNotFound": 404,
         "VersionNotRunnable": 422,
+        "VersionRemoved": 409,
     }

@@ -7,9 +7,9 @@ from api_world import Api, configure, grant, problem, subscribed
 from eventually import eventually
 from slipway_api.access import digest_of
 from slipway_api.bootstrap import bootstrap
-from slipway_api.keys import configuration
+from slipway_api.configuring import configuration
 from slipway_contracts.envelope import new_id
-from slipway_contracts.events import GroupConfigured, KeyConfigured
+from slipway_contracts.installation_events import GroupConfigured, KeyConfigured
 
 DEPLOYMENTS = "/v1/groups/default/deployments"
 

@@ -7,7 +7,7 @@ import pytest
 from api_world import SOURCE_DIGEST, Api, problem
 from slipway_contracts.commands import Build, Deploy, Redeploy, Start
 from slipway_contracts.release import ReleaseConfig
-from slipway_contracts.workload import Size
+from slipway_contracts.size import Size
 
 DEPLOYMENT = "/v1/groups/default/deployments/digits"
 

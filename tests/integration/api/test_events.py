@@ -9,12 +9,13 @@ import httpx
 import pytest
 from api_world import Api, problem, running_api, subscribed
 from eventually import eventually
-from slipway_api.keys import configuration
+from slipway_api.configuring import configuration
 from slipway_chassis.connection import Connection
 from slipway_contracts.commands import Stop
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import new_id
-from slipway_contracts.events import BuildStepStarted, GroupConfigured
+from slipway_contracts.events import BuildStepStarted
+from slipway_contracts.installation_events import GroupConfigured
 from slipway_contracts.names import derived_id
 from slipway_contracts.topology import LOG
 

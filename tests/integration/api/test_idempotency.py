@@ -162,3 +162,16 @@ async def test_an_empty_key_is_refused(api: Api) -> None:
     answer = await api.http.post(f"{DEPLOYMENT}/stop", headers={"Idempotency-Key": ""})
 
     assert problem(answer, 422, "InvalidRequest")["errors"][0]["pointer"] == "idempotency-key"
+
+
+async def test_a_key_does_not_stand_for_another_level_of_the_same_delete(api: Api) -> None:
+    await prepare(api)
+    await api.create()
+    hidden = await api.http.delete(DEPLOYMENT, headers=KEY)
+
+    again = await api.http.delete(DEPLOYMENT, headers=KEY)
+    other = await api.http.delete(DEPLOYMENT, params={"level": "unload"}, headers=KEY)
+
+    assert (hidden.status_code, again.status_code) == (202, 202)
+    assert again.json()["operation"]["id"] == hidden.json()["operation"]["id"]
+    problem(other, 422, "IdempotencyKeyReused")

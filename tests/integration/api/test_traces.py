@@ -32,16 +32,16 @@ async def test_the_command_continues_the_trace_of_the_request(
     spans: list[dict[str, Any]] = [json.loads(line) for line in spans_file.read_text().splitlines()]
     traced = [span for span in spans if span["context"]["trace_id"] == f"0x{TRACE}"]
     server = next(span for span in traced if span["kind"] == "SpanKind.SERVER")
-    producer = next(span for span in traced if span["kind"] == "SpanKind.PRODUCER")
+    producers = [span for span in traced if span["kind"] == "SpanKind.PRODUCER"]
     assert answer.status_code == 202
     assert server["name"] == "POST /v1/groups/{group}/deployments"
     assert server["parent_id"] == f"0x{CALLER}"
     assert server["attributes"]["http.response.status_code"] == 202
-    assert producer["parent_id"] == server["context"]["span_id"]
+    assert {producer["parent_id"] for producer in producers} == {server["context"]["span_id"]}
     assert stored is not None
     assert stored.envelope.traceparent is not None
     _, trace, span, _ = stored.envelope.traceparent.split("-")
-    assert (trace, f"0x{span}") == (TRACE, producer["context"]["span_id"])
+    assert (trace, f"0x{span}") == (TRACE, server["context"]["span_id"])
 
 
 async def test_without_an_exporter_ids_flow_all_the_same(api: Api) -> None:

@@ -1,14 +1,21 @@
 """A command that its readers cannot take never enters the log, and one that is there harms no later one."""
 
+from datetime import timedelta
+
 import pytest
 from api_world import SOURCE_DIGEST, Api, problem
 from slipway_api.access import Principal
+from slipway_api.admission import Admission
+from slipway_api.directory import Directory
 from slipway_api.idempotency import Ask
 from slipway_api.problems import InternalFailureError
+from slipway_api.reservations import Reservations
 from slipway_api.submissions import Submissions
 from slipway_contracts.commands import Build, Deploy, Redeploy
 from slipway_contracts.envelope import new_id, now
-from slipway_contracts.release import LARGEST_ENVIRONMENT, ReleaseConfig, ReleaseRequest
+from slipway_contracts.release import LARGEST_ENVIRONMENT, ReleaseConfig
+from slipway_contracts.traffic import ReleaseRequest
+from slipway_store.connections import open_pool
 from slipway_store.queries import open_reads
 
 DEPLOYMENTS = "/v1/groups/default/deployments"
@@ -92,7 +99,14 @@ async def test_passing_over_a_command_does_not_revive_what_was_deleted_before(ap
 async def test_what_breaks_its_own_type_is_refused_before_it_is_in_the_log(api: Api) -> None:
     database = api.service.settings.database_url.get_secret_value()
     reads = await open_reads(database)
-    submissions = Submissions(log=api.platform.log, reads=reads)
+    log, pool = api.platform.log, await open_pool(database)
+    admission = Admission(
+        log=log,
+        directory=Directory(log=log),
+        reservations=Reservations(pool=pool),
+        patience=timedelta(seconds=1),
+    )
+    submissions = Submissions(log=log, reads=reads, admission=admission)
     caller = Principal(key="k", user="ada", grants=())
     ask = Ask(caller=caller, id=new_id(), digest="d", repeatable=False)
     build = Build(
@@ -107,5 +121,6 @@ async def test_what_breaks_its_own_type_is_refused_before_it_is_in_the_log(api: 
     with pytest.raises(InternalFailureError):
         await submissions.to_builder(ask, build.model_copy(update={"source": "no digest"}))
     await reads.close()
+    await pool.close()
 
     assert await api.commands() == []

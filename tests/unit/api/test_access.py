@@ -4,7 +4,7 @@ import pytest
 from slipway_api import problems
 from slipway_api.access import KEY_PREFIX, Principal, Role, digest_of, key_id, new_key
 from slipway_api.idempotency import command_id, request_digest
-from slipway_contracts.events import RoleGrant
+from slipway_contracts.installation_events import RoleGrant
 
 
 def make_principal(**roles: str) -> Principal:

@@ -9,6 +9,7 @@ from slipway_api.views import Operation
 from slipway_chassis.stored import Stored
 from slipway_contracts.codec import AnyMessage, encode
 from slipway_contracts.commands import Build, CancelBuild, Deploy, Stop
+from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope
 from slipway_contracts.events import (
     OperationCanceled,
@@ -21,7 +22,8 @@ from slipway_contracts.events import (
 from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.lifecycle import TERMINAL_OPERATIONS, OperationState
 from slipway_contracts.names import derived_id
-from slipway_contracts.release import ReleaseConfig, ReleaseRequest
+from slipway_contracts.release import ReleaseConfig
+from slipway_contracts.traffic import Move, ReleaseRequest, TrafficShare
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = {"group": "default", "deployment": "digits"}
@@ -104,8 +106,9 @@ def test_a_command_tells_which_build_it_is_about() -> None:
 @pytest.mark.parametrize(
     ("operation", "late", "owed_by"),
     [
-        ({}, progress.PATIENCE, "deployer"),
-        ({"kind": "stop"}, progress.PATIENCE, "deployer"),
+        ({}, progress.UNTAKEN, "deployer"),
+        ({"kind": "deploy", "build": BUILD}, progress.UNTAKEN, "deployer"),
+        ({"kind": "cancel", "state": OperationState.RUNNING}, progress.PATIENCE, "deployer"),
         ({"kind": "build", "build": OURS}, progress.PATIENCE, "builder"),
         ({"kind": "deploy", "deadline_at": AT + timedelta(hours=1)}, timedelta(hours=1), "deployer"),
     ],
@@ -123,7 +126,26 @@ def test_what_lasts_too_long_names_the_service_that_owes_its_end(
 
 @pytest.mark.parametrize(
     "operation",
-    [{"kind": "deploy", "build": BUILD}, *({"state": state} for state in TERMINAL_OPERATIONS)],
+    [
+        {"kind": "deploy", "build": BUILD, "state": OperationState.RUNNING},
+        *({"state": state} for state in TERMINAL_OPERATIONS),
+    ],
 )
 def test_an_end_or_a_wait_for_a_build_is_never_overdue(operation: dict[str, Any]) -> None:
     assert progress.overdue(make_operation(**operation), now=AT + timedelta(days=9)) is None
+
+
+def test_a_stop_or_a_move_has_the_deadline_that_the_deployer_gave_it() -> None:
+    later, last = (AT + timedelta(hours=hours) for hours in (1, 2))
+    shares = (TrafficShare(release=1, weight=100),)
+    moves = tuple(
+        Move(alias=alias, shares=shares, operation=OTHER, created_at=AT, by="ada", deadline_at=deadline)
+        for alias, deadline in (("live", later), ("staging", last))
+    )
+
+    desired = Desired(**OWNER, position=1, ending=OURS, ending_deadline_at=later, moves=moves)
+
+    assert progress.deadline_of(OURS, desired) == later
+    assert progress.deadline_of(OTHER, desired) == last
+    assert progress.deadline_of(BUILD, desired) is None
+    assert progress.deadline_of(OURS, None) is None

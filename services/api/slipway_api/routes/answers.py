@@ -9,10 +9,11 @@ from slipway_contracts.lifecycle import TERMINAL_OPERATIONS
 from starlette.responses import Response
 
 from slipway_api import problems
+from slipway_api.plan_views import Plan
 from slipway_api.problems import documented
 from slipway_api.routes.parameters import Api, Patience
 from slipway_api.services import Services
-from slipway_api.views import Accepted, Plan, View
+from slipway_api.views import Accepted, View
 
 _ALWAYS: Final = (
     problems.KeyMissingError,
@@ -48,11 +49,16 @@ class Reply:
         self._services = services
         self._patience = patience
 
-    async def __call__(self, outcome: Accepted | Plan) -> Response:
-        """Return the answer, at once or after the wait that the client prefers."""
+    async def __call__(self, outcome: Accepted | Plan, *, secret: bool = False) -> Response:
+        """Return the answer, at once or after the wait that the client prefers.
+
+        Args:
+            outcome: what became of the request.
+            secret: it shows what nothing on its way may keep.
+        """
         if isinstance(outcome, Plan):
             return as_json(outcome)
-        headers = {}
+        headers = {"Cache-Control": "no-store"} if secret else {}
         if self._patience is not None:
             outcome = await self._services.queries.ended(outcome, within=self._patience)
             headers["Preference-Applied"] = f"wait={int(self._patience.total_seconds())}"

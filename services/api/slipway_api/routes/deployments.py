@@ -1,15 +1,21 @@
 """Deployments: created, changed, ended, read."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Query
-from slipway_contracts.lifecycle import DeploymentState
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from slipway_api import problems
-from slipway_api.paging import Cut, decode, page
-from slipway_api.queries import summary
-from slipway_api.requests import CreateBody, DeployBody, RedeployBody
+from slipway_api import lifecycle_problems, problems
+from slipway_api.listing import Asked, asked, deployments
+from slipway_api.release_bodies import (
+    CreateBody,
+    DeployBody,
+    RedeployBody,
+    RestartBody,
+    RollbackBody,
+    ScaleBody,
+    UpdateBody,
+)
 from slipway_api.routes.answers import (
     ACCEPTED,
     Replying,
@@ -29,34 +35,40 @@ from slipway_api.routes.parameters import (
     WritableGroup,
     visible,
 )
-from slipway_api.services import Services
+from slipway_api.settings_bodies import SettingsPatch
 from slipway_api.views import Deployment, DeploymentDetail, Page
 
 router: Final = APIRouter(prefix="/v1", tags=["deployments"])
-States = Annotated[
-    list[DeploymentState] | None, Query(description="Only these states; default: all but DELETED.")
+Filters = Annotated[Asked, Depends(asked)]
+Level = Annotated[
+    Literal["hide", "unload"],
+    Query(
+        description="`hide` keeps every byte. `unload` also removes the images of its versions, which then "
+        "have to be built again."
+    ),
 ]
-_LISTED: Final = tuple(state for state in DeploymentState if state is not DeploymentState.DELETED)
-_RELEASE: Final = (
-    problems.VersionNotFoundError,
-    problems.SourceMissingError,
+_PLAIN_RESTART: Final = RestartBody()
+_BACK: Final = RollbackBody()
+_ADMITTED: Final = (
     problems.TargetNotFoundError,
     problems.VersionNotRunnableError,
+    problems.DeploymentsDisabledError,
+    problems.QuotaExceededError,
+    problems.CapacityExceededError,
+    problems.AdmissionUnavailableError,
 )
-
-
-async def _list(
-    api: Services, groups: list[str] | None, states: list[DeploymentState] | None, cut: Cut
-) -> Page[Deployment]:
-    after = decode(cut.token, str, str)
-    return await page(
-        lambda limit: api.queries.rows.deployments(
-            groups=groups, states=states or _LISTED, after=after, limit=limit
-        ),
-        cut,
-        key=lambda row: (row.group, row.id),
-        view=summary,
-    )
+_RELEASE: Final = (
+    *_ADMITTED,
+    problems.VersionNotFoundError,
+    problems.SourceMissingError,
+    problems.InstanceTypeNotFoundError,
+    problems.SecretNotFoundError,
+    lifecycle_problems.NameClashError,
+    lifecycle_problems.VersionHiddenError,
+    lifecycle_problems.VersionRemovedError,
+    lifecycle_problems.ReleaseNotRestorableError,
+)
+_CHANGE: Final = (problems.DeploymentNotFoundError, problems.NothingToRunError, *_RELEASE)
 
 
 @router.get(
@@ -66,15 +78,11 @@ async def _list(
     summary="List deployments of all groups",
 )
 async def list_all_deployments(
-    *,
-    cut: Part,
-    caller: Caller,
-    api: Api,
-    group: GroupFilter = None,
-    state: States = None,
+    *, cut: Part, caller: Caller, api: Api, filters: Filters, group: GroupFilter = None
 ) -> Page[Deployment]:
-    """Lists the deployments that the key may see, by group and id."""
-    return await _list(api, visible(caller, group), state, cut)
+    """Lists the deployments that the key may see."""
+    groups = visible(caller, group)
+    return await deployments(api.queries.rows, filters, cut, caller=caller, groups=groups)
 
 
 @router.get(
@@ -84,20 +92,16 @@ async def list_all_deployments(
     summary="List the deployments of a group",
 )
 async def list_deployments(
-    *,
-    cut: Part,
-    group: ReadableGroup,
-    api: Api,
-    state: States = None,
+    *, cut: Part, group: ReadableGroup, caller: Caller, api: Api, filters: Filters
 ) -> Page[Deployment]:
-    """Lists the deployments of a group by id."""
-    return await _list(api, [group], state, cut)
+    """Lists the deployments of a group."""
+    return await deployments(api.queries.rows, filters, cut, caller=caller, groups=[group])
 
 
 @router.post(
     "/groups/{group}/deployments",
     **ACCEPTED,
-    responses=mutation_responses(problems.DeploymentExistsError, *_RELEASE),
+    responses=mutation_responses(problems.DeploymentExistsError, problems.NameTakenError, *_RELEASE),
     summary="Create a deployment",
 )
 async def create_deployment(
@@ -108,7 +112,7 @@ async def create_deployment(
     With `source`, build and deploy are accepted together: the deploy waits for the build, whatever becomes
     of the client. Of many requests that race for one id, exactly one is accepted.
     """
-    return await reply(await api.commands.create(ask, group, body))
+    return await reply(await api.commands.releases.create(ask, group, body))
 
 
 @router.get(
@@ -143,14 +147,14 @@ async def deploy(
     reply: Replying,
 ) -> Response:
     """Makes a release. The body is the whole configuration: what it leaves out takes its default."""
-    return await reply(await api.commands.deploy(ask, group, deployment, body))
+    return await reply(await api.commands.releases.deploy(ask, group, deployment, body))
 
 
 @router.post(
     "/groups/{group}/deployments/{deployment}/redeploy",
     **ACCEPTED,
-    responses=mutation_responses(problems.DeploymentNotFoundError, problems.NothingToRunError, *_RELEASE),
-    summary="Change the configuration of what runs",
+    responses=mutation_responses(*_CHANGE),
+    summary="Replace parts of the configuration of what runs",
 )
 async def redeploy(
     *,
@@ -161,8 +165,86 @@ async def redeploy(
     ask: Asking,
     reply: Replying,
 ) -> Response:
-    """Makes a release like the newest one that was live, but for what the body says."""
-    return await reply(await api.commands.redeploy(ask, group, deployment, body))
+    """Makes a release like the one that serves the alias, but for what the body gives, which is replaced."""
+    return await reply(await api.commands.releases.redeploy(ask, group, deployment, body))
+
+
+@router.post(
+    "/groups/{group}/deployments/{deployment}/update",
+    **ACCEPTED,
+    responses=mutation_responses(*_CHANGE),
+    summary="Patch the configuration of what runs",
+)
+async def update(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    body: UpdateBody,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+) -> Response:
+    """Makes a release after a merge patch (RFC 7396): null puts back the default, or removes an entry."""
+    return await reply(await api.commands.releases.update(ask, group, deployment, body))
+
+
+@router.post(
+    "/groups/{group}/deployments/{deployment}/restart",
+    **ACCEPTED,
+    responses=mutation_responses(*_CHANGE),
+    summary="Restart what runs",
+)
+async def restart(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+    body: RestartBody = _PLAIN_RESTART,
+) -> Response:
+    """Makes a release like the one that serves the alias, with new replicas."""
+    return await reply(await api.commands.releases.restart(ask, group, deployment, body))
+
+
+@router.post(
+    "/groups/{group}/deployments/{deployment}/scale",
+    **ACCEPTED,
+    responses=mutation_responses(*_CHANGE),
+    summary="Scale what runs",
+)
+async def scale(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    body: ScaleBody,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+) -> Response:
+    """Makes a release with more or fewer replicas; those that stay are not touched."""
+    return await reply(await api.commands.releases.scale(ask, group, deployment, body))
+
+
+@router.post(
+    "/groups/{group}/deployments/{deployment}/rollback",
+    **ACCEPTED,
+    responses=mutation_responses(
+        problems.ReleaseNotFoundError, lifecycle_problems.NoEarlierReleaseError, *_CHANGE
+    ),
+    summary="Roll an alias back",
+)
+async def rollback(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+    body: RollbackBody = _BACK,
+) -> Response:
+    """Makes an exact copy of an earlier release, without a build, and gives the alias its weights of then."""
+    return await reply(await api.commands.returns.rollback(ask, group, deployment, body))
 
 
 @router.post(
@@ -175,22 +257,20 @@ async def stop(
     *, group: WritableGroup, deployment: DeploymentPath, api: Api, ask: Asking, reply: Replying
 ) -> Response:
     """Takes it off its route and ends its replicas; `start` runs it again as it was."""
-    return await reply(await api.commands.stop(ask, group, deployment))
+    return await reply(await api.commands.ends.stop(ask, group, deployment))
 
 
 @router.post(
     "/groups/{group}/deployments/{deployment}/start",
     **ACCEPTED,
-    responses=mutation_responses(
-        problems.DeploymentNotFoundError, problems.AlreadyRunningError, problems.NothingToRunError, *_RELEASE
-    ),
+    responses=mutation_responses(problems.AlreadyRunningError, *_CHANGE),
     summary="Start a stopped deployment",
 )
 async def start(
     *, group: WritableGroup, deployment: DeploymentPath, api: Api, ask: Asking, reply: Replying
 ) -> Response:
-    """Runs the newest release that was live again, exactly as it was."""
-    return await reply(await api.commands.start(ask, group, deployment))
+    """Runs what served when it was stopped, with every alias as it was."""
+    return await reply(await api.commands.returns.start(ask, group, deployment))
 
 
 @router.post(
@@ -202,8 +282,30 @@ async def start(
 async def cancel(
     *, group: WritableGroup, deployment: DeploymentPath, api: Api, ask: Asking, reply: Replying
 ) -> Response:
-    """Ends the release that is not live yet; what served before goes on."""
-    return await reply(await api.commands.cancel(ask, group, deployment))
+    """Ends the releases that are not live yet; what served before goes on."""
+    return await reply(await api.commands.ends.cancel(ask, group, deployment))
+
+
+@router.patch(
+    "/groups/{group}/deployments/{deployment}",
+    **ACCEPTED,
+    responses=mutation_responses(problems.DeploymentNotFoundError, problems.NameTakenError),
+    summary="Change the settings of a deployment",
+)
+async def configure(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    body: SettingsPatch,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+) -> Response:
+    """Changes name, description, metadata or deadlines, without a release.
+
+    A new name takes effect without downtime; the old one is routed on for the grace time.
+    """
+    return await reply(await api.commands.settings.patch(ask, group, deployment, body))
 
 
 @router.delete(
@@ -213,7 +315,48 @@ async def cancel(
     summary="Delete a deployment",
 )
 async def delete_deployment(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+    level: Level = "hide",
+) -> Response:
+    """Stops it and takes it out of every list and route; `undelete` brings it back until it is purged."""
+    return await reply(await api.commands.ends.delete(ask, group, deployment, level))
+
+
+@router.post(
+    "/groups/{group}/deployments/{deployment}/undelete",
+    **ACCEPTED,
+    responses=mutation_responses(
+        problems.DeploymentNotFoundError,
+        problems.NameTakenError,
+        problems.QuotaExceededError,
+        problems.AdmissionUnavailableError,
+        lifecycle_problems.NotDeletedError,
+    ),
+    summary="Bring a deleted deployment back",
+)
+async def undelete(
     *, group: WritableGroup, deployment: DeploymentPath, api: Api, ask: Asking, reply: Replying
 ) -> Response:
-    """Stops it and takes it out of every list; its history stays, and its id may be created anew."""
-    return await reply(await api.commands.delete(ask, group, deployment))
+    """Brings it back, stopped."""
+    return await reply(await api.commands.ends.undelete(ask, group, deployment))
+
+
+@router.post(
+    "/groups/{group}/deployments/{deployment}/purge",
+    **ACCEPTED,
+    responses=mutation_responses(problems.DeploymentNotFoundError),
+    summary="Delete a deployment for good",
+)
+async def purge(
+    *, group: WritableGroup, deployment: DeploymentPath, api: Api, ask: Asking, reply: Replying
+) -> Response:
+    """Ends it and erases its images and its history; nothing brings it back.
+
+    Its id may be created anew; release numbers then go on where they ended.
+    """
+    return await reply(await api.commands.ends.purge(ask, group, deployment))

@@ -6,12 +6,20 @@ from fastapi import APIRouter, Path, Query
 from slipway_contracts.lifecycle import BuildState, ReleaseState
 from starlette.responses import Response
 
-from slipway_api import problems, refusals
+from slipway_api import lifecycle_problems, problems, refusals
+from slipway_api.lifecycle_views import HistoryEntry, ReleaseDiff, VersionDetail
 from slipway_api.paging import page
 from slipway_api.queries import release
 from slipway_api.requests import BuildBody
-from slipway_api.routes.answers import ACCEPTED, Replying, mutation_responses, read_responses
+from slipway_api.routes.answers import (
+    ACCEPTED,
+    Replying,
+    mutation_responses,
+    read_responses,
+    responses,
+)
 from slipway_api.routes.parameters import (
+    LARGEST_RELEASE,
     Api,
     Asking,
     BuildPath,
@@ -19,19 +27,22 @@ from slipway_api.routes.parameters import (
     Part,
     Reached,
     ReadableGroup,
+    ReleasePath,
     VersionPath,
     WritableGroup,
 )
+from slipway_api.versions import version
 from slipway_api.views import Build, Page, Release, Version
 
 router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}")
-_LARGEST_NUMBER: Final = 2**31 - 1
 
 
 @router.post(
     "/builds",
     **ACCEPTED,
-    responses=mutation_responses(problems.SourceMissingError),
+    responses=mutation_responses(
+        problems.SourceMissingError, problems.ArtifactHiddenError, lifecycle_problems.NameClashError
+    ),
     tags=["builds"],
     summary="Build a version",
 )
@@ -48,7 +59,7 @@ async def create_build(
 
     The id of the operation is the id of the build, and of its version.
     """
-    return await reply(await api.commands.build(ask, group, deployment, body))
+    return await reply(await api.commands.builds.build(ask, group, deployment, body))
 
 
 @router.get(
@@ -110,7 +121,7 @@ async def cancel_build(
     reply: Replying,
 ) -> Response:
     """Ends a build at once; a deploy that waits for it ends too."""
-    return await reply(await api.commands.cancel_build(ask, group, deployment, build))
+    return await reply(await api.commands.builds.cancel(ask, group, deployment, build))
 
 
 @router.get(
@@ -126,14 +137,15 @@ async def list_versions(
     group: ReadableGroup,
     deployment: DeploymentPath,
     api: Api,
+    hidden: Annotated[bool, Query(description="The hidden ones instead of the others.")] = False,
 ) -> Page[Version]:
     """Lists the versions of a deployment, the newest first."""
     before = cut.behind()
     return await page(
-        lambda limit: api.queries.rows.versions(group, deployment, before=before, limit=limit),
+        lambda limit: api.queries.rows.versions(group, deployment, hidden=hidden, before=before, limit=limit),
         cut,
-        key=lambda row: (row.sequence,),
-        view=lambda row: Version.model_validate(row.body),
+        key=lambda row: (row.made,),
+        view=version,
     )
 
 
@@ -146,12 +158,38 @@ async def list_versions(
 )
 async def get_version(
     *, group: ReadableGroup, deployment: DeploymentPath, version: VersionPath, api: Api
+) -> VersionDetail:
+    """Shows a version by its label or id: digests, layers, endpoints, source, and whether it can run."""
+    return await api.versions.detail(group, deployment, version)
+
+
+_HIDES: Final = responses(
+    problems.VersionNotFoundError,
+    problems.GroupNotFoundError,
+    problems.PreconditionFailedError,
+    problems.LogUnavailableError,
+    problems.StorageFullError,
+    problems.ProjectionUnavailableError,
+    problems.ProjectionBehindError,
+)
+
+
+@router.post("/versions/{version}/hide", responses=_HIDES, tags=["versions"], summary="Hide a version")
+async def hide_version(
+    *, group: WritableGroup, deployment: DeploymentPath, version: VersionPath, api: Api, ask: Asking
 ) -> Version:
-    """Shows a version by its label or id."""
-    row = await api.queries.rows.version(group, deployment, version)
-    if row is None:
-        raise refusals.version_not_found(group, deployment, version)
-    return Version.model_validate(row.body)
+    """Keeps every byte of it, but neither lists nor deploys it any more; what runs of it goes on."""
+    return await api.versions.hide(ask, group, deployment, version, hidden=True)
+
+
+@router.post(
+    "/versions/{version}/unhide", responses=_HIDES, tags=["versions"], summary="Show a hidden version again"
+)
+async def unhide_version(
+    *, group: WritableGroup, deployment: DeploymentPath, version: VersionPath, api: Api, ask: Asking
+) -> Version:
+    """Lists and deploys it again."""
+    return await api.versions.hide(ask, group, deployment, version, hidden=False)
 
 
 @router.get(
@@ -187,14 +225,40 @@ async def list_releases(
     summary="Show a release",
 )
 async def get_release(
+    *, group: ReadableGroup, deployment: DeploymentPath, number: ReleasePath, api: Api
+) -> Release:
+    """Shows a release with its complete configuration, why it failed, and whether it can run again."""
+    return await api.histories.release(group, deployment, number)
+
+
+@router.get(
+    "/releases/{number}/diff/{other}",
+    dependencies=[Reached],
+    responses=read_responses(problems.ReleaseNotFoundError),
+    tags=["releases"],
+    summary="Compare two releases",
+)
+async def diff_releases(
     *,
     group: ReadableGroup,
     deployment: DeploymentPath,
-    number: Annotated[int, Path(ge=1, le=_LARGEST_NUMBER, description="Number of the release.")],
+    number: ReleasePath,
+    other: Annotated[int, Path(ge=1, le=LARGEST_RELEASE, description="The release to compare it with.")],
     api: Api,
-) -> Release:
-    """Shows a release with its complete configuration, and why it failed."""
-    row = await api.queries.rows.release(group, deployment, number)
-    if row is None:
-        raise refusals.release_not_found(group, deployment, number)
-    return release(row)
+) -> ReleaseDiff:
+    """Tells field by field what the other release has in the place of what this one has."""
+    return await api.histories.diff(group, deployment, number, other)
+
+
+@router.get(
+    "/history",
+    dependencies=[Reached],
+    responses=read_responses(),
+    tags=["releases"],
+    summary="Show the history",
+)
+async def get_history(
+    *, cut: Part, group: ReadableGroup, deployment: DeploymentPath, api: Api
+) -> Page[HistoryEntry]:
+    """Tells of every release who made it, of what, when, and what became of it; the newest first."""
+    return await api.histories.page(group, deployment, cut)

@@ -1,54 +1,41 @@
-"""Who asks, and what the installation has: groups, targets, keys. Answered from memory."""
+"""Who asks, and what the installation has: targets and keys."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
+from slipway_contracts.installation_events import RoleGrant
+from slipway_contracts.names import TargetName
 from starlette.responses import Response
 
 from slipway_api import problems
+from slipway_api.installation_views import TargetDetail
 from slipway_api.requests import KeyBody
 from slipway_api.routes.answers import as_json, responses
-from slipway_api.routes.parameters import Admin, Api, Caller, KeyPath
-from slipway_api.views import Group, Key, Me, NewKey, Page, Target
+from slipway_api.routes.parameters import Admin, Api, Caller, InEarnest, KeyPath
+from slipway_api.views import Key, Me, NewKey, Page
 
 router: Final = APIRouter(prefix="/v1", tags=["installation"])
+_Target = Annotated[TargetName, Path(description="Name of the target.", examples=["local"])]
 
 
 @router.get("/me", responses=responses(), summary="Whose key this is")
 async def get_me(*, caller: Caller) -> Me:
-    """Answers who the key belongs to and which roles it has; the way to test a key."""
-    return Me(user=caller.user, key=caller.key, grants=list(caller.grants))
-
-
-@router.get("/groups", responses=responses(), summary="List your groups")
-async def list_groups(*, caller: Caller, api: Api) -> Page[Group]:
-    """Lists the groups in which the key has a role."""
-    roles = ((group, caller.role_in(group.group)) for group in api.directory.groups())
-    return Page(
-        items=[
-            Group(name=group.group, description=group.description, role=role.word)
-            for group, role in roles
-            if role is not None
-        ]
-    )
+    """Answers who the key belongs to and which roles both have; the way to test a key."""
+    memberships = [RoleGrant(group=group, role=role.word) for group, role in caller.memberships.items()]
+    return Me(user=caller.user, key=caller.key, grants=list(caller.grants), memberships=memberships)
 
 
 @router.get("/targets", responses=responses(), summary="List the targets")
-async def list_targets(*, api: Api) -> Page[Target]:
-    """Lists where deployments can run, and whether a monitor watches it."""
-    return Page(
-        items=[
-            Target(
-                name=each.announced.target,
-                engine=each.announced.engine,
-                cpu=each.announced.cpu,
-                memory_bytes=each.announced.memory_bytes,
-                lost=each.lost,
-            )
-            for each in api.directory.targets()
-        ]
-    )
+async def list_targets(*, caller: Caller, api: Api) -> Page[TargetDetail]:
+    """Lists where deployments can run, what they hold of it, and whether a monitor watches it."""
+    return Page(items=await api.targets.all(caller))
+
+
+@router.get("/targets/{target}", responses=responses(problems.TargetAbsentError), summary="Show a target")
+async def get_target(*, target: _Target, caller: Caller, api: Api) -> TargetDetail:
+    """Shows capacity, use, health, and the workloads that it runs although nobody wants them."""
+    return await api.targets.show(caller, target)
 
 
 @router.get("/keys", responses=responses(), summary="List the API keys")
@@ -59,6 +46,7 @@ async def list_keys(*, _admin: Admin, api: Api) -> Page[Key]:
 
 @router.post(
     "/keys",
+    dependencies=[InEarnest],
     response_model=NewKey,
     status_code=HTTPStatus.CREATED,
     responses=responses(problems.MalformedBodyError, problems.LogUnavailableError, problems.StorageFullError),
@@ -73,6 +61,7 @@ async def create_key(*, body: KeyBody, _admin: Admin, api: Api) -> Response:
 
 @router.delete(
     "/keys/{key}",
+    dependencies=[InEarnest],
     status_code=HTTPStatus.NO_CONTENT,
     responses=responses(problems.KeyNotFoundError, problems.LogUnavailableError),
     summary="Revoke an API key",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Path, Query, Request
 from slipway_chassis.telemetry import current_traceparent
@@ -73,6 +74,8 @@ OperationPath = Annotated[OperationId, Path(description="Id of the operation.")]
 BuildPath = Annotated[OperationId, Path(description="Id of the build.")]
 KeyPath = Annotated[OperationId, Path(description="Id of the key.")]
 DigestPath = Annotated[Digest, Path(description="SHA-256 of the bytes.")]
+LARGEST_RELEASE: Final = 2**31 - 1
+ReleasePath = Annotated[int, Path(ge=1, le=LARGEST_RELEASE, description="Number of the release.")]
 VersionPath = Annotated[Label, Path(description="Label or id of the version.")]
 GroupFilter = Annotated[GroupName | None, Query(description="Only this group; default: all you may see.")]
 DeploymentFilter = Annotated[DeploymentId | None, Query(description="Only this deployment.")]
@@ -112,8 +115,7 @@ def visible(caller: Principal, group: str | None) -> list[str] | None:
     if group is not None:
         caller.require(Role.VIEWER, group)
         return [group]
-    names = {grant.group for grant in caller.grants}
-    return None if ANY_GROUP in names else sorted(names)
+    return None if caller.groups is None else sorted(caller.groups)
 
 
 async def _asking(
@@ -136,12 +138,31 @@ async def _asking(
     return Ask(
         caller=caller,
         id=command_id(caller, route, idempotency_key),
-        digest=request_digest(route, _document(await request.body())),
+        digest=request_digest(_wish(route, request), _document(await request.body())),
         repeatable=idempotency_key is not None,
-        if_match=_sequence(if_match),
+        if_match=sequence_of(if_match),
         dry_run=dry_run,
         traceparent=current_traceparent(),
     )
+
+
+def _wish(route: str, request: Request) -> str:
+    """Return the route with what its query asks for: a level is as much of the request as a body."""
+    asked = sorted(each for each in request.query_params.multi_items() if each[0] != "dry_run")
+    return f"{route}?{urlencode(asked)}" if asked else route
+
+
+async def _in_earnest(dry_run: Annotated[bool, Query(include_in_schema=False)] = False) -> None:
+    if dry_run:
+        raise problems.InvalidRequestError(
+            "This request has no dry run, so nothing was done.",
+            hint="Leave out dry_run to do it; commands of deployments and builds have a dry run.",
+            errors=[{"pointer": "dry_run", "detail": "is not known here", "code": "dry_run"}],
+        )
+
+
+InEarnest = Depends(_in_earnest)
+"""Of a mutation that cannot only be tried: what shall not be done must not be done silently."""
 
 
 def _document(body: bytes) -> Any:  # noqa: ANN401 - any JSON
@@ -155,15 +176,20 @@ def _document(body: bytes) -> Any:  # noqa: ANN401 - any JSON
 Asking = Annotated[Ask, Depends(_asking)]
 
 
-def _sequence(if_match: str | None) -> int | None:
+def sequence_of(if_match: str | None, what: str = "a deployment") -> int | None:
+    """Return the sequence that an ETag stands for; None: whatever there is.
+
+    Raises:
+        InvalidRequestError: it is no ETag.
+    """
     if if_match is None or if_match.strip() == "*":
         return None
     tag = if_match.strip().removeprefix("W/").strip('"')
     if tag.isascii() and tag.isdigit() and len(tag) < len(str(2**63)):
         return int(tag)
     raise problems.InvalidRequestError(
-        "If-Match is no ETag of a deployment.",
-        hint='Give the ETag of GET …/deployments/{deployment} as it is, as "42".',
+        f"If-Match is no ETag of {what}.",
+        hint='Give the ETag of the answer to a GET as it is, as "42".',
         errors=[{"pointer": "If-Match", "detail": "must be one quoted number", "code": "etag"}],
     )
 

@@ -1,0 +1,164 @@
+"""Who may call the endpoints of a deployment."""
+
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path
+from slipway_contracts.names import OperationId
+from starlette.responses import Response
+
+from slipway_api import lifecycle_problems, problems
+from slipway_api.lifecycle_views import AccessDetail, NewBasicUser, NewEndpointKey
+from slipway_api.routes.answers import ACCEPTED, Replying, mutation_responses, read_responses
+from slipway_api.routes.parameters import (
+    Api,
+    Asking,
+    DeploymentPath,
+    Reached,
+    ReadableGroup,
+    WritableGroup,
+)
+from slipway_api.settings_bodies import (
+    AccessBody,
+    AccountName,
+    BasicUserBody,
+    EndpointKeyBody,
+    RotateBody,
+)
+
+router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}/access", tags=["access"])
+EndpointKeyPath = Annotated[OperationId, Path(description="Id of the key.")]
+UserPath = Annotated[AccountName, Path(description="Name of the user.")]
+_AT_ONCE: Final = RotateBody()
+_SIGNED: Final = (problems.DeploymentNotFoundError, lifecycle_problems.EndpointKeysUnavailableError)
+
+
+@router.get(
+    "",
+    dependencies=[Reached],
+    responses=read_responses(problems.DeploymentNotFoundError),
+    summary="Show who may call",
+)
+async def get_access(*, group: ReadableGroup, deployment: DeploymentPath, api: Api) -> AccessDetail:
+    """Shows mode, users and keys; tokens and passwords are kept nowhere."""
+    return await api.queries.access(group, deployment)
+
+
+@router.put(
+    "",
+    **ACCEPTED,
+    responses=mutation_responses(problems.DeploymentNotFoundError),
+    summary="Say how callers show that they may",
+)
+async def put_access(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    body: AccessBody,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+) -> Response:
+    """`open`: anybody calls; `basic`: users with passwords; `keys`: signed keys. Makes no release."""
+    return await reply(await api.commands.settings.set_mode(ask, group, deployment, body))
+
+
+@router.post(
+    "/keys",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=NewEndpointKey,
+    responses=mutation_responses(*_SIGNED),
+    summary="Make a key of the endpoints",
+)
+async def create_endpoint_key(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    body: EndpointKeyBody,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+) -> Response:
+    """Makes a key and shows its token, once. A repeat makes another one, with an Idempotency-Key too."""
+    return await reply(await api.commands.settings.add_key(ask, group, deployment, body), secret=True)
+
+
+@router.post(
+    "/keys/{key}/rotate",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=NewEndpointKey,
+    responses=mutation_responses(*_SIGNED, lifecycle_problems.EndpointKeyNotFoundError),
+    summary="Put another key in the place of one",
+)
+async def rotate_endpoint_key(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    key: EndpointKeyPath,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+    body: RotateBody = _AT_ONCE,
+) -> Response:
+    """Makes a key of the same name under a new id; the old one opens nothing once the grace has passed."""
+    return await reply(await api.commands.settings.rotate_key(ask, group, deployment, key, body), secret=True)
+
+
+@router.delete(
+    "/keys/{key}",
+    **ACCEPTED,
+    responses=mutation_responses(
+        problems.DeploymentNotFoundError, lifecycle_problems.EndpointKeyNotFoundError
+    ),
+    summary="Revoke a key of the endpoints",
+)
+async def revoke_endpoint_key(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    key: EndpointKeyPath,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+) -> Response:
+    """The key opens nothing any more once the gateways have heard of it."""
+    return await reply(await api.commands.settings.revoke_key(ask, group, deployment, key))
+
+
+@router.post(
+    "/users",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=NewBasicUser,
+    responses=mutation_responses(problems.DeploymentNotFoundError, lifecycle_problems.BasicUserExistsError),
+    summary="Make a user of basic authentication",
+)
+async def create_basic_user(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    body: BasicUserBody,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+) -> Response:
+    """Makes a user and shows the generated password, once."""
+    return await reply(await api.commands.settings.add_user(ask, group, deployment, body), secret=True)
+
+
+@router.delete(
+    "/users/{name}",
+    **ACCEPTED,
+    responses=mutation_responses(problems.DeploymentNotFoundError, lifecycle_problems.BasicUserNotFoundError),
+    summary="Delete a user of basic authentication",
+)
+async def delete_basic_user(
+    *,
+    group: WritableGroup,
+    deployment: DeploymentPath,
+    name: UserPath,
+    api: Api,
+    ask: Asking,
+    reply: Replying,
+) -> Response:
+    """The user calls nothing any more once the gateways have heard of it."""
+    return await reply(await api.commands.settings.remove_user(ask, group, deployment, name))

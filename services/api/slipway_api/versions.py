@@ -1,0 +1,99 @@
+"""Versions in depth: their layers, hidden and shown again. What they are is in the projection."""
+
+import json
+from typing import Any
+
+from slipway_chassis.blobs import BlobStore
+from slipway_chassis.errors import BlobMissingError
+from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_contracts import subjects
+from slipway_contracts.envelope import Envelope, now
+from slipway_contracts.events import VersionHidden
+from slipway_store.rows import VersionRow
+
+from slipway_api import refusals
+from slipway_api.archive import Archive
+from slipway_api.idempotency import Ask
+from slipway_api.lanes import load_lane
+from slipway_api.lifecycle_refusals import how_to_restore
+from slipway_api.lifecycle_views import Layer, VersionDetail
+from slipway_api.names import SOURCE
+from slipway_api.views import Version
+
+
+class Versions:
+    """Shows and hides versions.
+
+    Args:
+        log: where it is said.
+        archive: finds them.
+        blobs: holds the images, on installations that have no registry.
+    """
+
+    def __init__(self, *, log: EventLog, archive: Archive, blobs: BlobStore) -> None:
+        self._log = log
+        self._archive = archive
+        self._blobs = blobs
+
+    async def detail(self, group: str, deployment: str, ref: str) -> VersionDetail:
+        """Return a version with the layers of its images.
+
+        Raises:
+            VersionNotFoundError: there is none.
+        """
+        row = await self._archive.version_row(group, deployment, ref)
+        layers = {spec.name: await self._layers(spec.image) for spec in row.body.endpoints}
+        return VersionDetail(
+            **dict(version(row)), layers={name: each for name, each in layers.items() if each}
+        )
+
+    async def hide(self, ask: Ask, group: str, deployment: str, ref: str, *, hidden: bool) -> Version:
+        """Keep a version, but neither list nor deploy it; or do both again. Nothing happens to what runs.
+
+        Raises:
+            VersionNotFoundError: there is none.
+            PreconditionFailedError: the deployment has had another command.
+        """
+        row = await self._archive.version_row(group, deployment, ref)
+        if ask.if_match is not None:
+            refusals.require_etag(ask, await load_lane(self._log, group, deployment))
+        if row.hidden != hidden and not ask.dry_run:
+            message = VersionHidden(
+                group=group, deployment=deployment, version=row.id, hidden=hidden, by=ask.caller.user
+            )
+            receipt = await self._log.publish(_outgoing(ask, message))
+            await self._archive.reach(receipt.sequence)
+        return version(row.model_copy(update={"hidden": hidden}))
+
+    async def _layers(self, image: str) -> list[Layer]:
+        try:
+            content = b"".join([chunk async for chunk in self._blobs.open(image)])
+            manifest: Any = json.loads(content)
+            return [
+                Layer(digest=each["digest"], size_bytes=each["size"], media_type=each["mediaType"])
+                for each in manifest["layers"]
+            ]
+        except (BlobMissingError, ValueError, KeyError, TypeError):
+            return []
+
+
+def version(row: VersionRow) -> Version:
+    """Return a version as the client sees it."""
+    known = row.model_dump(include={"hidden", "removed_at", "leftovers", "used_at", "used_by"})
+    body = row.body.model_dump()
+    return Version.model_validate(
+        {**body, **known, "restorable": row.removed_at is None, "how_to_restore": how_to_restore(row)}
+    )
+
+
+def _outgoing(ask: Ask, message: VersionHidden) -> Outgoing:
+    envelope = Envelope(
+        id=ask.id,
+        type=message.type,
+        source=SOURCE,
+        subject=f"{message.group}/{message.deployment}",
+        time=now(),
+        correlation_id=ask.id,
+        traceparent=ask.traceparent,
+    )
+    return Outgoing(subject=subjects.of(message), message=message, envelope=envelope)
