@@ -1,11 +1,14 @@
 """Reads what people write on a command line: sizes, durations, `NAME=VALUE` pairs."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from slipway.documents import SecretRef, Share
 
 _BYTES: Final[Mapping[str, float]] = {
     "": 1,
@@ -18,7 +21,15 @@ _BYTES: Final[Mapping[str, float]] = {
     "gi": 1 << 30,
     "ti": 1 << 40,
 }
-_SECONDS: Final[Mapping[str, float]] = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SECONDS: Final[Mapping[str, float]] = {
+    "ms": 0.001,
+    "": 1.0,
+    "s": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86_400.0,
+}
 _QUANTITY: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 
 
@@ -36,7 +47,7 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_seconds(text: str) -> float:
-    """Return seconds; `30s`, `5m`, `1h`, or a bare number.
+    """Return seconds; `30s`, `5m`, `1h`, `2d`, or a bare number.
 
     Raises:
         typer.BadParameter: it is no duration.
@@ -46,6 +57,16 @@ def parse_seconds(text: str) -> float:
     if not number or factor is None:
         raise typer.BadParameter(f"{text!r} is no duration; write it as 30s or 5m.")
     return number * factor
+
+
+def parse_grace(text: str) -> float:
+    """Return seconds like `parse_seconds`, also none at all.
+
+    Raises:
+        typer.BadParameter: it is no duration.
+    """
+    number, unit = _quantity(text)
+    return 0.0 if number == 0 and unit.lower() in _SECONDS else parse_seconds(text)
 
 
 def parse_moment(text: str) -> datetime:
@@ -79,6 +100,81 @@ def parse_pairs(texts: Sequence[str], *, option: str) -> dict[str, str] | None:
             raise typer.BadParameter(f"{name} is given twice.", param_hint=option)
         pairs[name] = value
     return pairs or None
+
+
+def parse_environment(pairs: Sequence[str], secrets: Sequence[str]) -> "dict[str, str | SecretRef] | None":
+    """Return variables with their values or the secrets that they take them from; None for none of them.
+
+    Raises:
+        typer.BadParameter: a text is no pair, or a name occurs twice.
+    """
+    from slipway.documents import SecretRef  # noqa: PLC0415 - models wait until a command runs
+
+    literals = parse_pairs(pairs, option="--env") or {}
+    named = parse_pairs(secrets, option="--secret") or {}
+    if twice := sorted(literals.keys() & named.keys()):
+        raise typer.BadParameter(f"{twice[0]} is given by --env too.", param_hint="--secret")
+    references: dict[str, str | SecretRef] = {}
+    for variable, text in named.items():
+        secret, colon, version = text.partition(":")
+        if not secret or (colon and not (version.isdigit() and int(version) > 0)):
+            raise typer.BadParameter(
+                f"{variable}={text} is not NAME=SECRET or NAME=SECRET:VERSION.", param_hint="--secret"
+            )
+        references[variable] = SecretRef(secret=secret, version=int(version) if colon else None)
+    return {**literals, **references} or None
+
+
+def set_by_platform(names: Iterable[str]) -> str | None:
+    """Return what to know of variables that a replica does not get as they were given; None: nothing."""
+    if "PATH" not in set(names):
+        return None
+    return (
+        "PATH is put together by the platform: of yours, only folders that exist are kept, behind those of "
+        "the image and of its Python."
+    )
+
+
+def parse_changes(texts: Sequence[str], *, option: str) -> dict[str, str | None]:
+    """Return `NAME=VALUE` texts as they are, and `NAME-` as a name to be removed.
+
+    Raises:
+        typer.BadParameter: a text is neither, or a name occurs twice.
+    """
+    changes: dict[str, str | None] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        removed = not equals and text.endswith("-")
+        name = text.removesuffix("-") if removed else name
+        if not name or not (equals or removed):
+            raise typer.BadParameter(f"{text!r} is neither NAME=VALUE nor NAME-.", param_hint=option)
+        if name in changes:
+            raise typer.BadParameter(f"{name} is given twice.", param_hint=option)
+        changes[name] = None if removed else value
+    return changes
+
+
+def parse_shares(texts: Sequence[str]) -> "tuple[Share, ...]":
+    """Return `4` or `3=90 4=10` as parts of an alias, of 100 together.
+
+    Raises:
+        typer.BadParameter: a text is no release, or no release with its percentage.
+    """
+    from slipway.documents import Share  # noqa: PLC0415 - models wait until a command runs
+
+    shares: list[Share] = []
+    for text in texts:
+        number, equals, weight = text.partition("=")
+        alone = len(texts) == 1 and not equals
+        if not number.isdigit() or not (alone or weight.isdigit()):
+            raise typer.BadParameter(
+                f"{text!r} is no release; write one as 4, or several with their percentages as 3=90 4=10.",
+                param_hint="RELEASES",
+            )
+        shares.append(Share(release=int(number), weight=100 if alone else int(weight)))
+    if sum(share.weight for share in shares) != 100:  # noqa: PLR2004 - percent
+        raise typer.BadParameter("The percentages must be 100 together.", param_hint="RELEASES")
+    return tuple(shares)
 
 
 def _quantity(text: str) -> tuple[float | None, str]:

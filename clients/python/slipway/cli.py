@@ -10,10 +10,35 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from slipway.commands import builds, deploy, deployments, events, lifecycle, logs
+from slipway.commands import (
+    access,
+    aliases,
+    artifacts,
+    builds,
+    changes,
+    deploy,
+    deployments,
+    events,
+    groups,
+    history,
+    installation,
+    keys,
+    lifecycle,
+    logs,
+    secrets,
+    settings,
+    versions,
+)
 
 PLUGINS: Final = "slipway.commands"
 _OTHERS: Final = "Other"
+_MODULES: Final = (
+    *(deploy, changes, builds, aliases),
+    *(lifecycle, settings),
+    *(deployments, history, versions, logs, events),
+    *(secrets, access),
+    *(groups, installation, keys, artifacts),
+)
 
 
 class GroupedHelp(TyperGroup):
@@ -46,7 +71,7 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for module in (deploy, lifecycle, deployments, logs, events, builds):
+    for module in _MODULES:
         module.register(app)
     for plugin in entry_points(group=PLUGINS):
         try:

@@ -5,34 +5,40 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 from slipway.archive import Archive, pack
+from slipway.comparison_documents import Difference, HistoryEntry
+from slipway.deployment_commands import DeploymentCommands
 from slipway.documents import (
     Accepted,
+    Alias,
     Build,
-    Configuration,
     Deployment,
     DeploymentDetail,
     Operation,
     Release,
-    Size,
     Version,
 )
-from slipway.errors import ProblemError, ProtocolError
+from slipway.endpoint_access import EndpointAccess
+from slipway.errors import ProtocolError
 from slipway.event_stream import GAP, Event, EventStream
 from slipway.exchange import Exchange
+from slipway.group_secrets import GroupSecrets
+from slipway.installation import Installation
 from slipway.log_stream import LogLines
+from slipway.stored_files import StoredFiles
 from slipway.tracking import Outcome, Tracking, ended
 from slipway.transport import Request, Transport
 
 
-class Slipway:
+class Slipway(DeploymentCommands):
     """One platform, seen from one group; use it with `async with`.
 
     Every method raises ProblemError when the API refuses, and UnreachableError when it does not answer for
-    longer than `patience`. Mutations return once the command is in the log; `follow` waits for its end.
+    longer than `patience`. Mutations return, once awaited, when the command is in the log; `follow` waits
+    for its end, and `plan` of one that is not awaited says what it would do.
 
     Args:
         url: base URL of the API.
@@ -60,6 +66,10 @@ class Slipway:
         self._stream_patience = stream_patience
         self._transport = Transport(url=self.url, key=key, patience=patience, silence=silence)
         self._api = Exchange(transport=self._transport, group=group, page_size=page_size)
+        self.access = EndpointAccess(self._api)
+        self.secrets = GroupSecrets(self._api)
+        self.artifacts = StoredFiles(self._api)
+        self.installation = Installation(self._api)
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -77,69 +87,13 @@ class Slipway:
         await self._transport.send(Request(method="PUT", path=path, headers=headers, file=archive.file))
         return True
 
-    async def create(
-        self,
-        deployment: str,
-        *,
-        version: str | None = None,
-        source: str | None = None,
-        label: str | None = None,
-        config: Configuration | None = None,
-    ) -> Accepted:
-        """Create a deployment from a version (label or id), or from the digest of an uploaded source."""
-        body = {"id": deployment} | _release(version=version, source=source, label=label, config=config)
-        return await self._api.command("POST", self._api.path("deployments"), body)
-
-    async def deploy(
-        self,
-        deployment: str,
-        *,
-        version: str | None = None,
-        source: str | None = None,
-        label: str | None = None,
-        config: Configuration | None = None,
-    ) -> Accepted:
-        """Make a release of another version; what `config` leaves open takes its default."""
-        body = _release(version=version, source=source, label=label, config=config)
-        return await self._api.command("POST", self._of(deployment, "deploy"), body)
-
-    async def redeploy(
-        self, deployment: str, *, version: str | None = None, config: Configuration | None = None
-    ) -> Accepted:
-        """Make a release that differs from the one that was live last only in what is given."""
-        if config is not None and config.size is not None:
-            config = config.model_copy(update={"size": await self._whole(deployment, config.size)})
-        body = _release(version=version, config=config)
-        return await self._api.command("POST", self._of(deployment, "redeploy"), body)
-
-    async def stop(self, deployment: str) -> Accepted:
-        """Take a deployment off its route and end its replicas."""
-        return await self._api.command("POST", self._of(deployment, "stop"))
-
-    async def start(self, deployment: str) -> Accepted:
-        """Run a stopped deployment again, as it was."""
-        return await self._api.command("POST", self._of(deployment, "start"))
-
-    async def cancel(self, deployment: str) -> Accepted:
-        """End the unfinished release; what served before still serves."""
-        return await self._api.command("POST", self._of(deployment, "cancel"))
-
-    async def delete(self, deployment: str) -> Accepted:
-        """Stop a deployment and take it out of every list."""
-        return await self._api.command("DELETE", self._of(deployment))
-
-    async def build(self, deployment: str, *, source: str, label: str | None = None) -> Accepted:
-        """Make a version from the digest of an uploaded source, and deploy nothing."""
-        body = _release(source=source, label=label)
-        return await self._api.command("POST", self._of(deployment, "builds"), body)
-
-    async def cancel_build(self, deployment: str, build: str) -> Accepted:
-        """End a build at once."""
-        return await self._api.command("POST", self._of(deployment, "builds", build, "cancel"))
-
     async def deployment(self, deployment: str, *, at_least: int | None = None) -> DeploymentDetail:
         """Return a deployment, as it stands at the sequence `at_least` or later."""
         return await self._api.get(DeploymentDetail, self._of(deployment), at_least)
+
+    async def aliases(self, deployment: str) -> Sequence[Alias]:
+        """Return the aliases of a deployment."""
+        return [each async for each in self._api.pages(Alias, self._of(deployment, "aliases"))]
 
     async def operation(self, operation: str, *, at_least: int | None = None) -> Operation:
         """Return the progress of an accepted command."""
@@ -149,38 +103,49 @@ class Slipway:
         """Return a build with its steps."""
         return await self._api.get(Build, self._of(deployment, "builds", build))
 
-    def deployments(self) -> AsyncIterator[Deployment]:
-        """Yield the deployments of the group by id."""
-        return self._api.pages(Deployment, self._api.path("deployments"))
+    def deployments(
+        self, wish: Mapping[str, Sequence[str]] | None = None, *, limit: int | None = None
+    ) -> AsyncIterator[Deployment]:
+        """Yield the deployments of the group by id.
+
+        Args:
+            wish: filters and the order, as the API names them: `state`, `target`, `version`, `metadata`
+                (`k=v`), `q`, `mine`, `sort`.
+            limit: at most so many.
+        """
+        query = [(name, value) for name, values in (wish or {}).items() for value in values]
+        return self._api.pages(Deployment, self._api.path("deployments"), limit, query)
 
     def releases(self, deployment: str, *, limit: int | None = None) -> AsyncIterator[Release]:
         """Yield the releases of a deployment, newest first."""
         return self._api.pages(Release, self._of(deployment, "releases"), limit)
 
+    def history(self, deployment: str, *, limit: int | None = None) -> AsyncIterator[HistoryEntry]:
+        """Yield the releases with all that the history says about each, newest first."""
+        return self._api.pages(HistoryEntry, self._of(deployment, "history"), limit)
+
+    async def difference(self, deployment: str, before: int, after: int) -> Difference:
+        """Return how two releases differ."""
+        path = self._of(deployment, "releases", str(before), "diff", str(after))
+        return await self._api.get(Difference, path)
+
     def versions(self, deployment: str, *, limit: int | None = None) -> AsyncIterator[Version]:
         """Yield the versions of a deployment, newest first."""
         return self._api.pages(Version, self._of(deployment, "versions"), limit)
 
+    async def version(self, deployment: str, version: str) -> Version:
+        """Return a version by its label or id."""
+        return await self._api.get(Version, self._of(deployment, "versions", version))
+
+    async def hide_version(self, deployment: str, version: str, *, hidden: bool = True) -> Version:
+        """Take a version out of lists and out of use, or bring it back; its bytes stay."""
+        verb = "hide" if hidden else "unhide"
+        path = self._of(deployment, "versions", version, verb)
+        return await self._api.configure(Version, "POST", path)
+
     def builds(self, deployment: str, *, limit: int | None = None) -> AsyncIterator[Build]:
         """Yield the builds of a deployment, newest first."""
         return self._api.pages(Build, self._of(deployment, "builds"), limit)
-
-    async def put(
-        self,
-        deployment: str,
-        *,
-        version: str | None = None,
-        source: str | None = None,
-        label: str | None = None,
-        config: Configuration | None = None,
-    ) -> Accepted:
-        """Create the deployment or, where it exists, deploy to it."""
-        try:
-            return await self.create(deployment, version=version, source=source, label=label, config=config)
-        except ProblemError as error:
-            if error.reason != "DeploymentExists":
-                raise
-        return await self.deploy(deployment, version=version, source=source, label=label, config=config)
 
     async def upload_folder(self, folder: Path) -> str:
         """Pack a folder, upload it unless its content is there already, and return its digest.
@@ -213,7 +178,7 @@ class Slipway:
     ) -> AsyncGenerator[Event]:
         """Yield the events that there are, in log order; arguments as of `events`."""
         query = self._interest(deployment, types) | {"from": str(after)}
-        async for each in self._api.items("/v1/events", query):
+        async for each in self._api.items("/v1/events", tuple(query.items())):
             yield Event.read(each, kind=str(each.get("type")), sequence=int(each["sequence"]))
 
     def logs(
@@ -260,18 +225,6 @@ class Slipway:
                     return tracking.outcome
         raise ProtocolError("the event stream ended before the operation")
 
-    async def _whole(self, deployment: str, size: Size) -> Size:
-        """Return the size with what it leaves open taken from the release that was live last."""
-        if size.cpu is not None and size.memory_bytes is not None:
-            return size
-        async for release in self.releases(deployment):
-            if release.live_at is not None:
-                return release.config.size.model_copy(update=size.model_dump(exclude_none=True))
-        return size
-
-    def _of(self, deployment: str, *parts: str) -> str:
-        return self._api.path("deployments", deployment, *parts)
-
     def _interest(self, deployment: str | None, types: Sequence[str]) -> dict[str, str]:
         given = {"group": self.group, "deployment": deployment, "types": ",".join(types)}
         return {name: value for name, value in given.items() if value}
@@ -280,15 +233,3 @@ class Slipway:
         query = {name: str(value) for name, value in wish.items() if value is not None}
         request = Request(method="GET", path=path, query=query)
         return LogLines(transport=self._transport, request=request, patience=self._stream_patience)
-
-
-def _release(
-    *,
-    version: str | None = None,
-    source: str | None = None,
-    label: str | None = None,
-    config: Configuration | None = None,
-) -> dict[str, Any]:
-    given = {"version": version, "source": source, "label": label}
-    body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return body | (config.as_body() if config else {})

@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from slipway.errors import ProtocolError
+
+LIVE: Final = "live"
+"""The alias behind the deployment's own URL."""
 
 
 class Document(BaseModel):
@@ -15,6 +20,22 @@ class Document(BaseModel):
     def as_json(self) -> dict[str, Any]:
         """Return the object as the API sent it."""
         return self.model_dump(mode="json", exclude_unset=True)
+
+
+D = TypeVar("D", bound=Document)
+
+
+def parsed(kind: type[D], document: Any) -> D:  # noqa: ANN401 - any JSON
+    """Return an answer of the API as a document.
+
+    Raises:
+        ProtocolError: it is none of this kind.
+    """
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        fact = f"the API answered no {kind.__name__}: {error.errors()[0]['msg']}"
+        raise ProtocolError(fact, hint="Look whether client and platform are of one version.") from error
 
 
 class Page(Document):
@@ -70,6 +91,29 @@ class Size(BaseModel):
 
     cpu: float | None = Field(default=None, description="Cores.")
     memory_bytes: int | None = None
+    gpu: int | None = Field(default=None, description="Whole devices.")
+
+
+class SecretRef(BaseModel):
+    """Names a secret of the group; without a version the newest, as of the command."""
+
+    model_config = ConfigDict(frozen=True)
+
+    secret: str
+    version: int | None = None
+
+    def as_body(self) -> dict[str, Any]:
+        """Return the members of a request that say this."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Share(BaseModel):
+    """The part of an alias' requests that a release gets, in percent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    release: int
+    weight: int
 
 
 class ReleaseConfig(Document):
@@ -91,6 +135,7 @@ class Release(Document):
     created_at: datetime
     created_by: str
     live_at: datetime | None = None
+    ended_at: datetime | None = None
     failure: Failure | None = None
 
 
@@ -98,7 +143,10 @@ class Deployment(Document):
     """A deployment as it stands, in a list."""
 
     id: str
+    name: str = ""
     group: str
+    description: str = ""
+    metadata: Mapping[str, str] = Field(default_factory=dict)
     state: str
     ready: int
     replicas: int
@@ -126,11 +174,47 @@ class Condition(Document):
     message: str
 
 
+class AliasShare(Document):
+    """The part of an alias' requests that one release gets."""
+
+    release: int
+    weight: int
+
+
+class Alias(Document):
+    """A name that points at releases, and where it answers."""
+
+    alias: str
+    url: str
+    shares: tuple[AliasShare, ...]
+    moving_to: tuple[AliasShare, ...] | None = None
+
+
+class FormerName(Document):
+    """A name that the deployment had, under which it is still called for a while."""
+
+    name: str
+    until: datetime
+
+
+class Settings(Document):
+    """What is said about a deployment as a whole."""
+
+    access: str = "open"
+    former_names: tuple[FormerName, ...] = ()
+
+
 class DeploymentDetail(Deployment):
     """All that there is to say about a deployment now."""
 
     url: str
     endpoints: tuple[Endpoint, ...]
+    settings: Settings | None = None
+    aliases: tuple[Alias, ...] = ()
+    pins: tuple[int, ...] = ()
+    call_example: str | None = None
+    deleted: str | None = None
+    leftovers: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     next: Release | None = None
     failure: Failure | None = None
@@ -145,6 +229,7 @@ class Version(Document):
     python: str
     platform: str
     endpoints: tuple[Document, ...]
+    restorable: bool = True
     created_at: datetime
     created_by: str
 
@@ -179,6 +264,7 @@ class LogLine(Document):
     text: str
     endpoint: str | None = None
     replica: str | None = None
+    workload: str | None = None
 
 
 class Configuration(BaseModel):
@@ -186,9 +272,15 @@ class Configuration(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    target: str | None = None
     replicas: int | None = None
+    instance_type: str | None = None
     size: Size | None = None
-    environment: Mapping[str, str] | None = None
+    environment: Mapping[str, str | SecretRef] | None = None
+    image_pull_secret: SecretRef | None = None
+    strategy: str | None = None
+    alias: str | None = None
+    weight: int | None = None
     metadata: Mapping[str, str] | None = None
     description: str | None = None
     deadline_seconds: float | None = None

@@ -37,8 +37,8 @@ class Event:
         return head if version.startswith("v") and version[1:].isdigit() else self.type
 
     def as_json(self) -> dict[str, Any]:
-        """Return the event as one JSON object: its sequence and the CloudEvent."""
-        return {**self.document, "sequence": self.sequence}
+        """Return the CloudEvent as the API has it: `sequence` is text there; a gap has its own too."""
+        return {**self.document, "sequence": str(self.sequence)}
 
     @classmethod
     def of(cls, message: "ServerSentEvent") -> Self:

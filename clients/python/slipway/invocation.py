@@ -32,7 +32,12 @@ USAGE: Final = 2
 NOT_CONNECTED: Final = 3
 INTERRUPTED: Final = 130
 DEFAULT_GROUP: Final = "default"
+Body = Callable[..., Coroutine[Any, Any, None]]
+"""What a command does, given the Invocation and its own options."""
+
 _NO_RIGHT: Final = frozenset({401, 403})
+_LIMITS: Final = frozenset({"QuotaExceeded", "DeploymentsDisabled"})
+"""Refusals with status 403 that another key would get too."""
 
 _PANEL: Final = "Connection"
 _SHARED: Final[Mapping[str, tuple[Any, Any]]] = {
@@ -56,17 +61,45 @@ _SHARED: Final[Mapping[str, tuple[Any, Any]]] = {
         False,
     ),
 }
+_OF_MUTATIONS: Final[Mapping[str, tuple[Any, Any]]] = {
+    "no_wait": (
+        Annotated[
+            bool,
+            typer.Option("--no-wait", help="Return once the command is accepted; default: at its end."),
+        ],
+        False,
+    ),
+    "dry_run": (
+        Annotated[
+            bool, typer.Option("--dry-run", help="Check everything and show the plan; change nothing.")
+        ],
+        False,
+    ),
+    "if_match": (
+        Annotated[
+            str | None,
+            typer.Option(
+                metavar="ETAG",
+                help="Only if no command came since `show --json` said this etag; default: in any case.",
+            ),
+        ],
+        None,
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """The options that every command has, and what follows from them."""
+    """The options that every command has, those of mutations, and what follows from them."""
 
     group: str = DEFAULT_GROUP
     url: str | None = None
     key: str | None = None
     state: Path | None = None
     as_json: bool = False
+    no_wait: bool = False
+    dry_run: bool = False
+    if_match: str | None = None
 
     @cached_property
     def connection(self) -> Connection:
@@ -92,6 +125,18 @@ class Invocation:
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
+    def answer(self, document: Any, text: str) -> None:  # noqa: ANN401 - any JSON
+        """Write what the API answered where JSON is wanted, else a line that says what is so now."""
+        if self.as_json:
+            self.document(document)
+        else:
+            self.terminal.say(text)
+
+    def note(self, text: str | None) -> None:
+        """Write what the user should know to the error stream, whatever is wanted on the other."""
+        if text is not None:
+            self.terminal.warn(text, style="yellow")
+
     def advise(self, text: str) -> None:
         """Write a line for people; nothing where JSON is wanted."""
         if not self.as_json:
@@ -109,7 +154,20 @@ class Invocation:
         return shlex.join(["slipway", *words, *options])
 
 
-def connected(body: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+def add_commands(app: typer.Typer, reads: Mapping[str, Body], mutations: Mapping[str, Body]) -> None:
+    """Add bodies as commands under these words."""
+    for word, body in reads.items():
+        app.command(word)(connected(body))
+    for word, body in mutations.items():
+        app.command(word)(mutating(body))
+
+
+def mutating(body: Body) -> Callable[..., None]:
+    """Make a command of a coroutine function that changes a deployment; see `connected`."""
+    return connected(body, options={**_OF_MUTATIONS, **_SHARED})
+
+
+def connected(body: Body, *, options: Mapping[str, tuple[Any, Any]] = _SHARED) -> Callable[..., None]:
     """Make a command of a coroutine function whose first argument is the Invocation.
 
     Typer reads options from a signature: the shared options are added to that of the body.
@@ -117,11 +175,11 @@ def connected(body: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
     own = list(inspect.signature(body).parameters.values())[1:]
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-        for name, (annotation, default) in _SHARED.items()
+        for name, (annotation, default) in options.items()
     ]
 
     def command(**values: Any) -> None:  # noqa: ANN401 - as Typer parsed them
-        invocation = Invocation(**{name: values.pop(name) for name in _SHARED})
+        invocation = Invocation(**{name: values.pop(name) for name in options})
         _run(invocation, body(invocation, **values))
 
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + shared
@@ -170,7 +228,7 @@ def _exit_code(error: SlipwayError) -> int:
             return USAGE
         case UnreachableError() | NotConnectedError():
             return NOT_CONNECTED
-        case ProblemError(status=status) if status in _NO_RIGHT:
+        case ProblemError(status=status) if status in _NO_RIGHT and error.reason not in _LIMITS:
             return NOT_CONNECTED
         case _:
             return FAILED

@@ -93,7 +93,7 @@ class LogLines:
             self._most_told = 2 * len(self._told) + _FEW
 
     def _resumed(self, *, follow: bool) -> Request:
-        query = {**self._request.query, "follow": "true" if follow else "false"}
+        query = {**dict(self._request.query), "follow": "true" if follow else "false"}
         if self._newest is not None:
             query |= {"since": (self._newest - _OVERLAP).isoformat(), "tail": _EVERY_LINE}
         return replace(self._request, query=query, headers={"Accept": "application/x-ndjson"})

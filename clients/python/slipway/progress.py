@@ -1,7 +1,7 @@
 """Turns the events of one operation into the steps that a user sees; pure, it prints nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -50,6 +50,8 @@ class Progress:
                 return self._build(verb, event)
             case "release":
                 return self._release(verb, event)
+            case "traffic":
+                return self._traffic(event)
             case "replica":
                 return self._replica(event.data)
             case "message":
@@ -107,8 +109,17 @@ class Progress:
                 return [_failed(self._part, "superseded", "by a newer command")]
             case "canceled":
                 return [_failed(self._part, "canceled", f"by {data['by']}")]
+            case "pinned" if not data["pinned"]:
+                return [self._timed("unpinned", event)]
             case _:
                 return [self._timed(verb, event)]
+
+    def _traffic(self, event: Event) -> list[Step]:
+        alias, shares = event.data.get("alias", "live"), event.data.get("shares", ())
+        told = " ".join(f"{each['release']}={each['weight']}" for each in shares) or "nothing"
+        self.running = f"alias {alias}: waits for the gateways"
+        step = self._timed(f"{alias} moves", event, f"to {told}")
+        return [replace(step, part="alias")]
 
     def _replica(self, data: Mapping[str, Any]) -> list[Step]:
         name = f"{data['endpoint']} {data['replica']}"

@@ -1,10 +1,14 @@
 """Small values as people read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from slipway.documents import Alias, AliasShare
 
 _KILO: Final = 1000.0
+_KIBI: Final = 1024.0
 _TELLING: Final = (
     *("release", "version", "cause", "step", "build", "operation", "by_operation"),
     *("endpoint", "replica", "state", "exit_code", "signal", "target", "engine", "wanted"),
@@ -22,9 +26,30 @@ def spoken_size(size: float) -> str:
     return f"{size:.1f} {_UNITS[-1]}"
 
 
+def spoken_binary(size: float) -> str:
+    """Return bytes in the largest binary unit that divides them well, as they are given to options."""
+    for unit in ("", "Ki", "Mi", "Gi"):
+        if size < _KIBI:
+            return f"{size:.1f}".removesuffix(".0") + unit
+        size /= _KIBI
+    return f"{size:.1f}".removesuffix(".0") + "Ti"
+
+
 def spoken_time(time: datetime | None) -> str:
     """Return a time in the zone of this machine, to the second; nothing for None."""
     return "" if time is None else f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def spoken_shares(alias: "Alias") -> str:
+    """Return the releases of an alias: one by its number, several with their percentages."""
+    told = _told(alias.shares) or "nothing"
+    return told if alias.moving_to is None else f"{told} -> {_told(alias.moving_to) or 'nothing'}"
+
+
+def _told(shares: "Sequence[AliasShare]") -> str:
+    if len(shares) == 1:
+        return str(shares[0].release)
+    return " ".join(f"{each.release}={each.weight}" for each in shares)
 
 
 def spoken_facts(data: Mapping[str, Any]) -> str:

@@ -22,6 +22,8 @@ _COLOUR: Final = re.compile(r"(\x1b\[[0-9;]*m)")
 _STYLES: Final[Mapping[str, str]] = {
     "DEPLOYED": "green",
     "LIVE": "green",
+    "watched": "green",
+    "lost": "red",
     "SUCCEEDED": "green",
     "DEPLOYING": "yellow",
     "DEGRADED": "yellow",

@@ -25,6 +25,7 @@ class Outcome:
     release: int | None = None
     version: str | None = None
     failure: Mapping[str, Any] | None = None
+    at: str | None = None
     by: str | None = None
     by_operation: str | None = None
 
@@ -76,6 +77,8 @@ class Tracking:
                 return self._release(event)
             case "replica":
                 return event.data.get("workload") in self._workloads
+            case "traffic":
+                return self._is_caused(event)
             case "message":
                 return event.kind == "message.dead"
             case _:
@@ -89,6 +92,7 @@ class Tracking:
                 operation=self.operation,
                 state=state,
                 sequence=event.sequence,
+                at=None if event.time is None else event.time.isoformat().replace("+00:00", "Z"),
                 failure=event.data.get("failure"),
                 by=event.data.get("by"),
                 by_operation=event.data.get("by_operation"),
@@ -112,12 +116,16 @@ class Tracking:
             return None
         return replace(self._end, release=self.release, version=self.version)
 
+    def _is_caused(self, event: Event) -> bool:
+        return event.document.get("correlationid") == self.operation
+
     def _release(self, event: Event) -> bool:
         if event.kind == "release.created" and event.data.get("operation") == self.operation:
             self.release = event.data["release"]
             self.build = self.build or event.data.get("build")
         if self.release is None or event.data.get("release") != self.release:
-            return False
+            # An alias that moves to releases that ran before starts these again.
+            return self._is_caused(event)
         if version := event.data.get("version"):
             self.version = version["label"]
         if event.kind == "release.starting":

@@ -10,16 +10,15 @@ from slipway.errors import UnreachableError
 from slipway.event_stream import Event
 from slipway.invocation import FAILED, Invocation
 from slipway.progress import Progress
+from slipway.results import end_document
 from slipway.tracking import Outcome
 
 if TYPE_CHECKING:
     from slipway.client import Slipway
 
 
-async def finish(
-    invocation: Invocation, slipway: "Slipway", accepted: Accepted, *, no_wait: bool
-) -> Outcome | None:
-    """Return how the command ended once it has its effect; None where nobody wants to wait.
+async def finish(invocation: Invocation, slipway: "Slipway", accepted: Accepted) -> Outcome | None:
+    """Return how the command ended once it has its effect; None with `--no-wait`.
 
     Interrupted, it says how to look again and leaves the work running.
 
@@ -27,7 +26,7 @@ async def finish(
         UnreachableError: the API is gone for longer than the client's patience; the work goes on.
         typer.Exit: the command ended without its effect, and the user was told why.
     """
-    if no_wait:
+    if invocation.no_wait:
         _say_accepted(invocation, accepted)
         return None
     try:
@@ -81,7 +80,7 @@ def _say_accepted(invocation: Invocation, accepted: Accepted) -> None:
 def _say_why(invocation: Invocation, accepted: Accepted, outcome: Outcome) -> None:
     name, terminal = accepted.deployment, invocation.terminal
     if invocation.as_json:
-        invocation.document({"deployment": name, **outcome.as_json()})
+        invocation.document(end_document(accepted, outcome))
     elif outcome.failure is not None:
         failed = (
             f"{accepted.operation.kind} of {name}"

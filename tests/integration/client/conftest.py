@@ -1,11 +1,13 @@
 """One platform for the tests of the client; each uses deployments of its own."""
 
+import json
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from e2e.running_platform import FIXTURES, SLIPWAY, RunningPlatform
@@ -38,6 +40,34 @@ def greeter(platform: RunningPlatform) -> str:
     ran = platform.slipway("deploy", str(FIXTURES / "greeter"), "--name", "reads", "--description", "first")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return "reads"
+
+
+Ask = Callable[..., Any]
+Deployed = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def ask(platform: RunningPlatform) -> Ask:
+    """Run a command that has to succeed, and return the JSON document that it writes."""
+
+    def run(*words: str) -> Any:
+        ran = platform.slipway(*words, "--json")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        (line,) = ran.stdout.splitlines()
+        return json.loads(line)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def deployed(ask: Ask) -> Deployed:
+    """Deploy the greeter under a name, which is returned."""
+
+    def deploy(name: str, *words: str, greeting: str = "one") -> str:
+        ask("deploy", str(FIXTURES / "greeter"), "--name", name, "-e", f"GREETING={greeting}", *words)
+        return name
+
+    return deploy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from slipway.cli import make_app
 from slipway.hints import hint_for
 from slipway.invocation import Invocation
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
+MUTATION_OPTIONS = {"--no-wait", "--dry-run", "--if-match"}
 CLOSED = ("--url", "http://127.0.0.1:1", "--key", "slw_x")
 
 
@@ -28,9 +32,12 @@ def test_help_names_every_command_under_a_heading() -> None:
     said = run("--help").output
 
     for heading, commands in {
-        "Deploy:": ("deploy", "redeploy", "build"),
-        "Run and end:": ("start", "stop", "rm", "cancel"),
-        "Look:": ("ls", "show", "logs", "events", "history", "versions", "builds"),
+        "Deploy:": ("deploy", "redeploy", "update", "scale", "restart", "rollback", "build"),
+        "Aliases:": ("alias", "pin", "unpin"),
+        "Run and end:": ("start", "stop", "delete", "undelete", "purge", "cancel", "rename", "set"),
+        "Look:": ("ls", "show", "logs", "events", "history", "diff", "versions", "builds"),
+        "Secrets and access:": ("secret", "access"),
+        "Installation:": ("group", "instance-type", "target", "key", "artifact"),
     }.items():
         section = said.split(f"\n{heading}\n")[1].split("\n\n")[0]
         for name in commands:
@@ -38,12 +45,80 @@ def test_help_names_every_command_under_a_heading() -> None:
     assert "..." not in said.split("Deploy:")[1]
 
 
-def test_every_command_takes_the_connection_and_json() -> None:
-    for name in ("deploy", "redeploy", "build", "start", "stop", "rm", "cancel", "ls", "show", "history"):
-        said = run(name, "--help").output
+def leaves(command: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Return every command that does something, with the words that call it."""
+    for word, each in getattr(command, "commands", {}).items():
+        yield from leaves(each, *words, word)
+    if not hasattr(command, "commands"):
+        yield words, command
 
-        for option in ("--group", "--url", "--key", "--state", "--json"):
-            assert option in said, (name, option)
+
+OWN = [
+    (words, command)
+    for words, command in leaves(get_command(make_app()))
+    if words[0] not in {"up", "down", "status", "projections", "greet"}
+]
+MUTATIONS = {
+    *("deploy", "redeploy", "update", "scale", "restart", "rollback", "build"),
+    *("alias set", "alias rm", "pin", "unpin", "start", "stop", "cancel", "rename", "set"),
+    *("delete", "rm", "undelete", "purge", "access open", "access basic", "access keys"),
+    *("access key add", "access key rotate", "access key revoke", "access user add", "access user rm"),
+}
+
+
+def options(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize(("words", "command"), OWN, ids=[" ".join(words) for words, _ in OWN])
+def test_every_command_takes_the_connection_and_json(words: tuple[str, ...], command: Any) -> None:
+    assert options(command) >= {"--group", "--url", "--key", "--state", "--json"}, words
+    assert command.help, words
+
+
+def test_every_mutation_of_a_deployment_can_be_planned_left_alone_or_bound_to_what_was_seen() -> None:
+    found = {" ".join(words) for words, command in OWN if options(command) >= MUTATION_OPTIONS}
+
+    assert found == MUTATIONS
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("deploy",), "default: 5m"),
+        (("deploy",), "default: surge"),
+        (("deploy",), "default: 1Gi"),
+        (("stop",), "within 5 minutes"),
+        (("build",), "30 minutes"),
+        (("set",), "at first: 5m"),
+        (("rename",), "for a day"),
+        (("delete",), "default: hide"),
+        (("logs",), "default: 1000"),
+    ],
+)
+def test_help_names_the_defaults_and_the_deadlines(words: tuple[str, ...], said: str) -> None:
+    assert said in " ".join(run(*words, "--help").output.split())
+
+
+def test_a_value_that_is_secret_is_no_argument_of_any_command() -> None:
+    told = next(command.params for words, command in OWN if words == ("secret", "set"))
+
+    assert {parameter.name for parameter in told} >= {"name", "from_file"}
+    assert not {"value", "secret"} & {parameter.name for parameter in told}
+
+
+def test_a_first_word_that_is_no_command_of_versions_names_the_deployment_to_list() -> None:
+    result = run("versions", "digits", *CLOSED)
+
+    assert result.exit_code == 3
+    assert "http://127.0.0.1:1 does not answer" in result.stderr
+
+
+def test_a_purge_that_nobody_can_confirm_is_refused() -> None:
+    result = run("purge", "digits", *CLOSED)
+
+    assert result.exit_code == 2
+    assert "--yes" in result.stderr
 
 
 def test_asking_for_help_loads_neither_http_nor_rich_nor_models() -> None:
@@ -125,6 +200,15 @@ def test_an_error_is_one_json_document_where_json_is_wanted() -> None:
         (("deploy", ".", "--memory", "much", *CLOSED), "no amount of memory"),
         (("deploy", ".", "--env", "A", *CLOSED), "not NAME=VALUE"),
         (("deploy", ".", "--replicas", "0", *CLOSED), "--replicas"),
+        (("deploy", ".", "-e", "A=1", "--secret", "A=s", *CLOSED), "A is given by --env too"),
+        (("update", "x", *CLOSED), "nothing to update was given"),
+        (("update", "x", "-e", "A", *CLOSED), "neither NAME=VALUE nor NAME-"),
+        (("set", "x", *CLOSED), "nothing to set was given"),
+        (("alias", "set", "x", "live", *CLOSED), "Give either releases or --version"),
+        (("alias", "set", "x", "live", "1=90", "2=20", *CLOSED), "100 together"),
+        (("artifact", "adopt", "x", "--label", "v1", *CLOSED), "--as-version-of"),
+        (("secret", "set", "x", "--from-file", "/no/such/file", *CLOSED), "cannot be read as text"),
+        (("group", "set", "x", "--replicas", "many", *CLOSED), "is no number"),
         (("deplo", "."), "Did you mean 'deploy'"),
         (("build", "./nowhere", "--name", "x", *CLOSED), "is no folder"),
         (("ls", "--url", "nonsense", "--key", "x"), "is no URL"),
@@ -150,7 +234,22 @@ def test_the_command_to_look_again_asks_the_same_platform() -> None:
 def test_a_refusal_is_explained_in_commands_not_in_routes() -> None:
     again = Invocation().again
 
+    instance = {"instance": "/v1/groups/vision/deployments/digits/deploy", "version": "v1"}
     assert hint_for("NotRunning", {"deployment": "digits"}, again) == "Run it again: slipway start digits"
+    assert hint_for("VersionHidden", instance, again) == "Show it again: slipway versions unhide digits v1"
     assert hint_for("DeploymentNotFound", {}, again) == "See what there is: slipway ls"
     assert hint_for("NotRunning", {}, again) is None
     assert hint_for("StorageFull", {}, again) is None
+
+
+@pytest.mark.parametrize(("words", "command"), OWN, ids=[" ".join(words) for words, _ in OWN])
+def test_every_command_without_a_platform_ends_with_words_and_no_trace(
+    words: tuple[str, ...], command: Any
+) -> None:
+    required = ["1" for parameter in command.params if parameter.required]
+
+    result = run(*words, *required)
+
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code in {2, 3}
+    assert result.stderr

@@ -61,7 +61,7 @@ def test_an_event_knows_its_kind_time_and_place() -> None:
     assert (event.sequence, event.type, event.kind) == (7, "release.ready.v1", "release.ready")
     assert event.data == {"release": 3}
     assert event.time is not None
-    assert event.as_json()["sequence"] == 7
+    assert event.as_json()["sequence"] == "7"
 
 
 def test_a_gap_tells_what_is_missing() -> None:

@@ -138,3 +138,22 @@ def test_an_event_of_a_kind_that_is_not_known_yet_changes_nothing() -> None:
 )
 def test_durations_are_spoken_as_people_do(seconds: float, expected: str) -> None:
     assert spoken(seconds) == expected
+
+
+def test_an_alias_that_moves_says_where_and_that_the_gateways_are_waited_for() -> None:
+    progress = Progress()
+    shares = [{"release": 3, "weight": 90}, {"release": 4, "weight": 10}]
+
+    (step,) = progress.take(make_event("traffic.shifted", alias="canary", shares=shares))
+    (gone,) = progress.take(make_event("traffic.shifted", alias="canary", shares=[]))
+
+    assert (step.part, step.text, step.detail) == ("alias", "canary moves", "to 3=90 4=10")
+    assert gone.detail == "to nothing"
+    assert progress.running == "alias canary: waits for the gateways"
+
+
+@pytest.mark.parametrize(("pinned", "text"), [(True, "pinned"), (False, "unpinned")])
+def test_a_pin_says_whether_it_was_put_or_taken(pinned: bool, text: str) -> None:
+    (step,) = steps(make_event("release.pinned", release=2, pinned=pinned, by="ada"))
+
+    assert step.text == text

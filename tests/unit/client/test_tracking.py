@@ -105,3 +105,24 @@ def test_a_release_of_a_known_operation_brings_its_build_along() -> None:
     tracking.take(make_event("release.created", release=1, operation="mine", build="b1"))
 
     assert tracking.take(make_event("build.step-started", build="b1", step="code"))
+
+
+def caused(kind: str, *, by: str = "mine", **data: Any) -> Event:
+    return Event(sequence=1, type=f"{kind}.v1", data=data, document={"correlationid": by})
+
+
+def test_a_move_of_an_alias_shows_what_it_starts_and_where_it_leads() -> None:
+    tracking = Tracking(operation="mine")
+
+    own = [
+        tracking.take(event)
+        for event in (
+            caused("release.starting", release=3, version={"label": "v1"}, workloads={}),
+            caused("release.starting", by="other", release=4, version={"label": "v1"}, workloads={}),
+            caused("traffic.shifted", alias="live", shares=[]),
+            caused("traffic.shifted", by="other", alias="live", shares=[]),
+        )
+    ]
+
+    assert own == [True, False, True, False]
+    assert tracking.release is None

@@ -3,12 +3,17 @@
 # ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from slipway import options
-from slipway.invocation import Invocation, connected
+from slipway.invocation import Invocation, connected, mutating
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from slipway.tracking import Outcome
 
 DEPLOY: Final = "Deploy"
 LOOK: Final = "Look"
@@ -20,22 +25,28 @@ async def build(
     *,
     name: options.Name = None,
     label: options.Label = None,
-    no_wait: options.NoWait = False,
 ) -> None:
-    """Build a folder into a version; deploy nothing."""
+    """Build a folder into a version; deploy nothing.
+
+    A build ends after 30 minutes at the latest, unless the installation says otherwise.
+    """
     from slipway.archive import name_of
-    from slipway.results import show_end
+    from slipway.carrying_out import carry_out
     from slipway.uploading import upload
-    from slipway.waiting import finish
 
     name = name or name_of(path)
     async with invocation.client() as slipway:
         source = await upload(invocation, slipway, path)
-        accepted = await slipway.build(name, source=source, label=label)
-        outcome = await finish(invocation, slipway, accepted, no_wait=no_wait)
-    if outcome is not None:
-        show_end(invocation, accepted, outcome, f"Version {outcome.version} of {name} is made.")
-        invocation.advise(f"Deploy it: {invocation.again('deploy', str(outcome.version), '--name', name)}")
+        building = slipway.build(name, source=source, label=label)
+        await carry_out(invocation, slipway, building, done=_made(invocation, name))
+
+
+def _made(invocation: Invocation, name: str) -> "Callable[[Outcome], str]":
+    def said(outcome: "Outcome") -> str:
+        deploy = invocation.again("deploy", str(outcome.version), "--name", name)
+        return f"Version {outcome.version} of {name} is made.\nDeploy it: {deploy}"
+
+    return said
 
 
 async def builds(invocation: Invocation, name: options.Deployment, *, limit: options.Limit = 50) -> None:
@@ -68,5 +79,5 @@ async def builds(invocation: Invocation, name: options.Deployment, *, limit: opt
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command(rich_help_panel=DEPLOY)(connected(build))
+    app.command(rich_help_panel=DEPLOY)(mutating(build))
     app.command(rich_help_panel=LOOK)(connected(builds))

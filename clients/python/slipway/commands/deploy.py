@@ -1,4 +1,4 @@
-"""`deploy` and `redeploy`: what makes a new release."""
+"""`deploy` and `redeploy`: what makes a new release from a whole description."""
 
 # ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from slipway import options
-from slipway.arguments import parse_pairs
+from slipway.arguments import parse_environment, parse_pairs, set_by_platform
 from slipway.errors import InvalidInputError
-from slipway.invocation import Invocation, connected
+from slipway.invocation import Invocation, mutating
 
 if TYPE_CHECKING:
     from slipway.client import Slipway
-    from slipway.documents import Accepted, Configuration
+    from slipway.documents import Configuration
+    from slipway.mutation import Mutation
 
 PANEL: Final = "Deploy"
 
@@ -27,43 +28,58 @@ async def deploy(  # noqa: PLR0913 - one per option
     *,
     name: options.Name = None,
     label: options.Label = None,
+    alias: options.MovedAlias = None,
+    weight: options.Weight = None,
+    target: options.Target = None,
     replicas: options.Replicas = None,
-    env: options.Environment = None,
+    instance_type: options.InstanceType = None,
     cpu: options.Cores = None,
     memory: options.Memory = None,
+    gpu: options.Devices = None,
+    env: options.Environment = None,
+    secret: options.Secrets = None,
+    image_pull_secret: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Secret that opens the registry of its images.")
+    ] = None,
+    strategy: options.Strategy = None,
     description: options.Description = None,
     meta: options.Metadata = None,
     deadline: options.Deadline = None,
-    no_wait: options.NoWait = False,
 ) -> None:
     """Build and deploy a folder, or deploy a version.
 
     Creates the deployment if it is new. A deploy describes the whole release: what is not given takes its
-    default, not what ran before; `slipway redeploy` changes some of it.
+    default, not what ran before; `slipway redeploy` and `slipway update` change some of it. With --dry-run a
+    folder is uploaded all the same, and not built.
     """
-    from slipway.results import show_release
-    from slipway.waiting import finish
+    from slipway.carrying_out import carry_out
+    from slipway.documents import SecretRef
 
     config = _configuration(
         replicas=replicas,
         env=env,
+        secret=secret,
         cpu=cpu,
         memory=memory,
+        gpu=gpu,
         description=description,
         meta=meta,
         deadline=deadline,
+    ).model_copy(
+        update={
+            "target": target,
+            "instance_type": instance_type,
+            "strategy": strategy,
+            "alias": alias,
+            "weight": weight,
+            "image_pull_secret": SecretRef(secret=image_pull_secret) if image_pull_secret else None,
+        }
     )
-    folder = _folder(what)
+    invocation.note(set_by_platform(config.environment or ()))
     async with invocation.client() as slipway:
-        if folder is not None:
-            accepted = await _deploy_folder(
-                invocation, slipway, folder, name=name, label=label, config=config
-            )
-        else:
-            accepted = await slipway.put(_named(what, name, label), version=what, config=config)
-        outcome = await finish(invocation, slipway, accepted, no_wait=no_wait)
-        if outcome is not None:
-            await show_release(invocation, slipway, accepted, outcome)
+        await carry_out(
+            invocation, slipway, await _deployed(invocation, slipway, what, name, label, config=config)
+        )
 
 
 async def redeploy(  # noqa: PLR0913 - one per option
@@ -71,57 +87,74 @@ async def redeploy(  # noqa: PLR0913 - one per option
     name: options.Deployment,
     *,
     version: Annotated[str | None, typer.Option(help="Label or id of another version.")] = None,
+    alias: options.ChangedAlias = None,
+    weight: options.KeptWeight = None,
+    target: options.Target = None,
     replicas: options.Replicas = None,
-    env: options.Environment = None,
+    instance_type: options.InstanceType = None,
     cpu: options.Cores = None,
     memory: options.Memory = None,
+    gpu: options.Devices = None,
+    env: options.Environment = None,
+    secret: options.Secrets = None,
+    strategy: options.Strategy = None,
     description: options.Description = None,
     meta: options.Metadata = None,
     deadline: options.Deadline = None,
-    no_wait: options.NoWait = False,
 ) -> None:
     """Release again, changing only what is given.
 
-    --env replaces all variables, --meta all metadata.
+    What is not given stays as it was, whatever the default of a deploy is. --env and --secret together
+    replace all variables, --meta all metadata; `slipway update` changes single ones.
     """
-    from slipway.results import show_release
-    from slipway.waiting import finish
+    from slipway.carrying_out import carry_out
 
     config = _configuration(
         replicas=replicas,
         env=env,
+        secret=secret,
         cpu=cpu,
         memory=memory,
+        gpu=gpu,
         description=description,
         meta=meta,
         deadline=deadline,
+    ).model_copy(
+        update={
+            "target": target,
+            "instance_type": instance_type,
+            "strategy": strategy,
+            "alias": alias,
+            "weight": weight,
+        }
     )
+    invocation.note(set_by_platform(config.environment or ()))
     async with invocation.client() as slipway:
-        accepted = await slipway.redeploy(name, version=version, config=config)
-        outcome = await finish(invocation, slipway, accepted, no_wait=no_wait)
-        if outcome is not None:
-            await show_release(invocation, slipway, accepted, outcome)
+        await carry_out(invocation, slipway, slipway.redeploy(name, version=version, config=config))
+
+
+async def _deployed(
+    invocation: Invocation,
+    slipway: "Slipway",
+    what: str,
+    name: str | None,
+    label: str | None,
+    *,
+    config: "Configuration",
+) -> "Mutation":
+    from slipway.archive import name_of
+    from slipway.uploading import upload
+
+    folder = _folder(what)
+    if folder is None:
+        return slipway.put(_named(what, name, label), version=what, config=config)
+    name = name or name_of(folder)
+    source = await upload(invocation, slipway, folder)
+    return slipway.put(name, source=source, label=label, config=config)
 
 
 def _folder(what: str) -> Path | None:
     return Path(what) if Path(what).is_dir() else None
-
-
-async def _deploy_folder(
-    invocation: Invocation,
-    slipway: "Slipway",
-    folder: Path,
-    *,
-    name: str | None,
-    label: str | None,
-    config: "Configuration",
-) -> "Accepted":
-    from slipway.archive import name_of
-    from slipway.uploading import upload
-
-    name = name or name_of(folder)
-    source = await upload(invocation, slipway, folder)
-    return await slipway.put(name, source=source, label=label, config=config)
 
 
 def _named(what: str, name: str | None, label: str | None) -> str:
@@ -137,22 +170,25 @@ def _named(what: str, name: str | None, label: str | None) -> str:
     return name
 
 
-def _configuration(
+def _configuration(  # noqa: PLR0913 - one per option
     *,
     replicas: int | None,
     env: list[str] | None,
+    secret: list[str] | None,
     cpu: float | None,
     memory: int | None,
+    gpu: int | None,
     description: str | None,
     meta: list[str] | None,
     deadline: float | None,
 ) -> "Configuration":
     from slipway.documents import Configuration, Size
 
+    sized = any(each is not None for each in (cpu, memory, gpu))
     return Configuration(
         replicas=replicas,
-        size=Size(cpu=cpu, memory_bytes=memory) if cpu or memory else None,
-        environment=parse_pairs(env or [], option="--env"),
+        size=Size(cpu=cpu, memory_bytes=memory, gpu=gpu) if sized else None,
+        environment=parse_environment(env or [], secret or []),
         metadata=parse_pairs(meta or [], option="--meta"),
         description=description,
         deadline_seconds=deadline,
@@ -162,4 +198,4 @@ def _configuration(
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     for body in (deploy, redeploy):
-        app.command(rich_help_panel=PANEL)(connected(body))
+        app.command(rich_help_panel=PANEL)(mutating(body))

@@ -2,28 +2,66 @@
 
 # ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from slipway import options
+from slipway.arguments import parse_pairs
 from slipway.invocation import Invocation, connected
 
 if TYPE_CHECKING:
-    from slipway.documents import DeploymentDetail, Failure
+    from collections.abc import Sequence
+
+    from slipway.documents import DeploymentDetail
 
 PANEL: Final = "Look"
 
 
-async def ls(invocation: Invocation) -> None:
+async def ls(  # noqa: PLR0913 - one per option
+    invocation: Invocation,
+    *,
+    in_state: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STATE", help="Only these, as FAILED; repeatable; default: all but deleted."),
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option("--search", "-q", metavar="WORDS", help="Only where words begin so.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Only on this target.")] = None,
+    version: Annotated[str | None, typer.Option(help="Only where this version serves.")] = None,
+    meta: Annotated[
+        list[str] | None, typer.Option("--meta", metavar="K=V", help="Only with this metadata; repeatable.")
+    ] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only those that you created.")] = False,
+    sort: Annotated[
+        str | None,
+        typer.Option(metavar="ORDER", help="id, created or changed, -changed for newest first; default: id."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many; default: all.")] = None,
+) -> None:
     """List the deployments of the group."""
     from slipway.rendering import spoken_time
     from slipway.terminal import Column
 
+    metadata = parse_pairs(meta or [], option="--meta") or {}
+    given: dict[str, list[str | None]] = {
+        "state": [each.upper() for each in in_state or []],
+        "q": [search],
+        "target": [target],
+        "version": [version],
+        "metadata": [f"{name}={value}" for name, value in metadata.items()],
+        "mine": ["true" if mine else None],
+        "sort": [sort],
+    }
+    wish = {name: [value for value in values if value is not None] for name, values in given.items()}
     async with invocation.client() as slipway:
-        found = [each async for each in slipway.deployments()]
+        found = [each async for each in slipway.deployments(wish, limit=limit)]
     if invocation.as_json:
         invocation.document([each.as_json() for each in found])
+        return
+    if not found and any(wish.values()):
+        invocation.advise(f"No deployment of the group {invocation.group} is like that.")
         return
     if not found:
         invocation.advise(f"The group {invocation.group} has no deployment. Make one: slipway deploy PATH")
@@ -31,7 +69,7 @@ async def ls(invocation: Invocation) -> None:
     columns = ("NAME", "STATE", "RELEASE", "VERSION", "READY", "CHANGED")
     rows = [
         (
-            each.id,
+            each.id if each.name in {"", each.id} else f"{each.id} ({each.name})",
             each.state,
             str(each.live_release or "-"),
             each.version_label or "-",
@@ -44,102 +82,81 @@ async def ls(invocation: Invocation) -> None:
 
 
 async def show(invocation: Invocation, name: options.Deployment) -> None:
-    """Show a deployment, its endpoints, and why it failed."""
+    """Show a deployment: what serves, where it is called, and why it failed."""
     async with invocation.client() as slipway:
         found = await slipway.deployment(name)
     if invocation.as_json:
         invocation.document(found.as_json())
         return
-    _show_status(invocation, found)
     terminal = invocation.terminal
-    if found.endpoints:
-        terminal.say("Endpoints", style="bold")
-        terminal.fields([(f"  {each.name}", each.url) for each in found.endpoints])
-    wrong = [each for each in found.conditions if each.status is not True]
-    if wrong:
-        terminal.say("Not true, or not known", style="bold")
-        terminal.fields([(f"  {each.type}", f"{each.reason}: {each.message}".strip(": ")) for each in wrong])
+    terminal.fields(_status(found))
+    _table(invocation, ("ALIAS", "RELEASES", "URL"), _aliases(found))
+    _table(invocation, ("ENDPOINT", "URL"), [(each.name, each.url) for each in found.endpoints])
+    _table(invocation, ("CONDITION", "TRUE", "WHY"), _conditions(found))
+    if found.call_example:
+        terminal.say(f"Call it: {found.call_example}")
     if found.failure is not None:
-        terminal.failure("The newest release failed", found.failure.as_json())
+        terminal.failure(_what_failed(found), found.failure.as_json())
 
 
-def _show_status(invocation: Invocation, found: "DeploymentDetail") -> None:
+def _table(invocation: Invocation, titles: "Sequence[str]", rows: "Sequence[Sequence[str]]") -> None:
+    from slipway.terminal import Column
+
+    if rows:
+        invocation.terminal.table([Column(title=title) for title in titles], rows)
+
+
+def _aliases(found: "DeploymentDetail") -> "Sequence[Sequence[str]]":
+    from slipway.rendering import spoken_shares
+
+    return [(each.alias, spoken_shares(each), each.url) for each in found.aliases]
+
+
+def _conditions(found: "DeploymentDetail") -> "Sequence[Sequence[str]]":
+    said = {True: "yes", False: "no", None: "not known"}
+    return [(each.type, said[each.status], f"{each.reason}: {each.message}") for each in found.conditions]
+
+
+def _what_failed(found: "DeploymentDetail") -> str:
+    crashes = found.failure is not None and found.failure.reason == "CrashLoop"
+    return "What serves crashes over and over" if crashes else "The newest release failed"
+
+
+def _status(found: "DeploymentDetail") -> list[tuple[str, str]]:
     from slipway.rendering import spoken_time
 
     coming, overdue = found.next, found.overdue
-    invocation.terminal.fields(
-        [
-            ("name", found.id),
-            ("group", found.group),
-            ("state", found.state),
-            ("overdue", f"since {spoken_time(overdue.since)}, owed by {overdue.owed_by}" if overdue else ""),
-            ("release", str(found.live_release or "")),
-            ("version", found.version_label or ""),
-            ("ready", f"{found.ready} of {found.replicas} replicas"),
-            ("on its way", f"release {coming.number} {coming.state}" if coming else ""),
-            ("target", found.target or ""),
-            ("created", f"{spoken_time(found.created_at)} by {found.created_by}"),
-            ("changed", spoken_time(found.changed_at)),
-        ]
-    )
-
-
-async def history(invocation: Invocation, name: options.Deployment, *, limit: options.Limit = 50) -> None:
-    """List the releases of a deployment, newest first."""
-    from slipway.rendering import spoken_time
-    from slipway.terminal import Column
-
-    async with invocation.client() as slipway:
-        found = [each async for each in slipway.releases(name, limit=limit)]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise(f"{name} has no release.")
-        return
-    columns = ("RELEASE", "STATE", "VERSION", "CAUSE", "REPLICAS", "CREATED", "BY", "DESCRIPTION")
-    rows = [
-        (
-            str(each.number),
-            each.state,
-            each.version_label or "-",
-            each.cause,
-            str(each.config.replicas),
-            spoken_time(each.created_at),
-            each.created_by,
-            _described(each.config.description, each.failure),
-        )
-        for each in found
+    return [
+        ("name", found.name or found.id),
+        ("id", found.id if found.name not in {"", found.id} else ""),
+        ("group", found.group),
+        ("description", found.description),
+        ("metadata", " ".join(f"{name}={value}" for name, value in found.metadata.items())),
+        ("state", found.state),
+        ("overdue", f"since {spoken_time(overdue.since)}, owed by {overdue.owed_by}" if overdue else ""),
+        ("release", str(found.live_release or "")),
+        ("version", found.version_label or ""),
+        ("ready", f"{found.ready} of {found.replicas} replicas"),
+        ("on its way", f"release {coming.number} {coming.state}" if coming else ""),
+        ("pinned", " ".join(map(str, found.pins))),
+        ("target", found.target or ""),
+        ("access", found.settings.access if found.settings and found.settings.access != "open" else ""),
+        ("old names", _former(found)),
+        ("deleted", found.deleted or ""),
+        ("left over", "; ".join(found.leftovers)),
+        ("created", f"{spoken_time(found.created_at)} by {found.created_by}"),
+        ("changed", spoken_time(found.changed_at)),
     ]
-    invocation.terminal.table([Column(title=title) for title in columns], rows)
 
 
-async def versions(invocation: Invocation, name: options.Deployment, *, limit: options.Limit = 50) -> None:
-    """List the versions of a deployment, newest first."""
+def _former(found: "DeploymentDetail") -> str:
     from slipway.rendering import spoken_time
-    from slipway.terminal import Column
 
-    async with invocation.client() as slipway:
-        found = [each async for each in slipway.versions(name, limit=limit)]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise(f"{name} has no version.")
-        return
-    columns = ("VERSION", "ID", "PYTHON", "PLATFORM", "CREATED", "BY")
-    rows = [
-        (each.label, each.id, each.python, each.platform, spoken_time(each.created_at), each.created_by)
-        for each in found
-    ]
-    invocation.terminal.table([Column(title=title) for title in columns], rows)
-
-
-def _described(description: str, failure: "Failure | None") -> str:
-    return description if failure is None else f"{failure.reason}: {failure.message}"
+    names = found.settings.former_names if found.settings else ()
+    return ", ".join(f"{each.name} until {spoken_time(each.until)}" for each in names)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for body in (ls, show, history, versions):
+    for body in (ls, show):
         app.command(rich_help_panel=PANEL)(connected(body))

@@ -1,45 +1,36 @@
-"""`start`, `stop`, `rm` and `cancel`: the beginning and the end of what is there."""
+"""`start`, `stop`, `cancel`, `delete`, `undelete` and `purge`: the beginning and the end of what is there."""
 
 # ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
 
-from typing import TYPE_CHECKING, Annotated, Final
+import sys
+from typing import Annotated, Final
 
 import typer
 
 from slipway import options
-from slipway.invocation import Invocation, connected
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
-    from slipway.client import Slipway
-    from slipway.documents import Accepted
+from slipway.errors import InvalidInputError
+from slipway.invocation import Invocation, mutating
 
 PANEL: Final = "Run and end"
 
 
-async def start(invocation: Invocation, name: options.Deployment, *, no_wait: options.NoWait = False) -> None:
-    """Run a stopped deployment again, as it was."""
-    from slipway.results import show_release
-    from slipway.waiting import finish
+async def start(invocation: Invocation, name: options.Deployment) -> None:
+    """Run a stopped deployment again, as it was, with all its aliases."""
+    from slipway.carrying_out import carry_out
 
     async with invocation.client() as slipway:
-        accepted = await slipway.start(name)
-        outcome = await finish(invocation, slipway, accepted, no_wait=no_wait)
-        if outcome is not None:
-            await show_release(invocation, slipway, accepted, outcome)
+        await carry_out(invocation, slipway, slipway.start(name))
 
 
-async def stop(invocation: Invocation, name: options.Deployment, *, no_wait: options.NoWait = False) -> None:
-    """Take a deployment off its route; end its replicas."""
+async def stop(invocation: Invocation, name: options.Deployment) -> None:
+    """Take a deployment off its routes; end its replicas.
+
+    It should end within 5 minutes; `slipway set --stop-deadline` says otherwise.
+    """
+    from slipway.carrying_out import carry_out
+
     async with invocation.client() as slipway:
-        await _carry_out(invocation, slipway, slipway.stop(name), f"{name} is STOPPED.", no_wait=no_wait)
-
-
-async def rm(invocation: Invocation, name: options.Deployment, *, no_wait: options.NoWait = False) -> None:
-    """Stop and delete a deployment, without asking."""
-    async with invocation.client() as slipway:
-        await _carry_out(invocation, slipway, slipway.delete(name), f"{name} is DELETED.", no_wait=no_wait)
+        await carry_out(invocation, slipway, slipway.stop(name), done=f"{name} is STOPPED.")
 
 
 async def cancel(
@@ -47,31 +38,79 @@ async def cancel(
     name: options.Deployment,
     *,
     build: Annotated[str | None, typer.Option(metavar="ID", help="End this build instead.")] = None,
-    no_wait: options.NoWait = False,
 ) -> None:
     """End the release on its way, or a build.
 
     What served before still serves.
     """
+    from slipway.carrying_out import carry_out
+
     async with invocation.client() as slipway:
-        command = slipway.cancel_build(name, build) if build else slipway.cancel(name)
+        mutation = slipway.cancel_build(name, build) if build else slipway.cancel(name)
         what = f"Build {build}" if build else f"The release of {name} that was on its way"
-        await _carry_out(invocation, slipway, command, f"{what} is CANCELED.", no_wait=no_wait)
+        await carry_out(invocation, slipway, mutation, done=f"{what} is CANCELED.")
 
 
-async def _carry_out(
-    invocation: Invocation, slipway: "Slipway", command: "Awaitable[Accepted]", done: str, *, no_wait: bool
+async def delete(
+    invocation: Invocation,
+    name: options.Deployment,
+    *,
+    level: Annotated[
+        str | None,
+        typer.Option(
+            metavar="hide|unload",
+            help="hide keeps every byte, unload removes the images of its versions; default: hide.",
+        ),
+    ] = None,
 ) -> None:
-    from slipway.results import show_end
-    from slipway.waiting import finish
+    """Stop and delete a deployment, without asking.
 
-    accepted = await command
-    outcome = await finish(invocation, slipway, accepted, no_wait=no_wait)
-    if outcome is not None:
-        show_end(invocation, accepted, outcome, done)
+    `slipway undelete` brings it back until `slipway purge`.
+    """
+    from slipway.carrying_out import carry_out
+
+    async with invocation.client() as slipway:
+        done = f"{name} is DELETED.\nBring it back: {invocation.again('undelete', name)}"
+        await carry_out(invocation, slipway, slipway.delete(name, level=level), done=done)
+
+
+async def undelete(invocation: Invocation, name: options.Deployment) -> None:
+    """Bring a deleted deployment back, stopped."""
+    from slipway.carrying_out import carry_out
+
+    async with invocation.client() as slipway:
+        done = f"{name} is back, and STOPPED.\nRun it: {invocation.again('start', name)}"
+        await carry_out(invocation, slipway, slipway.undelete(name), done=done)
+
+
+async def purge(
+    invocation: Invocation,
+    name: options.Deployment,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a deployment for good, with its images and its history.
+
+    Asks on a terminal; elsewhere it wants --yes.
+    """
+    from slipway.carrying_out import carry_out
+
+    if not yes and not invocation.dry_run:
+        _confirm(name)
+    async with invocation.client() as slipway:
+        await carry_out(invocation, slipway, slipway.purge(name), done=f"{name} is PURGED.")
+
+
+def _confirm(name: str) -> None:
+    if not sys.stdin.isatty():
+        raise InvalidInputError(
+            f"nobody is here to be asked whether {name} shall be purged", hint="Say so with --yes."
+        )
+    typer.confirm(f"Purge {name}, its versions and its history? Nothing brings them back.", abort=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for body in (start, stop, rm, cancel):
-        app.command(rich_help_panel=PANEL)(connected(body))
+    for body in (start, stop, cancel, delete, undelete, purge):
+        app.command(rich_help_panel=PANEL)(mutating(body))
+    app.command("rm", hidden=True)(mutating(delete))

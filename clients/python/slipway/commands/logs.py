@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from slipway.log_stream import LogLines
 
 PANEL: Final = "Look"
+_TELLING: Final = 6
 _ENDS: Final = ("build.succeeded", "build.failed", "build.canceled")
 
 
@@ -79,7 +80,11 @@ async def _show(invocation: Invocation, lines: "LogLines", *, follow: bool) -> N
 
 
 def _author(line: "LogLine") -> str:
-    return f"{line.endpoint or '?'} {line.replica} | " if line.replica else ""
+    if not line.replica:
+        return ""
+    # Releases count their replicas from 0-1 each: only the workload tells them apart.
+    of = (line.workload or "")[:_TELLING]
+    return f"{' '.join(filter(None, (line.endpoint or '?', of, line.replica)))} | "
 
 
 def register(app: typer.Typer) -> None:
