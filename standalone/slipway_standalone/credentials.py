@@ -14,6 +14,7 @@ NATS_PROVISIONER: Final = "provisioner"
 POSTGRES_OWNER: Final = "slipway"
 POSTGRES_PROJECTOR: Final = "slipway_projector"
 POSTGRES_API: Final = "slipway_api"
+_RIGHTS_REVISION: Final = 2
 POSTGRES_ROLES: Final = (POSTGRES_OWNER, POSTGRES_PROJECTOR, POSTGRES_API)
 
 
@@ -26,8 +27,9 @@ class Credentials:
 
     @property
     def postgres_fingerprint(self) -> str:
-        """Changes whenever a Postgres role or its password does."""
-        return hashlib.sha256(json.dumps(sorted(self.postgres.items())).encode()).hexdigest()
+        """Changes whenever a Postgres role, its rights or its password does."""
+        roles = [_RIGHTS_REVISION, *sorted(self.postgres.items())]
+        return hashlib.sha256(json.dumps(roles).encode()).hexdigest()
 
 
 def load_or_create(path: Path, *, services: Iterable[str]) -> Credentials:

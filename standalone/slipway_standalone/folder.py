@@ -17,6 +17,7 @@ from typing import Final, Self
 
 from slipway_standalone import private_files
 from slipway_standalone.errors import FolderBusyError, StateFolderError
+from slipway_standalone.key_files import KeyFiles
 
 FORMAT: Final = 1
 UNQUOTABLE: Final = frozenset("%*?[]\"'\\;#$") | {chr(code) for code in (*range(32), 127)}
@@ -30,9 +31,11 @@ _PARTS: Final = (
     "postgres",
     "envoy",
     "blobs",
+    "blobs/incoming",
     "engine",
     "engine/programs",
     "builder",
+    "keys",
 )
 
 
@@ -68,6 +71,10 @@ class StateFolder:
     @property
     def credentials(self) -> Path:  # noqa: D102
         return self.path / "credentials.json"
+
+    @property
+    def keys(self) -> KeyFiles:  # noqa: D102
+        return KeyFiles(self.path / "keys")
 
     @property
     def supervisord_config(self) -> Path:  # noqa: D102

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from slipway_contracts.topology import CONSUMERS, RIGHTS, ConsumerSpec
+from slipway_contracts.topology import BUCKETS, CONSUMERS, RIGHTS, BucketSpec, ConsumerSpec
 
 from slipway_standalone.credentials import NATS_PROVISIONER
 
@@ -23,17 +23,19 @@ _SUBSCRIBED: Final = ("_INBOX.>", "slipway.>")
 
 
 def nats_permissions(service: str) -> dict[str, object]:
-    """What a service's user may do: publish its own subjects, read everything, consume its own durables.
+    """What a service's user may do: publish its own subjects, read what all may, consume its own durables.
 
     Nobody but the provisioner creates, changes, purges or deletes a stream, or touches a foreign durable.
     """
     rights = next(rights for rights in RIGHTS if rights.service == service)
     written = tuple(f"$KV.{bucket}.>" for bucket in rights.buckets_written)
     foreign = [consumer for consumer in CONSUMERS if consumer.service != service]
+    closed = [bucket for bucket in BUCKETS if bucket.readers is not None and service not in bucket.readers]
+    denied = (*map(_touching, foreign), *map(_reading, closed))
     return {
         "publish": {
             "allow": [*rights.publish, *written, *_READING],
-            "deny": [subject for consumer in foreign for subject in _touching(consumer)],
+            "deny": [subject for subjects in denied for subject in subjects],
         },
         "subscribe": {"allow": list(_SUBSCRIBED)},
     }
@@ -71,4 +73,18 @@ def _touching(consumer: ConsumerSpec) -> tuple[str, ...]:
         f"$JS.API.CONSUMER.PAUSE.{name}",
         f"$JS.API.CONSUMER.MSG.NEXT.{name}",
         f"$JS.ACK.{name}.>",
+    )
+
+
+def _reading(bucket: BucketSpec) -> tuple[str, ...]:
+    name = f"KV_{bucket.name}"
+    return (
+        f"$JS.API.STREAM.INFO.{name}",
+        f"$JS.API.STREAM.MSG.GET.{name}",
+        f"$JS.API.DIRECT.GET.{name}",
+        f"$JS.API.DIRECT.GET.{name}.>",
+        f"$JS.API.CONSUMER.CREATE.{name}",
+        f"$JS.API.CONSUMER.CREATE.{name}.>",
+        f"$JS.API.CONSUMER.DURABLE.CREATE.{name}.>",
+        f"$JS.API.CONSUMER.MSG.NEXT.{name}.>",
     )

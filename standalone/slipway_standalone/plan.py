@@ -212,11 +212,13 @@ def _common_settings(site: Site, service: str) -> dict[str, str]:
 
 
 def _own_settings(site: Site) -> dict[str, dict[str, str]]:
+    keys = site.state.keys
     engine = {
         "TARGET": "local",
         "ENGINE": "supervisor",
         "ENGINE_DIR": str(site.state.path / "engine"),
         "SUPERVISOR_SOCKET": str(site.runtime.supervisor),
+        "RUNTIME_DIR": str(site.runtime.memory),
         "INSTALLATION": site.installation.id,
     }
     return {
@@ -225,14 +227,20 @@ def _own_settings(site: Site) -> dict[str, dict[str, str]]:
             "HOST": site.host,
             "PORT": str(site.installation.ports["api"]),
             "GATEWAY_URL": site.gateway_url,
+            "SECRET_KEYS": str(keys.recipients),
+            "ENDPOINT_KEY_FILE": str(keys.endpoints),
         },
-        "builder": {"WORK_DIR": str(site.state.path / "builder")},
-        "deployer": engine,
+        "builder": {
+            "WORK_DIR": str(site.state.path / "builder"),
+            "SECRET_KEY_FILE": str(keys.opener("builder")),
+        },
+        "deployer": engine | {"SECRET_KEY_FILE": str(keys.opener("deployer"))},
         "monitor": engine,
         "gateway": {
             "ENVOY_DIR": str(site.state.path / "envoy"),
             "ENVOY_ADMIN": str(site.runtime.envoy_admin),
             "GATEWAY_ID": f"{site.installation.id}-1",
+            "ENDPOINT_JWKS": str(keys.endpoints_public),
         },
         "projector": {"DATABASE_URL": site.database_url(POSTGRES_PROJECTOR)},
     }

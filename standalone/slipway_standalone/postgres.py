@@ -75,7 +75,7 @@ class PostgresServer:
             self._initialise(credentials)
         elif not applied.exists() or applied.read_text() != credentials.postgres_fingerprint:
             self._remove_stale_lock()
-            self._apply(self.data, roles.statements(credentials.postgres))
+            self._apply(self.data, roles.statements(credentials.postgres) + roles.rights(DATABASE))
         if not applied.exists() or applied.read_text() != credentials.postgres_fingerprint:
             private_files.write(applied, credentials.postgres_fingerprint)
         self._remove_stale_lock()
@@ -86,7 +86,8 @@ class PostgresServer:
         new.mkdir(mode=private_files.PRIVATE_FOLDER)
         self._hand_over(new)
         self._run(new, "initdb", "-D", self._data_argument(new), *_INITDB)
-        self._apply(new, roles.statements(credentials.postgres) + roles.first_statements(DATABASE))
+        first = roles.first_statements(DATABASE) + roles.rights(DATABASE)
+        self._apply(new, roles.statements(credentials.postgres) + first)
         private_files.write(new / "pg_hba.conf", _ACCESS)
         self._hand_over(new / "pg_hba.conf")
         new.rename(self.data)

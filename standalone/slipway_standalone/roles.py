@@ -34,6 +34,11 @@ def first_statements(database: str) -> tuple[str, ...]:
     )
 
 
+def rights(database: str) -> tuple[str, ...]:
+    """Let the api have a schema of its own beside what it may read; may be repeated."""
+    return (f"GRANT CREATE ON DATABASE {database} TO {POSTGRES_API}",)
+
+
 def verifier(password: str, *, salt: bytes | None = None) -> str:
     """What Postgres stores for a SCRAM-SHA-256 password (RFC 5803)."""
     salt = salt or os.urandom(16)

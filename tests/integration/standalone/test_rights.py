@@ -47,6 +47,23 @@ async def test_a_service_takes_no_messages_of_another_ones_durable(running: Plat
     await connection.close()
 
 
+@pytest.mark.parametrize("service", [rights.service for rights in RIGHTS])
+async def test_boxes_of_secrets_are_read_by_their_openers_and_the_api_only(
+    running: Platform, service: str
+) -> None:
+    connection = await nats.connect(running.nats_url(service), error_cb=ignore)
+    request = b'{"last_by_subj": "$KV.secrets.g.token.1"}'
+
+    try:
+        answer = await connection.request("$JS.API.STREAM.MSG.GET.KV_secrets", request, timeout=0.5)
+        was_answered = b"no message found" in answer.data
+    except NatsError:
+        was_answered = False
+
+    assert was_answered == (service in {"api", "builder", "deployer"})
+    await connection.close()
+
+
 async def test_nats_refuses_whoever_has_no_password(running: Platform) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port("nats"))
 
@@ -59,16 +76,19 @@ async def test_nats_refuses_whoever_has_no_password(running: Platform) -> None:
     await writer.wait_closed()
 
 
-async def test_the_api_reads_what_the_projector_writes_and_cannot_change_it(running: Platform) -> None:
+async def test_the_api_reads_what_the_projector_writes_and_changes_only_what_is_its_own(
+    running: Platform,
+) -> None:
     projector = await asyncpg.connect(running.database_url("slipway_projector"))
     api = await asyncpg.connect(running.database_url("slipway_api"))
     await projector.execute("create schema later; create table later.fact as select 1 as number")
 
     assert await api.fetchval("select number from later.fact") == 1
-    for statement in ("delete from later.fact", "create table mine ()", "create schema mine"):
+    for statement in ("delete from later.fact", "create table later.mine ()", "create table mine ()"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await api.execute(statement)
 
+    await api.execute("create schema own; create table own.note (); drop schema own cascade")
     await projector.execute("drop schema later cascade")
     await projector.close()
     await api.close()

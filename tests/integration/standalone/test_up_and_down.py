@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import signal
 import stat
 import subprocess
@@ -20,6 +21,7 @@ from integration.standalone.driver import (
     count_in,
     processes_in,
 )
+from slipway_standalone.runtime import RuntimeFolder
 
 ONE_OF_EACH = Counter(("supervisord", *SERVERS))
 
@@ -83,14 +85,16 @@ def test_a_second_up_that_wants_another_port_is_refused(running: Platform) -> No
     assert f"running already, with port {running.port('api')} for api" in said
 
 
-def test_a_down_leaves_nothing_in_the_folder_for_sockets(platform: Platform) -> None:
+def test_a_down_leaves_nothing_in_the_folders_for_sockets_and_secrets(platform: Platform) -> None:
     platform.up()
-    runtime = Path(json.loads((platform.state / "installation.json").read_text())["runtime"])
-    assert list(runtime.iterdir())
+    runtime = RuntimeFolder(Path(json.loads((platform.state / "installation.json").read_text())["runtime"]))
+    assert list(runtime.path.iterdir())
+    (runtime.memory / "left").touch()
 
     platform.down()
 
-    assert not runtime.exists()
+    assert not runtime.path.exists()
+    assert not runtime.memory.exists()
 
 
 async def test_two_ups_at_once_start_one_platform(platform: Platform) -> None:
@@ -115,6 +119,18 @@ async def test_data_and_ports_outlive_a_down(platform: Platform) -> None:
     assert {name: platform.port(name) for name in ports} == ports
     assert await last(platform, "slipway.g.d.cmd.deployer.deploy") == b"kept"
     assert await query(platform, "select answer from kept") == 42
+
+
+def test_a_folder_of_a_former_release_gets_its_keys_at_the_next_up(platform: Platform) -> None:
+    platform.up()
+    made = {path.name for path in (platform.state / "keys").iterdir()}
+    platform.down()
+    shutil.rmtree(platform.state / "keys")
+
+    platform.up()
+
+    assert {path.name for path in (platform.state / "keys").iterdir()} == made
+    assert "secret-keys.json" in made
 
 
 def test_down_where_nothing_runs_says_so(platform: Platform) -> None:

@@ -68,6 +68,20 @@ def test_only_the_owner_of_a_durable_takes_its_messages(consumer: ConsumerSpec, 
     assert may_publish(service, f"$JS.API.CONSUMER.INFO.{name}")
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_who_handles_secrets_reads_their_boxes_and_only_the_api_writes_them(service: str) -> None:
+    for subject in (
+        "$JS.API.STREAM.MSG.GET.KV_secrets",
+        "$JS.API.STREAM.INFO.KV_secrets",
+        "$JS.API.DIRECT.GET.KV_secrets.$KV.secrets.g.token.1",
+        "$JS.API.CONSUMER.CREATE.KV_secrets",
+        "$JS.API.CONSUMER.CREATE.KV_secrets.name.$KV.secrets.>",
+        "$JS.API.CONSUMER.DURABLE.CREATE.KV_secrets.name",
+    ):
+        assert may_publish(service, subject) == (service in {"api", "builder", "deployer"}), subject
+    assert may_publish(service, "$KV.secrets.g.token.1") == (service == "api")
+
+
 def test_nobody_connects_without_a_password_and_only_on_the_loopback() -> None:
     config = json.loads(configuration(port=8701, passwords=PASSWORDS, store="nats/store", limit_bytes=1))
 

@@ -74,6 +74,22 @@ def test_a_service_knows_its_own_credentials_only(service: str) -> None:
     assert known == {"api": ["slipway_api"], "projector": ["slipway_projector"]}.get(service, [])
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_told_of_the_keys_it_needs_and_of_no_other(service: str) -> None:
+    environment = programs(make_site())[service].environment
+
+    keys = {name: value for name, value in environment.items() if value.startswith("/a state/keys/")}
+    assert keys == {
+        "api": {
+            "SLIPWAY_SECRET_KEYS": "/a state/keys/secret-keys.json",
+            "SLIPWAY_ENDPOINT_KEY_FILE": "/a state/keys/endpoint-key.pem",
+        },
+        "builder": {"SLIPWAY_SECRET_KEY_FILE": "/a state/keys/builder.secret-key"},
+        "deployer": {"SLIPWAY_SECRET_KEY_FILE": "/a state/keys/deployer.secret-key"},
+        "gateway": {"SLIPWAY_ENDPOINT_JWKS": "/a state/keys/endpoint-jwks.json"},
+    }.get(service, {})
+
+
 def test_services_stop_before_replicas_and_servers_after_them() -> None:
     priorities = {name: program.priority for name, program in programs(make_site()).items()}
     replicas = 999

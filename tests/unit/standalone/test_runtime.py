@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from slipway_standalone.errors import RuntimeFolderError
-from slipway_standalone.runtime import LONGEST_FOLDER, RuntimeFolder, folder_for
+from slipway_standalone.runtime import LONGEST_FOLDER, SHARED_MEMORY, RuntimeFolder, folder_for
 
 LONG = Path("/") / "/".join(["a" * 50] * 8)
 LONGEST_PID = 10
@@ -17,9 +17,10 @@ def place() -> Iterator[Path]:
     """The folder in /tmp that belongs to a state path nobody else has."""
     path = folder_for(LONG / str(os.getpid()), uid=os.geteuid(), session=None)
     yield path
-    if path.is_symlink():
-        path.unlink()
-    shutil.rmtree(path, ignore_errors=True)
+    for each in (path, RuntimeFolder(path).memory):
+        if each.is_symlink():
+            each.unlink()
+        shutil.rmtree(each, ignore_errors=True)
 
 
 def prepare(environment: dict[str, str] | None = None) -> RuntimeFolder:
@@ -34,6 +35,7 @@ def test_socket_paths_stay_below_the_limit_however_long_the_state_path_is(place:
         assert len(str(path)) + LONGEST_PID < 104
 
 
+@pytest.mark.usefixtures("place")
 def test_the_session_folder_of_the_user_is_preferred() -> None:
     with TemporaryDirectory(dir="/tmp") as session:
         assert prepare({"XDG_RUNTIME_DIR": session}).path.parent == Path(session)
@@ -46,6 +48,25 @@ def test_a_session_folder_that_is_too_long_is_not_used(place: Path) -> None:
 def test_preparing_again_gives_the_same_folder(place: Path) -> None:
     assert prepare() == prepare()
     assert place.stat().st_mode & 0o777 == 0o700
+
+
+def test_secrets_get_a_private_folder_in_memory_that_goes_with_the_other(place: Path) -> None:
+    runtime = prepare()
+
+    assert runtime.memory.parent == SHARED_MEMORY
+    assert runtime.memory.stat().st_mode & 0o777 == 0o700
+    runtime.remove()
+    assert not runtime.memory.exists()
+    assert not place.exists()
+
+
+def test_a_place_in_memory_that_others_may_enter_is_refused(place: Path) -> None:
+    memory = RuntimeFolder(place).memory
+    memory.mkdir(mode=0o700)
+    memory.chmod(0o755)
+
+    with pytest.raises(RuntimeFolderError, match="not a private folder"):
+        prepare()
 
 
 def test_a_link_that_somebody_put_in_its_place_is_refused(place: Path, tmp_path: Path) -> None:
