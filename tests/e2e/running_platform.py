@@ -22,6 +22,12 @@ FIXTURES: Final = Path(__file__).parents[1] / "fixtures"
 ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "SUPERSEDED", "CANCELED"})
 
 
+def own_ports() -> str:
+    """Return the ports of this test process: two platforms that start at once would want the same ones."""
+    first = 9300 + 300 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return f"{first}-{first + 299}"
+
+
 @dataclass
 class RunningPlatform:
     """One `slipway up`."""
@@ -43,7 +49,7 @@ class RunningPlatform:
         )
 
     def up(self) -> None:
-        ran = self.slipway("up", "--detach", "--json")
+        ran = self.slipway("up", "--detach", "--json", "--ports", own_ports())
         assert ran.returncode == 0, ran.stdout + ran.stderr
         self.urls = json.loads(ran.stdout)
 

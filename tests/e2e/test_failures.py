@@ -23,7 +23,6 @@ def endpoint(*lines: str) -> str:
 
 SERVER = 'server-command: "sleep 1000"'
 SOURCES: dict[str, tuple[dict[str, str], str, str]] = {
-    "no-manifest": ({"model.txt": "x"}, "ManifestMissing", "slipway.yaml"),
     "broken-manifest": ({"slipway.yaml": "endpoints: ["}, "ManifestInvalid", "slipway.yaml:"),
     "unknown-key": (
         {"slipway.yaml": endpoint(SERVER, "helth: /")},
@@ -88,6 +87,17 @@ def test_a_source_that_cannot_work_ends_with_a_failure_that_explains_itself(
     assert words in failure["message"]
     assert failure["hint"]
     assert document(platform.slipway("show", name, "--json"))["state"] == "FAILED"
+
+
+def test_a_folder_without_a_manifest_is_not_even_uploaded(platform: RunningPlatform, tmp_path: Path) -> None:
+    folder = write_source(tmp_path / "bare", {"model.txt": "x"})
+
+    ran = platform.slipway("deploy", str(folder))
+    shown = platform.slipway("show", "bare")
+
+    assert ran.returncode == 2
+    assert "slipway.yaml" in ran.stderr
+    assert "DeploymentNotFound" in shown.stderr
 
 
 def test_the_last_words_of_an_app_that_exits_are_kept(platform: RunningPlatform, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_deployment_lives_and_ends_and_lives_again(platform: RunningPlatform) 
     assert (stopped[0], json.loads(stopped[1])["reason"]) == (410, "DeploymentStopped")
     assert (gone[0], json.loads(gone[1])["reason"]) == (404, "DeploymentUnknown")
     assert states == ["DEPLOYED", "STOPPED"]
-    assert [each["number"] for each in releases] == [4, 3, 2, 1]
+    assert [each["release"] for each in releases] == [4, 3, 2, 1]
 
 
 def test_the_lines_of_a_replica_and_of_its_build_can_be_read(platform: RunningPlatform, serving: str) -> None:
