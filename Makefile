@@ -4,11 +4,12 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 UV := .venv/bin/uv
 STATE ?= .slipway
+WORKERS ?= 2
 PACKAGES := libs services clients standalone tests benchmarks examples
-BENCHES := deploy redeploy standalone rebuild gateway
+BENCHES := deploy redeploy standalone rebuild gateway lists
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup up down demo test lint types imports unit contract integration e2e bench contracts format
+.PHONY: help setup up down demo test lint types imports unit contract integration e2e soak bench contracts format
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -34,7 +35,7 @@ demo: setup ## Deploy a real model, call it, redeploy it under load, show its hi
 	$(PY) examples/demo.py --state $(STATE)
 
 test: setup lint types imports ## Everything that must be green before a merge
-	.venv/bin/pytest $(PYTEST_ARGS)
+	.venv/bin/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 lint: setup ## Style
 	.venv/bin/ruff check .
@@ -61,6 +62,9 @@ integration: setup ## Each service on a real NATS, Postgres and Envoy
 
 e2e: setup ## The platform as a user starts it
 	.venv/bin/pytest tests/e2e
+
+soak: setup ## Random walks over the whole platform, WALKS=1000 of them
+	WALKS=$(or $(WALKS),1000) .venv/bin/pytest tests/e2e/test_lifecycle_machine.py
 
 contracts: setup ## Regenerate schemas, examples and OpenAPI
 	$(PY) -m slipway_contracts.schemas libs/contracts

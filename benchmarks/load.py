@@ -83,23 +83,26 @@ def quantile(values: Sequence[float], part: float) -> float:
 
 
 async def open_loop(
-    request: Request, *, rate: float, stop: asyncio.Event, check: Check = any_success
+    request: Request | Callable[[], Request], *, rate: float, stop: asyncio.Event, check: Check = any_success
 ) -> list[Sample]:
     """Send `rate` requests per second until told to stop; return all samples, by their due time.
 
-    A late request counts from when it was due. Failed are: no 2xx (or a wrong answer), a broken or refused
-    connection, more than five seconds.
+    What is sent may be chosen anew for each. A late request counts from when it was due. Failed are: no 2xx
+    (or a wrong answer), a broken or refused connection, more than five seconds.
     """
-    pool = _Pool(request)
+    pools: dict[int, _Pool] = {}
     started = time.perf_counter()
     tasks: list[asyncio.Task[Sample]] = []
     while not stop.is_set():
         due = started + len(tasks) / rate
         if (early := due - time.perf_counter()) > 0:
             await asyncio.sleep(early)
+        chosen = request if isinstance(request, Request) else request()
+        pool = pools.setdefault(chosen.port, _Pool(chosen))
         tasks.append(asyncio.create_task(_sample(pool, due, check)))
     samples = await asyncio.gather(*tasks)
-    pool.close()
+    for pool in pools.values():
+        pool.close()
     return samples
 
 
