@@ -80,7 +80,7 @@ class Rounds:
             after = decide(decision.desired, inbox, at=self.at)
             decision = replace(after, emitted=decision.emitted + after.emitted)
         self.inbox.clear()
-        for waiting in waiting_for_builds(decision):
+        for waiting in waiting_for_builds(decision.desired):
             known = self.desired is not None and self.desired.release(waiting.number) is not None
             end = self.build_ends.get(waiting.build or "")
             decision = decision if known or end is None else build_ended(decision, end)

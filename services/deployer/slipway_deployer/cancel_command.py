@@ -18,7 +18,7 @@ def cancel(decision: Decision, inbox: Inbox, command: Cancel) -> Decision:
     desired, outcome = decision.desired, Canceled(command.by)
     operation, trace = inbox.envelope.id, inbox.envelope.traceparent
     waiting = [move for move in desired.moves if not move.shifted]
-    builds = waiting_for_builds(decision)
+    builds = waiting_for_builds(decision.desired)
     if waiting or desired.unfinished:
         decision = dropped(decision, waiting, outcome)
         for release in decision.desired.unfinished:

@@ -18,6 +18,7 @@ from slipway_contracts.envelope import Envelope, now
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaFact
+from slipway_contracts.workload import Workload
 from slipway_engines.engine import Engine
 
 from slipway_deployer.decide import decide
@@ -38,11 +39,16 @@ _log = get_logger()
 
 @dataclass(frozen=True)
 class _Reconciled:
-    """The last revision that the engine was told, and what of it could not be told."""
+    """The last revision that the engine was told, its wishes, and what of it could not be told."""
 
     sequence: int
-    workloads: frozenset[str]
+    wishes: Mapping[str, Workload]
     missing: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> Mapping[str, Workload]:
+        """The wishes that need not be told again while nobody else tells others."""
+        return {name: wish for name, wish in self.wishes.items() if name not in self.missing}
 
 
 class Deployments:
@@ -91,22 +97,25 @@ class Deployments:
                 return True
             else:
                 sequence = loaded.sequence
-            if sequence is not None and not await self._reconcile(key, decision.desired, sequence):
+            if sequence is not None and not await self._reconcile(key, loaded, decision.desired, sequence):
                 return False
 
     def _is_reconciled(self, key: Key, loaded: Loaded) -> bool:
         known = self._reconciled.get(key)
         return known is not None and known.sequence == loaded.sequence
 
-    async def _reconcile(self, key: Key, desired: Desired, sequence: int) -> bool:
-        """Tell the wishes; a workload that this process told before, and nobody wants now, is taken back.
+    async def _reconcile(self, key: Key, loaded: Loaded, desired: Desired, sequence: int) -> bool:
+        """Tell the wishes that are new; what nobody wants now is taken back, and once more at its end.
 
-        Another replica may have removed it, and forgotten it, before this one told an older record.
+        Another replica may have removed it, and forgotten it, before this one told an older record; and where
+        that one decided the revision before, it may have told any wish, so that each is told again.
         """
-        names = frozenset(each.workload.id for each in desired.workloads)
-        disowned = self._told.get(key, frozenset()) - names
-        self._told[key] = names | disowned
-        told = await self._wishes.tell(desired, disowned=disowned)
+        names = {each.workload.id: each.workload for each in desired.workloads}
+        leaving = {each.id for each in desired.removed}
+        disowned = self._told.get(key, frozenset()) - names.keys() - leaving
+        self._told[key] = frozenset(names) | leaving | disowned
+        taken = self._reconciled[key].taken if self._is_reconciled(key, loaded) else {}
+        told = await self._wishes.tell(desired, told=taken, disowned=disowned)
         where = {"group": key[0], "deployment": key[1]}
         for workload, refusal in told.refused.items():
             _log.warning("engine.wish_not_taken", **where, workload=workload, error=refusal.problem)
@@ -114,8 +123,9 @@ class Deployments:
             _log.warning("secret.missing", **where, workload=workload, error=problem)
         self._refused[key] = told.refused
         if told.refused:
+            self._reconciled.pop(key, None)
             return False
-        self._told[key] = names
+        self._told[key] = frozenset(names) | leaving
         self._reconciled[key] = _Reconciled(sequence, names, told.missing)
         return True
 
@@ -180,7 +190,7 @@ class Deployments:
         if desired is None:
             return None
         decision = Decision(desired=desired, at=at, emitted=emitted)
-        for waiting in waiting_for_builds(decision):
+        for waiting in waiting_for_builds(decision.desired):
             if loaded.desired is None or loaded.desired.release(waiting.number) is None:
                 end = await self._records.build_end(key, waiting.build or "")
                 decision = decision if end is None else build_ended(decision, end)

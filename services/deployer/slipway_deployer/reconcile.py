@@ -45,20 +45,25 @@ class Wishes:
         self._engine = engine
         self._secrets = secrets
 
-    async def tell(self, desired: Desired, *, disowned: Iterable[str] = ()) -> Told:
-        """Tell the engine every wish of this deployment; what no record names is left alone.
+    async def tell(
+        self, desired: Desired, *, told: Mapping[str, Workload] | None = None, disowned: Iterable[str] = ()
+    ) -> Told:
+        """Tell the engine the wishes of this deployment; what no record names is left alone.
 
         Removals go first: a fixed port must be free before its next holder starts. A wish that cannot be told
         keeps no other from being told.
 
         Args:
             desired: the record.
+            told: wishes that the engine has taken, by workload; the same are not told again.
             disowned: workloads that an earlier record named, and this one does not.
         """
         gone = dict.fromkeys([*(each.id for each in desired.removed), *disowned])
-        told = await self.remove((desired.group, desired.deployment), gone)
-        await asyncio.gather(*(self._apply(each.workload, told) for each in desired.workloads))
-        return told
+        outcome = await self.remove((desired.group, desired.deployment), gone)
+        taken = told or {}
+        wishes = [each.workload for each in desired.workloads if taken.get(each.workload.id) != each.workload]
+        await asyncio.gather(*(self._apply(each, outcome) for each in wishes))
+        return outcome
 
     async def remove(self, key: tuple[str, str], workloads: Iterable[str]) -> Told:
         """Tell the engine to remove these workloads of a deployment."""

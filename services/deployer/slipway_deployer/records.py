@@ -22,6 +22,7 @@ from slipway_deployer.message import Inbox
 from slipway_deployer.needs import upgraded
 from slipway_deployer.observed import Facts, seems_hung
 from slipway_deployer.rollout import is_late, listens_elsewhere
+from slipway_deployer.starting import waiting_for_builds
 from slipway_deployer.workloads import grown
 
 Key = tuple[str, str]
@@ -47,18 +48,23 @@ class Records:
         self._readiness: dict[tuple[str, str, str, str, int], bool] = {}
 
     async def load(self, key: Key) -> Loaded:
-        """Return the desired record, and the commands and ends of builds behind it."""
+        """Return the desired record, with the commands behind it and the ends of builds it awaits."""
         stored = await self._event_log.last(subjects.desired(*key))
         desired = upgraded(cast("Desired", stored.message)) if stored else None
-        position = desired.position if desired else 0
+        return Loaded(desired, stored.sequence if stored else 0, await self._inbox(key, desired))
+
+    async def _inbox(self, key: Key, desired: Desired | None) -> list[Inbox]:
+        commands, position = subjects.deployer_commands(*key), desired.position if desired else 0
+        if desired is None or not waiting_for_builds(desired):
+            return [inbox_of(each) async for each in self._event_log.read(commands, after=position)]
         # A command that arrives between two reads would be overtaken: none is read past this end.
         end = await self._event_log.end()
-        filters = (subjects.deployer_commands(*key), *subjects.build_ends(*key))
-        lanes = await asyncio.gather(*(self._read(each, position, end) for each in filters))
-        inbox = sorted((each for lane in lanes for each in lane), key=lambda each: each.sequence)
-        return Loaded(desired, stored.sequence if stored else 0, inbox)
+        lanes = await asyncio.gather(
+            *(self._lane(each, position, end) for each in (commands, *subjects.build_ends(*key)))
+        )
+        return sorted((each for lane in lanes for each in lane), key=lambda each: each.sequence)
 
-    async def _read(self, subject: str, position: int, end: int) -> list[Inbox]:
+    async def _lane(self, subject: str, position: int, end: int) -> list[Inbox]:
         return [
             inbox_of(stored)
             async for stored in self._event_log.read(subject, after=position)

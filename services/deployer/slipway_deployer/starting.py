@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final, assert_never
 
 from slipway_contracts.commands import ReleaseCommand
-from slipway_contracts.desired import DesiredRelease, KeptVersion
+from slipway_contracts.desired import Desired, DesiredRelease, KeptVersion
 from slipway_contracts.events import BuildCanceled, BuildEnd, BuildFailed, BuildSucceeded, ReleaseStarting
 from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.traffic import RestoredRelease
@@ -154,7 +154,7 @@ def _kept(decision: Decision, release: DesiredRelease) -> Decision:
 
 def build_ended(decision: Decision, message: BuildEnd) -> Decision:
     """Let the releases that wait for this build go on, or end with it."""
-    for waiting in waiting_for_builds(decision):
+    for waiting in waiting_for_builds(decision.desired):
         if waiting.build == message.build:
             decision = _build_ended(decision, waiting, message)
     return decision
@@ -172,10 +172,8 @@ def _build_ended(decision: Decision, waiting: DesiredRelease, message: BuildEnd)
             assert_never(message)
 
 
-def waiting_for_builds(decision: Decision) -> list[DesiredRelease]:
+def waiting_for_builds(desired: Desired) -> list[DesiredRelease]:
     """Return the releases that have no version yet."""
     return [
-        each
-        for each in decision.desired.releases
-        if each.build is not None and each.state is ReleaseState.PENDING
+        each for each in desired.releases if each.build is not None and each.state is ReleaseState.PENDING
     ]

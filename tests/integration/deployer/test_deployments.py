@@ -139,6 +139,33 @@ async def test_a_resync_tells_the_engine_its_wishes_again(log: EventLog) -> None
     assert len(engine.wishes) == 1
 
 
+async def test_a_new_revision_tells_only_the_wishes_that_changed(log: EventLog) -> None:
+    engine, gateway = MemoryEngine(), Gateway()
+    deployments = make_deployments(log, engine, gateway)
+    old = await make_live(log, deployments, gateway)
+    engine.wishes.clear()
+
+    await send(log, make_deploy(make_version(2)))
+    await deployments.advance(KEY)
+
+    assert {each.workload.id for each in (await desired(log)).workloads} == {old, *engine.wishes}
+    assert old not in engine.wishes
+
+
+async def test_a_deployer_tells_every_wish_after_another_decided(log: EventLog) -> None:
+    engine, gateway = MemoryEngine(), Gateway()
+    deployments = make_deployments(log, engine, gateway)
+    old = await make_live(log, deployments, gateway)
+    engine.wishes.clear()
+
+    await send(log, make_deploy(make_version(2)))
+    await make_deployments(log, MemoryEngine(), gateway).advance(KEY)
+    await deployments.advance(KEY)
+
+    assert old in engine.wishes
+    assert len(engine.wishes) == 2
+
+
 async def test_a_workload_that_comes_back_is_a_new_attempt_and_no_crash(log: EventLog) -> None:
     engine, gateway = MemoryEngine(), Gateway()
     deployments = make_deployments(log, engine, gateway)
