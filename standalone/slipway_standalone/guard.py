@@ -1,4 +1,4 @@
-"""Starts one program: records its pid, takes its account, ties its life to the supervisor's, becomes it.
+"""Starts one program: records its pid, takes its place, ties its life to the supervisor's, becomes it.
 
 Run as a script by a bare interpreter, so it imports nothing of ours.
 """
@@ -25,6 +25,7 @@ def main(name: str) -> None:
     os.chdir(specification["directory"])
     _raise_open_files()
     _restore_signals()
+    os.nice(specification["niceness"])
     if specification["account"] is not None:
         _take_account(specification["account"])
     _die_with(supervisor, signal.Signals[f"SIG{specification['end_signal']}"])

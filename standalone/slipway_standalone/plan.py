@@ -48,6 +48,8 @@ class Program:
     """How long it may take to end before it is killed."""
     priority: int
     """Higher ones are stopped first."""
+    niceness: int = 15
+    """How far it yields the processor to what answers requests, as nice(1): Envoy and the replicas have 0."""
 
     @property
     def full_name(self) -> str:
@@ -130,6 +132,7 @@ def servers(site: Site) -> tuple[Program, ...]:
             ),
             environment=plain,
             priority=100,
+            niceness=0,
         ),
     )
 

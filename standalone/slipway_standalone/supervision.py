@@ -81,6 +81,7 @@ def specification(program: Program) -> str:
             "command": program.command,
             "directory": program.directory,
             "account": program.account,
+            "niceness": program.niceness,
             "end_signal": program.end_signal,
             "environment": dict(program.environment),
         },

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import stat
@@ -236,6 +237,13 @@ def test_as_root_only_postgres_gives_up_its_rights(running: Platform) -> None:
 
     assert owners["nats"] == owners["envoy"] == 0
     assert owners["postgres"] != 0
+
+
+def test_what_answers_requests_goes_before_what_manages(running: Platform) -> None:
+    niceness = {server: os.getpriority(os.PRIO_PROCESS, running.pid(server)) for server in SERVERS}
+
+    assert niceness["envoy"] == os.getpriority(os.PRIO_PROCESS, running.pid("supervisord"))
+    assert niceness["nats"] == niceness["postgres"] > niceness["envoy"]
 
 
 async def attached(platform: Platform) -> subprocess.Popen[str]:
