@@ -1,7 +1,7 @@
 """The envelope of every message: CloudEvents 1.0 in binary mode, as NATS headers.
 
-Source of the rules: CloudEvents 1.0.2 "NATS protocol binding", and its extensions "Distributed tracing" and
-"Correlation".
+Source of the rules: CloudEvents 1.0.2 "NATS protocol binding", and its extensions "Distributed tracing",
+"Correlation" and "Auth context".
 """
 
 import os
@@ -33,6 +33,40 @@ class MalformedEnvelopeError(ValueError):
     """A message came without the headers that every message of the log carries."""
 
 
+class Origin(BaseModel):
+    """Who asked for what the api says, and from where. A message that nobody asked for has none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user: str | None = Field(default=None, description="As its key names it; None: nobody known.")
+    address: str | None = Field(default=None, description="Of the client, as the api saw it.")
+    agent: str | None = Field(default=None, description="`User-Agent`; printable ASCII, cut to 200.")
+    request: str = Field(description="`X-Request-Id` of the answer.")
+
+    def to_headers(self) -> dict[str, str]:
+        """Return it as CloudEvents attributes in NATS headers."""
+        told = {
+            "ce-authtype": "unauthenticated" if self.user is None else "user",
+            "ce-authid": self.user,
+            "ce-clientaddress": self.address,
+            "ce-useragent": self.agent,
+            "ce-requestid": self.request,
+        }
+        return {key: value for key, value in told.items() if value is not None}
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> Self | None:
+        """Read it; None where the message names no request."""
+        if "ce-requestid" not in headers:
+            return None
+        return cls(
+            user=headers.get("ce-authid"),
+            address=headers.get("ce-clientaddress"),
+            agent=headers.get("ce-useragent"),
+            request=headers["ce-requestid"],
+        )
+
+
 class Envelope(BaseModel):
     """Who says what about what, when, and because of what."""
 
@@ -46,6 +80,7 @@ class Envelope(BaseModel):
     causation_id: str | None = Field(default=None, description="Id of the message that led to this one.")
     correlation_id: str | None = Field(default=None, description="Id of the command that began it all.")
     traceparent: str | None = Field(default=None, description="W3C trace context.")
+    origin: Origin | None = Field(default=None, description="Whose request it is; None: nobody's.")
 
     def to_headers(self) -> dict[str, str]:
         """Return the NATS headers, `Nats-Msg-Id` among them."""
@@ -64,7 +99,8 @@ class Envelope(BaseModel):
             "ce-correlationid": self.correlation_id,
             "traceparent": self.traceparent,
         }
-        return headers | {key: value for key, value in optional.items() if value is not None}
+        known = {key: value for key, value in optional.items() if value is not None}
+        return headers | known | (self.origin.to_headers() if self.origin else {})
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Self:
@@ -83,6 +119,7 @@ class Envelope(BaseModel):
                 causation_id=headers.get("ce-causationid"),
                 correlation_id=headers.get("ce-correlationid"),
                 traceparent=headers.get("traceparent"),
+                origin=Origin.from_headers(headers),
             )
         except KeyError as missing:
             raise MalformedEnvelopeError(f"the message has no header {missing}") from None

@@ -299,6 +299,23 @@ class MessageDead(DeploymentMessage):
     error: str
 
 
+class MessageRetried(DeploymentMessage):
+    """What a dead command asked for was asked anew; emitted by the api in one batch with the new command."""
+
+    type: Literal["message.retried.v1"] = "message.retried.v1"
+    sequence: int = Field(description="Of the dead message.")
+    operation: OperationId = Field(description="The new command.")
+    by: str
+
+
+class MessageDiscarded(DeploymentMessage):
+    """A dead message needs no attention any more; it stays in the log; emitted by the api."""
+
+    type: Literal["message.discarded.v1"] = "message.discarded.v1"
+    sequence: int = Field(description="Of the dead message.")
+    by: str
+
+
 BuildEnd = BuildSucceeded | BuildFailed | BuildCanceled
 BuildEvent = BuildStarted | BuildStepStarted | BuildStepFinished | BuildEnd
 ReleaseEvent = (
@@ -328,5 +345,7 @@ DeploymentEvent = (
     | VersionRemoved
     | VersionHidden
     | MessageDead
+    | MessageRetried
+    | MessageDiscarded
 )
 Event = BuildEvent | ReleaseEvent | OperationEvent | DeploymentEvent | GroupEvent | InstallationEvent

@@ -137,6 +137,17 @@ _OTHER_EVENTS: Final = (
         deliveries=21,
         error="the body is no command.deploy.v1",
     ),
+    events.MessageRetried(**_OWNER, sequence=17, operation=derived_id("again"), by="ada"),
+    events.MessageDiscarded(**_OWNER, sequence=17, by="ada"),
+    installation_events.RequestRefused(
+        group="default",
+        deployment="digits",
+        method="POST",
+        route="/v1/groups/{group}/deployments/{deployment}/redeploy",
+        status=403,
+        reason="NotAllowed",
+        message="eve has the role viewer in default; a deployer may do this.",
+    ),
     installation_events.TargetAnnounced(
         target="local", engine="supervisor", epoch=7, cpu=2, memory_bytes=8 << 30
     ),

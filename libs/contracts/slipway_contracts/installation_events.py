@@ -161,5 +161,24 @@ class KeyConfigured(Message):
     revoked: bool = False
 
 
+class RequestRefused(Message):
+    """A request that would have changed something was refused; emitted by the api, for the audit.
+
+    Like requests that follow each other within a minute are told once, when they end, with their count.
+    """
+
+    type: Literal["request.refused.v1"] = "request.refused.v1"
+    group: GroupName | None = Field(default=None, description="That it was about.")
+    deployment: DeploymentId | None = None
+    method: str
+    route: str = Field(description="Of the API's description, as `/v1/groups/{group}`; never with values.")
+    status: int = Field(ge=400, le=599)
+    reason: str = Field(description="Of the problem document.")
+    message: str = Field(default="", description="Its `detail`, cut to 500 characters.")
+    count: int = Field(default=1, ge=1)
+
+
 GroupEvent = GroupConfigured | NameClaimed | SecretConfigured | ArtifactAdopted | ArtifactHidden
-InstallationEvent = TargetAnnounced | TargetLost | TargetFound | InstanceTypeConfigured | KeyConfigured
+InstallationEvent = (
+    TargetAnnounced | TargetLost | TargetFound | InstanceTypeConfigured | KeyConfigured | RequestRefused
+)

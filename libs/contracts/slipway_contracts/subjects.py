@@ -24,6 +24,7 @@ from slipway_contracts.installation_events import (
     ArtifactHidden,
     GroupConfigured,
     NameClaimed,
+    RequestRefused,
     SecretConfigured,
 )
 from slipway_contracts.message import DeploymentMessage, Message
@@ -56,8 +57,8 @@ def of(message: Command | Event | Desired | ReplicaFact) -> str:
             return _event(f"{message.group}.{message.deployment}", message)
         case NameClaimed():
             return name_claim(message.group, message.name)
-        case GroupConfigured() | SecretConfigured() | ArtifactAdopted() | ArtifactHidden():
-            return _event(f"{message.group}.{NONE}", message)
+        case GroupConfigured() | SecretConfigured() | ArtifactAdopted() | ArtifactHidden() | RequestRefused():
+            return _event(f"{message.group or NONE}.{NONE}", message)
         case _:
             return _event(f"{NONE}.{NONE}", message)
 

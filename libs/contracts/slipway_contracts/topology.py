@@ -112,6 +112,9 @@ RIGHTS: Final = (
         publish=(
             "slipway.*.*.cmd.>",
             "slipway.*.*.evt.version.hidden",
+            "slipway.*.*.evt.message.retried",
+            "slipway.*.*.evt.message.discarded",
+            "slipway.*._.evt.request.refused",
             "slipway.*._.evt.group.*",
             "slipway.*._.evt.name.*",
             "slipway.*._.evt.secret.*",

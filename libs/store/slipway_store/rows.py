@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from slipway_contracts.deployment_settings import DeploymentSettings, FormerName
+from slipway_contracts.envelope import Origin
 from slipway_contracts.evolve import DeploymentFacts
 from slipway_contracts.failure import FailureRecord
 from slipway_contracts.installation_events import Member, Quota, RoleGrant
@@ -42,6 +43,7 @@ class EventRow(Row):
     causation_id: str | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
+    origin: Origin | None = Field(default=None, description="Whose request it is; None: nobody's.")
     body: JsonValue = Field(description="A string where the body was no JSON of its type.")
 
 

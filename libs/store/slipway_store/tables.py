@@ -69,6 +69,9 @@ class EventTable(Base, table=True):
     __table_args__ = (
         Index(None, "group", "deployment", "sequence"),
         UniqueConstraint("id"),
+        Index("ix_event_asked", "sequence", postgresql_where=text("origin is not null")),
+        Index("ix_event_asked_in", "group", "sequence", postgresql_where=text("origin is not null")),
+        Index("ix_event_dead", "sequence", postgresql_where=text("type like 'message.%'")),
     )
 
     sequence: int = _number_key()
@@ -82,6 +85,7 @@ class EventTable(Base, table=True):
     causation_id: str | None
     correlation_id: str | None
     traceparent: str | None
+    origin: Any = _json(nullable=True)
     body: Any = _json()
 
 

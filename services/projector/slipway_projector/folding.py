@@ -28,6 +28,7 @@ from slipway_contracts.installation_events import (
     InstallationEvent,
     InstanceTypeConfigured,
     KeyConfigured,
+    RequestRefused,
     NameClaimed,
     SecretConfigured,
     TargetAnnounced,
@@ -108,7 +109,7 @@ def _touches(logged: Logged) -> Iterator[Touch]:  # noqa: C901 - a table
         case message if isinstance(message, GroupEvent):
             yield from _by_group_event(message, logged)
         case message if isinstance(message, InstallationEvent):
-            yield _by_installation_event(message, logged)
+            yield from _by_installation_event(message, logged)
         case _:
             pass
 
@@ -156,15 +157,17 @@ def _by_group_event(event: GroupEvent, logged: Logged) -> Iterator[Touch]:
             pass  # The last message of its subject is the truth of it.
 
 
-def _by_installation_event(event: InstallationEvent, logged: Logged) -> Touch:
+def _by_installation_event(event: InstallationEvent, logged: Logged) -> Iterator[Touch]:
     match event:
         case TargetAnnounced() | TargetLost() | TargetFound():
-            return Touch(TARGET, (event.target,), partial(installation.target, event=event, logged=logged))
+            yield Touch(TARGET, (event.target,), partial(installation.target, event=event, logged=logged))
         case InstanceTypeConfigured():
             configured = partial(installation.instance_type, event=event, logged=logged)
-            return Touch(INSTANCE_TYPE, (event.name,), configured)
+            yield Touch(INSTANCE_TYPE, (event.name,), configured)
         case KeyConfigured():
-            return Touch(KEY, (event.key,), partial(installation.key, event=event, logged=logged))
+            yield Touch(KEY, (event.key,), partial(installation.key, event=event, logged=logged))
+        case RequestRefused():
+            pass  # The audit reads the messages themselves.
 
 
 def keys(logged: Logged, touched: Sequence[Touch]) -> Iterator[tuple[Record[Any], Key]]:

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
 from slipway_contracts.codec import MESSAGE_TYPES, AnyMessage, parse
-from slipway_contracts.envelope import Envelope
+from slipway_contracts.envelope import Envelope, Origin
 
 _NUL_ESCAPE: Final = b"\\u0000"
 _REPLACEMENT: Final = "\ufffd"
@@ -41,6 +41,7 @@ class Logged:
     causation_id: str | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
+    origin: Origin | None = None
     body: str
     message: AnyMessage | None = None
     envelope: Envelope | None = None
@@ -58,6 +59,7 @@ class Logged:
             causation_id=None,
             correlation_id=None,
             traceparent=None,
+            origin=None,
             body=json.dumps(self.body),
             message=None,
             problem=problem,
@@ -107,6 +109,7 @@ def _logged(
         causation_id=envelope.causation_id,
         correlation_id=envelope.correlation_id,
         traceparent=envelope.traceparent,
+        origin=envelope.origin,
         body=body,
         message=message,
         envelope=envelope,
