@@ -1,5 +1,7 @@
 """Fixtures of real servers for every test."""
 
+import signal
+
 from servers import (
     connection,
     fresh_nats,
@@ -23,3 +25,6 @@ __all__ = [
     "postgres_server",
     "provisioned_nats",
 ]
+
+# What is started in the background of a script ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
