@@ -1,4 +1,4 @@
-"""The options of `up`, `down`, `status` and `projections`.
+"""The options of `up`, `down`, `status`, `projections` and `subscriber`.
 
 What they do is loaded when one of them runs, so that it costs the other commands of the line nothing.
 """
@@ -26,6 +26,11 @@ def register(app: typer.Typer) -> None:
     projections.command("rebuild")(_rebuild)
     projections.command("verify")(_verify)
     app.add_typer(projections, name="projections", rich_help_panel=_PANEL)
+    subscribers = typer.Typer(no_args_is_help=True, help="Users of NATS that may read one group.")
+    subscribers.command("add")(_add_subscriber)
+    subscribers.command("list")(_list_subscribers)
+    subscribers.command("rm")(_remove_subscriber)
+    app.add_typer(subscribers, name="subscriber", rich_help_panel=_PANEL)
 
 
 def _up(  # noqa: PLR0913 - one parameter per option
@@ -83,3 +88,40 @@ def _verify(*, state: StateOption = None) -> None:
     from slipway_standalone import commands  # noqa: PLC0415
 
     raise typer.Exit(commands.rebuild_projections(state=state, how="--verify"))
+
+
+def _add_subscriber(
+    name: Annotated[str, typer.Argument(help="Of the new user.")],
+    *,
+    group: Annotated[
+        str, typer.Option("--group", "-g", help="Whose messages; `*`: of all groups.")
+    ] = "default",
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a user of NATS read a group's messages as they come, and show its URL.
+
+    It sees whole messages, with who asked for what. What came before is in the event stream of the API.
+    """
+    from slipway_standalone import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.add_subscriber(state=state, name=name, group=group, as_json=as_json))
+
+
+def _list_subscribers(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+    """Show the users of NATS that read groups."""
+    from slipway_standalone import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.list_subscribers(state=state, as_json=as_json))
+
+
+def _remove_subscriber(
+    name: Annotated[str, typer.Argument(help="Of the user.")],
+    *,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take such a user away; its connections end at once."""
+    from slipway_standalone import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.remove_subscriber(state=state, name=name, as_json=as_json))

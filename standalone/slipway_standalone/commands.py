@@ -1,4 +1,4 @@
-"""What `down`, `status` and `projections` do and print; each returns its exit code."""
+"""What `down`, `status`, `projections` and `subscriber` do and print; each returns its exit code."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ from slipway_standalone.outcome import errors_shown
 from slipway_standalone.report import report_to_terminal
 from slipway_standalone.run import running_supervisor
 from slipway_standalone.stop import stop
+from slipway_standalone.subscribers import Subscribers
 
 
 @errors_shown
@@ -52,6 +53,48 @@ def show_status(*, state: Path | None, as_json: bool) -> int:
 def rebuild_projections(*, state: Path | None, how: Literal["--swap", "--verify"]) -> int:
     """Rebuild the tables, then swap them in, or compare them."""
     return projections.rebuild(_existing(state), os.environ, how)
+
+
+@errors_shown
+def add_subscriber(*, state: Path | None, name: str, group: str, as_json: bool) -> int:
+    """Make a user that reads a group, and show how it connects."""
+    folder = _existing(state)
+    with folder.locked():
+        subscribers = Subscribers(folder)
+        new = subscribers.add(name, group)
+    url = subscribers.url(new)
+    if as_json:
+        display.as_json({"name": name, "group": group, "subject": new.subject, "url": url})
+    else:
+        typer.echo(f"{name} may read {new.subject} at\n  {url}")
+        typer.echo(f"Try it: nats subscribe --server '{url}' '{new.subject}'")
+    return 0
+
+
+@errors_shown
+def list_subscribers(*, state: Path | None, as_json: bool) -> int:
+    """Show the users that read groups, without their passwords."""
+    found = Subscribers(_existing(state)).all()
+    if as_json:
+        display.as_json({"subscribers": [{"name": each.name, "group": each.group} for each in found]})
+    elif not found:
+        typer.echo("There are no subscribers; make one: slipway subscriber add NAME --group GROUP")
+    for each in () if as_json else found:
+        typer.echo(f"{each.name}  {each.subject}")
+    return 0
+
+
+@errors_shown
+def remove_subscriber(*, state: Path | None, name: str, as_json: bool) -> int:
+    """Take a user away."""
+    folder = _existing(state)
+    with folder.locked():
+        Subscribers(folder).remove(name)
+    if as_json:
+        display.as_json({"removed": name})
+    else:
+        typer.echo(f"{name} is gone.")
+    return 0
 
 
 def _existing(named: Path | None) -> StateFolder:

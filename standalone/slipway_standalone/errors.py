@@ -41,6 +41,10 @@ class PostgresUserError(StandaloneError):
     """Postgres refuses to run as root and no other account can run it."""
 
 
+class SubscriberError(StandaloneError):
+    """A subscriber cannot be made or taken away."""
+
+
 class SupervisorUnreachableError(StandaloneError):
     """The supervisor's socket does not answer."""
 

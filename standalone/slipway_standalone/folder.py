@@ -73,6 +73,10 @@ class StateFolder:
         return self.path / "credentials.json"
 
     @property
+    def nats_config(self) -> Path:  # noqa: D102
+        return self.path / "nats" / "nats.conf"
+
+    @property
     def keys(self) -> KeyFiles:  # noqa: D102
         return KeyFiles(self.path / "keys")
 

@@ -15,6 +15,7 @@ from slipway_standalone.connection import Connection
 from slipway_standalone.errors import StartError, SupervisorUnreachableError, VariableError
 from slipway_standalone.plan import Site
 from slipway_standalone.run import identifier
+from slipway_standalone.subscribers import Subscribers, users
 from slipway_standalone.supervision import Supervisor
 
 _DIE_WITH_PARENT: Final = "--die-with-parent"
@@ -37,12 +38,13 @@ def write(site: Site) -> None:
         private_files.write(state.specification(program.name), supervision.specification(program))
     store = state.path / "nats" / "store"
     private_files.write(
-        state.path / "nats" / "nats.conf",
+        state.nats_config,
         nats.configuration(
             port=site.installation.ports["nats"],
             passwords=site.credentials.nats,
             store="nats/store",
             limit_bytes=log_limit(store),
+            others=users(Subscribers(state).all()),
         ),
     )
     bootstrap.prepare(

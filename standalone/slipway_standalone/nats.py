@@ -1,10 +1,10 @@
 """The configuration of the NATS server: where it stores, and what each user may publish and subscribe."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from slipway_contracts.topology import BUCKETS, CONSUMERS, RIGHTS, BucketSpec, ConsumerSpec
+from slipway_contracts.topology import BUCKETS, CONSUMERS, RIGHTS, BucketSpec, ConsumerSpec, inbox_prefix
 
 from slipway_standalone.credentials import NATS_PROVISIONER
 
@@ -19,7 +19,6 @@ _READING: Final = (
     "$JS.ACK.>",
     "$JS.FC.>",
 )
-_SUBSCRIBED: Final = ("_INBOX.>", "slipway.>")
 
 
 def nats_permissions(service: str) -> dict[str, object]:
@@ -37,12 +36,19 @@ def nats_permissions(service: str) -> dict[str, object]:
             "allow": [*rights.publish, *written, *_READING],
             "deny": [subject for subjects in denied for subject in subjects],
         },
-        "subscribe": {"allow": list(_SUBSCRIBED)},
+        "subscribe": {"allow": [f"{inbox_prefix(service)}.>", "slipway.>"]},
     }
 
 
-def configuration(*, port: int, passwords: Mapping[str, str], store: str, limit_bytes: int) -> str:
-    """The server's configuration file; JSON is a part of its syntax."""
+def configuration(
+    *,
+    port: int,
+    passwords: Mapping[str, str],
+    store: str,
+    limit_bytes: int,
+    others: Iterable[Mapping[str, object]] = (),
+) -> str:
+    """The server's configuration file, with other users than our own; JSON is a part of its syntax."""
     users: list[dict[str, object]] = [
         {"user": service, "password": passwords[service], "permissions": nats_permissions(service)}
         for service in SERVICES
@@ -57,7 +63,7 @@ def configuration(*, port: int, passwords: Mapping[str, str], store: str, limit_
                 "max_memory_store": 64 << 20,
                 "max_file_store": limit_bytes,
             },
-            "authorization": {"users": users},
+            "authorization": {"users": [*users, *others]},
         },
         indent=2,
     )

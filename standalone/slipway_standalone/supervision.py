@@ -119,12 +119,16 @@ class Supervisor:
         """Ask a program or a group to end, without waiting; one that does not run is left alone."""
         self._call_unless(_FAULT_NOT_RUNNING, "supervisor.stopProcess", name)
 
+    def reload(self, name: str) -> None:
+        """Let a program read its configuration again; one that does not run is left alone."""
+        self._call_unless(_FAULT_NOT_RUNNING, "supervisor.signalProcess", name, last="HUP")
+
     def shut_down(self) -> None:
         """Ask supervisord to end all that still runs and itself, without waiting."""
         self._call_unless(_FAULT_SHUTTING_DOWN, "supervisor.shutdown")
 
-    def _call_unless(self, harmless: int, method: str, *names: str) -> None:
-        arguments: tuple[Any, ...] = (*names, False) if names else ()
+    def _call_unless(self, harmless: int, method: str, *names: str, last: object = False) -> None:
+        arguments: tuple[Any, ...] = (*names, last) if names else ()
         try:
             self._call(method, *arguments)
         except xmlrpc.client.Fault as fault:

@@ -11,6 +11,7 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+from slipway_contracts.topology import inbox_prefix
 
 from slipway_chassis.errors import LogUnavailableError, MessageTooLargeError
 from slipway_chassis.logs import get_logger
@@ -75,6 +76,7 @@ class Connection:
             user=self._user,
             password=self._password.get_secret_value() if self._password else None,
             name=self._name,
+            inbox_prefix=inbox_prefix(self._user).encode(),
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_reconnected,

@@ -158,3 +158,8 @@ RIGHTS: Final = (
     ServiceRights(service="gateway", publish=(), buckets_written=("gateways",)),
     ServiceRights(service="projector", publish=()),
 )
+
+
+def inbox_prefix(user: str | None) -> str:
+    """Return where the answers to a user of NATS go; its rights keep all others from reading them."""
+    return f"_INBOX_{user}" if user else "_INBOX"

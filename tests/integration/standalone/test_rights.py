@@ -6,9 +6,10 @@ import asyncpg
 import nats
 import pytest
 from integration.standalone.driver import Platform
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
-from slipway_contracts.topology import CONSUMERS, RIGHTS
+from slipway_contracts.topology import CONSUMERS, RIGHTS, inbox_prefix
 
 DESIRED = "slipway.g.d.desired"
 
@@ -25,7 +26,7 @@ async def test_only_the_deployer_writes_desired_state(running: Platform, service
 
 @pytest.mark.parametrize("service", [rights.service for rights in RIGHTS])
 async def test_every_service_reads_the_log_and_none_may_empty_it(running: Platform, service: str) -> None:
-    connection = await nats.connect(running.nats_url(service), error_cb=ignore)
+    connection = await connected(running, service)
     stream = connection.jetstream(timeout=0.5)
 
     assert (await stream.stream_info("SLIPWAY")).config.name == "SLIPWAY"
@@ -39,7 +40,7 @@ async def test_every_service_reads_the_log_and_none_may_empty_it(running: Platfo
 
 
 async def test_a_service_takes_no_messages_of_another_ones_durable(running: Platform) -> None:
-    connection = await nats.connect(running.nats_url("builder"), error_cb=ignore)
+    connection = await connected(running, "builder")
     foreign = "$JS.API.CONSUMER.MSG.NEXT.SLIPWAY.deployer"
 
     with pytest.raises(NatsError):
@@ -51,7 +52,7 @@ async def test_a_service_takes_no_messages_of_another_ones_durable(running: Plat
 async def test_boxes_of_secrets_are_read_by_their_openers_and_the_api_only(
     running: Platform, service: str
 ) -> None:
-    connection = await nats.connect(running.nats_url(service), error_cb=ignore)
+    connection = await connected(running, service)
     request = b'{"last_by_subj": "$KV.secrets.g.token.1"}'
 
     try:
@@ -61,6 +62,24 @@ async def test_boxes_of_secrets_are_read_by_their_openers_and_the_api_only(
         was_answered = False
 
     assert was_answered == (service in {"api", "builder", "deployer"})
+    await connection.close()
+
+
+@pytest.mark.parametrize("service", [rights.service for rights in RIGHTS])
+async def test_no_service_reads_the_answers_to_another(running: Platform, service: str) -> None:
+    refused: list[str] = []
+
+    async def note(error: Exception) -> None:
+        refused.append(str(error))
+
+    connection = await nats.connect(running.nats_url(service), error_cb=note)
+    foreign = [inbox_prefix(rights.service) for rights in RIGHTS if rights.service != service]
+
+    for prefix in ("_INBOX", *foreign):
+        await connection.subscribe(f"{prefix}.>")
+        await connection.flush()
+
+    assert len(refused) == len(RIGHTS)
     await connection.close()
 
 
@@ -102,11 +121,17 @@ async def test_postgres_refuses_a_wrong_password(running: Platform) -> None:
 
 
 async def publish(platform: Platform, service: str, subject: str) -> None:
-    connection = await nats.connect(platform.nats_url(service), error_cb=ignore)
+    connection = await connected(platform, service)
     try:
         await connection.jetstream().publish(subject, b"{}", timeout=0.5)
     finally:
         await connection.close()
+
+
+async def connected(platform: Platform, service: str) -> Client:
+    return await nats.connect(
+        platform.nats_url(service), error_cb=ignore, inbox_prefix=inbox_prefix(service).encode()
+    )
 
 
 async def ignore(_error: Exception) -> None:
