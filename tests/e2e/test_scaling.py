@@ -1,0 +1,83 @@
+"""Three processes of each service, and one of each killed in turn, while commands and requests go on."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+import pytest
+from e2e.running_platform import FIXTURES, RunningPlatform, calling, ended
+from e2e.scaled_platform import SERVICES, ScaledPlatform, scaled, until_serving
+from slipway.documents import Configuration
+
+_MORE: Final = 2
+_PATH: Final = "/default/scaled/greet"
+_ENDS: Final = ("operation.succeeded.v1", "operation.failed.v1", "operation.superseded.v1")
+
+
+@pytest.fixture(scope="module")
+def own_platform() -> Iterator[RunningPlatform]:
+    """A platform of this module alone: its gateways must not outlive it in the platform of other tests."""
+    with tempfile.TemporaryDirectory(prefix="slipway scaled ") as name:
+        platform = RunningPlatform(state=Path(name) / "state")
+        platform.up()
+        try:
+            yield platform
+        finally:
+            platform.down()
+
+
+async def redeployed(made: ScaledPlatform, api: int, greeting: str, *, built: bool) -> str:
+    """Redeploy through one of the apis, from source or what is built; return the operation that ended."""
+    async with made.client(api) as client:
+        config = Configuration(environment={"GREETING": greeting})
+        if built:
+            source = await client.upload_folder(FIXTURES / "greeter")
+            accepted = await client.deploy("scaled", source=source, config=config)
+        else:
+            version = (await client.deployment("scaled")).version_label
+            accepted = await client.deploy("scaled", version=version, config=config)
+    async with made.client((api + 1) % len(made.api_urls)) as client:
+        operation = await ended(client, accepted, within=120)
+    assert operation.state == "SUCCEEDED", operation
+    return accepted.operation.id
+
+
+async def test_three_of_each_lose_nothing_when_one_of_each_is_killed(own_platform: RunningPlatform) -> None:
+    ran = own_platform.slipway("deploy", str(FIXTURES / "greeter"), "--name", "scaled", "--replicas", "2")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    operations: list[str] = []
+
+    async with scaled(own_platform, more=_MORE) as made:
+        await until_serving(made, _PATH)
+        async with AsyncExitStack() as stack:
+            probes = [
+                await stack.enter_async_context(calling(f"{url}{_PATH}", per_second=15))
+                for url in made.gateway_urls
+            ]
+            # The platform's own were the first, so they hold the leases: an active one dies, then a standby.
+            for number in range(_MORE):
+                for turn, service in enumerate(SERVICES):
+                    work = asyncio.create_task(
+                        redeployed(made, (number + 1) % 3, f"{service} {number}", built=turn % 3 == 0)
+                    )
+                    made.kill9(service, number)
+                    operations.append(await work)
+                    await until_serving(made, _PATH)
+        messages = await told(made, operations)
+        await own_platform.ready()
+
+    verified = own_platform.slipway("projections", "verify")
+    assert [probe.failures for probe in probes] == [[]] * 3
+    assert all(probe.answers > 100 for probe in probes)
+    assert sorted(messages) == sorted(operations)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+async def told(made: ScaledPlatform, operations: list[str]) -> list[str]:
+    """Return the operation of each end that the log tells of these."""
+    async with made.client(2) as client:
+        page = [event async for event in client.past_events(deployment="scaled", types=_ENDS)]
+    return [str(event.data["operation"]) for event in page if event.data["operation"] in operations]
