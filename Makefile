@@ -6,10 +6,10 @@ UV := .venv/bin/uv
 STATE ?= .slipway
 WORKERS ?= 2
 PACKAGES := libs services clients standalone tests benchmarks examples
-BENCHES := deploy redeploy standalone rebuild gateway lists
+BENCHES := deploy redeploy standalone rebuild gateway lists rebuild-projections fold projector commands stream
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help setup up down demo test lint types imports unit contract integration e2e soak bench contracts format
+.PHONY: help setup up down demo test lint types imports unit contract integration e2e soak bench contracts released asyncapi format
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -66,11 +66,25 @@ e2e: setup ## The platform as a user starts it
 soak: setup ## Random walks over the whole platform, WALKS=1000 of them
 	WALKS=$(or $(WALKS),1000) .venv/bin/pytest tests/e2e/test_lifecycle_machine.py
 
-contracts: setup ## Regenerate schemas, examples and OpenAPI
+contracts: setup ## Regenerate schemas, examples, AsyncAPI, the table of messages and OpenAPI
 	$(PY) -m slipway_contracts.schemas libs/contracts
+	$(PY) -m slipway_contracts.asyncapi docs/asyncapi.json
+	$(PY) -m slipway_contracts.event_table docs/events.md
 	$(PY) -m slipway_api.openapi docs/openapi.json
+
+released: setup ## After raising the version: keep what the messages promise from now on
+	$(PY) -m slipway_contracts.released libs/contracts/released.json
+
+.venv/asyncapi/node_modules: $(addprefix tests/fixtures/asyncapi/,package.json package-lock.json validate.mjs)
+	@mkdir -p .venv/asyncapi
+	@cp $^ .venv/asyncapi
+	npm ci --prefix .venv/asyncapi --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+asyncapi: .venv/asyncapi/node_modules ## AsyncAPI's own parser over docs/asyncapi.json; needs node and npm
+	node .venv/asyncapi/validate.mjs docs/asyncapi.json
 
 bench: $(addprefix bench-,$(BENCHES)) ## Every benchmark, one JSON line each
 
 bench-%: setup
-	@PYTHONPATH=tests:benchmarks $(PY) benchmarks/$*.py
+	@PYTHONPATH=tests:benchmarks $(PY) benchmarks/$(subst -,_,$*).py

@@ -41,6 +41,7 @@ class DesiredRelease(BaseModel):
     deadline_at: AwareDatetime | None = Field(default=None, description="End of its transient state.")
     workloads: dict[EndpointName, WorkloadId] = Field(default_factory=dict)
     traceparent: str | None = Field(default=None, description="Trace of the command that made it.")
+    copy_of: int | None = Field(default=None, description="Release of which it is an exact copy.")
     restored: bool = Field(default=False, description="It ran before: without success it is RETIRED again.")
     awaited_by: OperationId | None = Field(
         default=None, description="Operation of the pin that ends when this release runs."

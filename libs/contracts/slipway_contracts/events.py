@@ -24,7 +24,7 @@ from slipway_contracts.names import (
     WorkloadId,
 )
 from slipway_contracts.release import ReleaseConfig
-from slipway_contracts.traffic import LIVE_ALIAS, TrafficShare
+from slipway_contracts.traffic import LIVE_ALIAS, Serving, TrafficShare
 from slipway_contracts.version import Version
 
 
@@ -119,6 +119,9 @@ class ReleaseLive(DeploymentMessage):
     type: Literal["release.live.v1"] = "release.live.v1"
     release: int
     seconds: float = Field(description="From its creation.")
+    serving: Serving | None = Field(
+        default=None, description="The alias whose requests it got, where most of them are its own."
+    )
 
 
 class ReleaseDraining(DeploymentMessage):
@@ -174,6 +177,9 @@ class TrafficShifted(DeploymentMessage):
     type: Literal["traffic.shifted.v1"] = "traffic.shifted.v1"
     alias: AliasName = LIVE_ALIAS
     shares: tuple[TrafficShare, ...]
+    serving: Serving | None = Field(
+        default=None, description="Where most go to a release that is live already; else its going live says."
+    )
 
 
 class DeploymentCreated(DeploymentMessage):

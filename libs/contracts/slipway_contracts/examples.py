@@ -139,6 +139,7 @@ _OTHER_EVENTS: Final = (
     ),
     events.MessageRetried(**_OWNER, sequence=17, operation=derived_id("again"), by="ada"),
     events.MessageDiscarded(**_OWNER, sequence=17, by="ada"),
+    installation_events.GatewayRemoved(gateway="edge-2", applied=812, heard_at=_AT, by="ada"),
     installation_events.RequestRefused(
         group="default",
         deployment="digits",

@@ -161,6 +161,16 @@ class KeyConfigured(Message):
     revoked: bool = False
 
 
+class GatewayRemoved(Message):
+    """A gateway is gone for good, with its Envoy: nothing waits for it any more; emitted by the api."""
+
+    type: Literal["gateway.removed.v1"] = "gateway.removed.v1"
+    gateway: str
+    applied: int = Field(ge=0, description="Sequence of the log that it had applied.")
+    heard_at: AwareDatetime = Field(description="When it was last heard of.")
+    by: str
+
+
 class RequestRefused(Message):
     """A request that would have changed something was refused; emitted by the api, for the audit.
 
@@ -176,9 +186,18 @@ class RequestRefused(Message):
     reason: str = Field(description="Of the problem document.")
     message: str = Field(default="", description="Its `detail`, cut to 500 characters.")
     count: int = Field(default=1, ge=1)
+    untold: int = Field(
+        default=0, ge=0, description="Of other kinds, since the message before: too many to be told."
+    )
 
 
 GroupEvent = GroupConfigured | NameClaimed | SecretConfigured | ArtifactAdopted | ArtifactHidden
 InstallationEvent = (
-    TargetAnnounced | TargetLost | TargetFound | InstanceTypeConfigured | KeyConfigured | RequestRefused
+    TargetAnnounced
+    | TargetLost
+    | TargetFound
+    | InstanceTypeConfigured
+    | KeyConfigured
+    | GatewayRemoved
+    | RequestRefused
 )

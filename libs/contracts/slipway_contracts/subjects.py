@@ -108,6 +108,21 @@ def build_events(group: str, identifier: str) -> str:
     return f"slipway.{group}.{identifier}.evt.build.>"
 
 
+def message_events(group: str, identifier: str) -> str:
+    """Return the filter of what is said of messages of a deployment that were given up."""
+    return f"slipway.{group}.{identifier}.evt.message.*"
+
+
+def dead_messages(group: str, identifier: str) -> str:
+    """Return the subject on which services say which messages of a deployment they gave up."""
+    return f"slipway.{group}.{identifier}.evt.message.dead"
+
+
+def failed_operations(group: str, identifier: str) -> str:
+    """Return the subject on which commands of a deployment end without their effect."""
+    return f"slipway.{group}.{identifier}.evt.operation.failed"
+
+
 def build_ends(group: str, identifier: str) -> tuple[str, ...]:
     """Return the subjects on which builds of a deployment end."""
     verbs = ("succeeded", "failed", "canceled")

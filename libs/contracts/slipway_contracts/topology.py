@@ -121,8 +121,9 @@ RIGHTS: Final = (
             "slipway.*._.evt.artifact.*",
             "slipway._._.evt.instance-type.*",
             "slipway._._.evt.key.*",
+            "slipway._._.evt.gateway.removed",
         ),
-        buckets_written=("secrets",),
+        buckets_written=("secrets", "gateways"),
     ),
     ServiceRights(
         service="builder",

@@ -5,7 +5,7 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from slipway_contracts.names import AliasName, BuildId, OperationId
+from slipway_contracts.names import AliasName, BuildId, Label, OperationId, TargetName, VersionId
 from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.version import Version
 
@@ -32,6 +32,23 @@ class AliasRoute(BaseModel):
 
     alias: AliasName
     shares: tuple[TrafficShare, ...] = Field(min_length=1)
+
+
+class Serving(BaseModel):
+    """What most requests of an alias go to, and what they went to before."""
+
+    model_config = ConfigDict(frozen=True)
+
+    alias: AliasName
+    release: int = Field(ge=1)
+    version: VersionId
+    label: Label
+    target: TargetName
+    before: VersionId | None = Field(default=None, description="None: nothing served this alias.")
+    older: bool = Field(
+        default=False,
+        description="It goes back: the release, or the one it copies, is older than the one before.",
+    )
 
 
 class RestoredRelease(BaseModel):
@@ -94,6 +111,11 @@ class Move(BaseModel):
     operation_ended: bool = Field(
         default=False, description="Another move of its operation failed, which ended with that."
     )
+
+
+def most_of(shares: Iterable[TrafficShare]) -> int | None:
+    """Return the number of the release with most requests, of equal ones the newest; None: there is none."""
+    return max(((share.weight, share.release) for share in shares), default=(0, None))[1]
 
 
 def releases_of(shares: Iterable[TrafficShare]) -> frozenset[int]:

@@ -33,12 +33,3 @@ def test_yesterdays_example_still_parses_and_obeys_its_schema(path: Path) -> Non
 
     assert parse(path.stem, encode(message)) == message
     Draft202012Validator(schema).validate(json.loads(body))
-
-
-@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
-def test_a_field_of_tomorrow_is_ignored_today(path: Path) -> None:
-    body = json.loads(path.read_bytes())
-
-    tomorrow = parse(path.stem, json.dumps(body | {"of_tomorrow": 1}).encode())
-
-    assert tomorrow == parse(path.stem, path.read_bytes())
