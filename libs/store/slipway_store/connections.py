@@ -12,6 +12,7 @@ from slipway_store.schema import SCHEMA
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _CONNECT_SECONDS: Final = 5.0
+_LARGEST_STATEMENT: Final = 1 << 16  # bytes; asyncpg plans a larger one than this anew each time
 # A plan for any arguments does not know how many rows a filter leaves, nor how few rows a page has: it sorts
 # everything. Pages in an index' order touch few pages of the table, and those are in memory.
 _PLAN_EACH: Final = {
@@ -54,10 +55,19 @@ def schema_name(name: str) -> str:
     return name
 
 
+class _Unset(asyncpg.Connection):
+    """A connection that sets nothing for its session, so that nothing has to be reset between two users."""
+
+    def get_reset_query(self) -> str:
+        """Return no statement: open transactions are rolled back without one."""
+        return ""
+
+
 def _options(schema: str, statement_seconds: float) -> dict[str, Any]:
     return {
         "timeout": _CONNECT_SECONDS,
         "command_timeout": statement_seconds,
+        "max_cacheable_statement_size": _LARGEST_STATEMENT,
         "server_settings": {
             "search_path": schema_name(schema),
             "jit": "off",
@@ -87,9 +97,10 @@ async def open_pool(
 
     With `plan_each` a statement is planned anew for the arguments of each run. The server ends a transaction
     in which nothing happened for `idle_seconds`: a process that stands still holds no locks for ever.
+    Whoever uses a connection leaves neither session settings nor session locks on it.
     """
     options = _options(schema, statement_seconds)
     options["server_settings"]["idle_in_transaction_session_timeout"] = str(round(idle_seconds * 1000))
     if plan_each:
         options["server_settings"] |= _PLAN_EACH
-    return await asyncpg.create_pool(url, min_size=0, max_size=most, **options)
+    return await asyncpg.create_pool(url, min_size=0, max_size=most, connection_class=_Unset, **options)

@@ -7,15 +7,18 @@ from datetime import timedelta
 
 import asyncpg
 
+from slipway_store.audit_reads import AuditReads
 from slipway_store.connections import open_pool
+from slipway_store.dead_reads import DeadReads
 from slipway_store.deployment_reads import DeploymentReads
 from slipway_store.freshness import Freshness
 from slipway_store.history_reads import HistoryReads
 from slipway_store.installation_reads import InstallationReads
+from slipway_store.past_reads import PastReads
 from slipway_store.schema import SCHEMA
 
 
-class Reads(DeploymentReads, HistoryReads, InstallationReads):
+class Reads(DeploymentReads, HistoryReads, InstallationReads, PastReads, AuditReads, DeadReads):
     """Typed reads; `groups=None` means all groups, and what belongs to none.
 
     Every method raises DatabaseUnavailableError when Postgres does not answer, after one repetition.

@@ -3,6 +3,7 @@
 Derives everything from the row model; a test compares the result with the tables.
 """
 
+import re
 import types
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ from slipway_store.rows import (
 R = TypeVar("R", bound=Row)
 Key = tuple[str | int, ...]
 
+_PLACE: Final = re.compile(r"\$(\d+)")
 _JSON: Final = "jsonb"
 _SCALARS: Final[dict[object, str]] = {
     str: "text",
@@ -176,6 +178,11 @@ class History:
             f"delete from {quoted(self.record.table)} "  # noqa: S608
             f'where "group" = $1 and deployment = $2 and {begun} < $3::bigint'
         )
+
+
+def moved(statement: str, places: int) -> str:
+    """Return a statement whose arguments come so many places later."""
+    return _PLACE.sub(lambda found: f"${int(found[1]) + places}", statement)
 
 
 def quoted(name: str) -> str:

@@ -9,5 +9,5 @@ SCHEMA: Final = "slipway"
 HEAD: Final = "0003"
 """The newest migration; a test compares it with the migrations themselves."""
 
-PROJECTION: Final = 2
+PROJECTION: Final = 3
 """Grows when the same log folds to other rows: rows of another number must be rebuilt."""

@@ -7,9 +7,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+_AT_ONCE: Final = 16
 
 
 class Arrivals(Generic[T]):
@@ -53,9 +54,14 @@ class Arrivals(Generic[T]):
         await asyncio.gather(self._reading, return_exceptions=True)
 
     async def _read(self, items: AsyncIterator[T]) -> None:
+        taken = 0
         async for item in items:
             self._held.append(item)
             self._changed.set()
+            taken += 1
+            if taken % _AT_ONCE == 0:
+                # What is there already is taken without waiting for anything: others must get their turn.
+                await asyncio.sleep(0)
             while len(self._held) >= self._most:
                 self._room.clear()
                 await self._room.wait()

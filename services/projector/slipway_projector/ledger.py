@@ -4,19 +4,20 @@ The checkpoint moves first and only from where this process left it: its row is 
 Knows no network but Postgres, and no time but that of the messages.
 """
 
+import asyncio
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import asyncpg
 from slipway_contracts.installation_events import TargetFound, TargetLost
 from slipway_contracts.topology import LOG
 from slipway_store.connections import is_refusal
-from slipway_store.records import CHECKPOINT, LOGGED
+from slipway_store.folding import Touch, fold, keys, touches
+from slipway_store.records import CHECKPOINT, LOGGED, Record, moved, quoted
 from slipway_store.rows import CheckpointRow
 from slipway_store.schema import PROJECTION
 
 from slipway_projector.errors import CheckpointMovedError, OtherFoldError
-from slipway_projector.folding import fold, keys, touches
 from slipway_projector.logged import Logged
 from slipway_projector.working_rows import WorkingRows
 
@@ -28,6 +29,8 @@ _ADVANCE: Final = """
     update checkpoint set sequence = $1, event_id = $2, at = $3
     where stream = $4 and projection = $5 and sequence = $6
 """
+_KNOWN: Final = "select id from event where id = any($1::text[])"
+_AT_ONCE: Final = 16
 
 
 class Ledger:
@@ -80,16 +83,17 @@ class Ledger:
     async def _commit(self, batch: Sequence[Logged]) -> list[Logged]:
         async with self._connection.transaction():
             checkpoint = await self._advance(batch[-1])
-            fresh = await self._insert(batch)
+            fresh = await self._new(batch)
             plan = [(logged, touches(logged)) for logged in fresh]
             wanted = (key for logged, touched in plan for key in keys(logged, touched))
             await self._rows.load(self._connection, wanted, of_targets=_targets(fresh))
-            for logged, touched in plan:
-                fold(self._rows, logged, touched)
+            storing = asyncio.create_task(self._store(fresh))
+            try:
+                await self._fold(plan)
+            finally:
+                await storing
             await self._rows.erase(self._connection)
-            for record, rows in self._rows.changed():
-                statement = record.insert_new if record.immutable else record.upsert
-                await self._connection.execute(statement, *record.arrays(rows))
+            await self._write(self._rows.changed())
         self._rows.settle()
         self.checkpoint = checkpoint
         return fresh
@@ -106,11 +110,35 @@ class Ledger:
             )
         return after
 
-    async def _insert(self, batch: Sequence[Logged]) -> list[Logged]:
-        """Store the messages, return those whose ids came for the first time."""
-        stored = await self._connection.fetch(LOGGED.insert_new, *LOGGED.arrays(batch))
-        new = {found[0] for found in stored}
-        return [logged for logged in batch if logged.sequence in new]
+    async def _new(self, batch: Sequence[Logged]) -> list[Logged]:
+        """Return the messages whose ids come for the first time."""
+        found = await self._connection.fetch(_KNOWN, [logged.id for logged in batch])
+        known = {row["id"] for row in found}
+        first = {logged.id: logged for logged in reversed(batch) if logged.id not in known}
+        return [logged for logged in batch if first.get(logged.id) is logged]
+
+    async def _store(self, fresh: Sequence[Logged]) -> None:
+        rows = zip(*LOGGED.arrays(fresh), strict=True)
+        names = [column.name for column in LOGGED.columns]
+        await self._connection.copy_records_to_table(LOGGED.table, records=rows, columns=names)
+
+    async def _write(self, changed: Sequence[tuple[Record[Any], Sequence[Any]]]) -> None:
+        """Write the rows of all tables in one statement: each way to Postgres and back is time to wait."""
+        parts: list[str] = []
+        arguments: list[object] = []
+        for record, rows in sorted(changed, key=lambda each: each[0].table):
+            statement = record.insert_new if record.immutable else record.upsert
+            parts.append(f"{quoted(f'into {record.table}')} as ({moved(statement, len(arguments))})")
+            arguments += record.arrays(rows)
+        if parts:
+            await self._connection.execute(f"with {', '.join(parts)} select", *arguments)
+
+    async def _fold(self, plan: Sequence[tuple[Logged, Sequence[Touch]]]) -> None:
+        """Fold messages, pausing for what else this process has to do: it talks to Postgres meanwhile."""
+        for place, (logged, touched) in enumerate(plan):
+            fold(self._rows, logged, touched)
+            if place % _AT_ONCE == 0:
+                await asyncio.sleep(0)
 
 
 def _targets(batch: Sequence[Logged]) -> set[str]:

@@ -4,11 +4,14 @@ A message that cannot be read is kept as it is and folded into nothing; it never
 """
 
 import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic_core import from_json
+from slipway_chassis.event_log import CaughtUp
 from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
 from slipway_contracts.codec import MESSAGE_TYPES, AnyMessage, parse
@@ -81,6 +84,13 @@ def read(stored: Stored) -> Logged:
     except ValueError as error:
         return _logged(stored, envelope, _text(stored.data), problem=str(error)[:_CLIPPED])
     return _logged(stored, envelope, data.decode(), message=message)
+
+
+async def read_all(items: AsyncGenerator[Stored | CaughtUp]) -> AsyncGenerator[Logged | CaughtUp]:
+    """Read messages as they come."""
+    async with aclosing(items):
+        async for item in items:
+            yield read(item) if isinstance(item, Stored) else item
 
 
 def set_aside_id(sequence: int) -> str:

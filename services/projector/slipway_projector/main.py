@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from contextlib import suppress
+from typing import Final
 
 from slipway_chassis.process import Service, run_service
 
@@ -10,6 +11,8 @@ from slipway_projector.database import Database
 from slipway_projector.meters import Meters
 from slipway_projector.projector import Projector
 from slipway_projector.settings import ProjectorSettings
+
+_COLLECT_AFTER: Final = 50_000
 
 
 async def project(service: Service[ProjectorSettings]) -> None:
@@ -24,8 +27,10 @@ async def project(service: Service[ProjectorSettings]) -> None:
         standby_poll=settings.standby_poll,
         verify_period=settings.verify_period,
     )
-    # What was imported stays: the collector need not look at it again with every few batches.
+    # What was imported stays, and messages and rows are in no cycles: the collector need not look at them
+    # with every few batches.
     gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 50, 100)
     service.probes.add("projection", projector.problem)
     running = asyncio.create_task(projector.run())
     stopping = asyncio.create_task(service.stopping.wait())

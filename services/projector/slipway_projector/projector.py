@@ -12,7 +12,7 @@ from typing import Final
 import asyncpg
 from opentelemetry.trace import SpanKind
 from slipway_chassis.errors import LogUnavailableError, SlipwayError
-from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
+from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_chassis.logs import get_logger
 from slipway_chassis.telemetry import Telemetry
 from slipway_contracts.topology import LOG
@@ -23,7 +23,7 @@ from slipway_projector.continuity import verify
 from slipway_projector.database import Database
 from slipway_projector.errors import CheckpointMovedError
 from slipway_projector.ledger import Ledger
-from slipway_projector.logged import Logged, read
+from slipway_projector.logged import Logged, read_all
 from slipway_projector.meters import Meters
 
 _FIRST_PAUSE: Final = 0.1
@@ -53,7 +53,7 @@ class Projector:
         database: Database,
         meters: Meters,
         telemetry: Telemetry,
-        batch_messages: int = 500,
+        batch_messages: int = 2000,
         standby_poll: timedelta = timedelta(milliseconds=500),
         verify_period: timedelta = timedelta(seconds=5),
     ) -> None:
@@ -102,8 +102,8 @@ class Projector:
             self._meters.checkpoint.set(ledger.checkpoint.sequence)
             self._problem = f"catches up with the log from {ledger.checkpoint.sequence}"
             _log.info("projects", after=ledger.checkpoint.sequence)
-            items = self._log.follow(start=After(ledger.checkpoint.sequence))
-            async with reading(items, most=2 * self._batch_messages) as arrivals:
+            items = read_all(self._log.follow(start=After(ledger.checkpoint.sequence)))
+            async with reading(items, most=self._batch_messages) as arrivals:
                 await self._follow(ledger, arrivals)
 
     async def _take_turn(self, connection: asyncpg.Connection) -> None:
@@ -113,12 +113,12 @@ class Projector:
             await self._database.await_turn(connection, self._standby_poll)
         self._meters.active.set(1)
 
-    async def _follow(self, ledger: Ledger, arrivals: Arrivals[Stored | CaughtUp]) -> None:
+    async def _follow(self, ledger: Ledger, arrivals: Arrivals[Logged | CaughtUp]) -> None:
         verified = time.monotonic()
         patience = _PATIENCE_SECONDS
         while True:
             items = await self._next(arrivals, patience)
-            messages = [read(item) for item in items if isinstance(item, Stored)]
+            messages = [item for item in items if isinstance(item, Logged)]
             if messages:
                 await self._write(ledger, messages)
             if any(isinstance(item, CaughtUp) for item in items):
@@ -130,8 +130,8 @@ class Projector:
                 verified = time.monotonic()
 
     async def _next(
-        self, arrivals: Arrivals[Stored | CaughtUp], patience: float
-    ) -> Sequence[Stored | CaughtUp]:
+        self, arrivals: Arrivals[Logged | CaughtUp], patience: float
+    ) -> Sequence[Logged | CaughtUp]:
         """Return what arrived; nothing, when it is time to look at the log again."""
         try:
             async with asyncio.timeout(self._verify_period):

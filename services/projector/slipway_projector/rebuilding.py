@@ -4,25 +4,29 @@ Never changes the tables in use, except to exchange them as a whole.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 import asyncpg
 from slipway_chassis.errors import SlipwayError
-from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
+from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_store.connections import connect, schema_name
 from slipway_store.migrate import revision, upgrade
+from slipway_store.records import RECORDS, quoted
 from slipway_store.schema import SCHEMA
 
-from slipway_projector.arrivals import reading
 from slipway_projector.comparison import Difference, compare, count
 from slipway_projector.database import Database
+from slipway_projector.late_indexes import late_indexes
 from slipway_projector.ledger import Ledger
-from slipway_projector.logged import read
+from slipway_projector.logged import Logged, read
+from slipway_projector.part import ENDED, NONE_AT_WORK
+from slipway_projector.parts import fold_in_parts
 
-_BATCH: Final = 1000
-_PATIENCE_SECONDS: Final = 0.02
+_BATCH: Final = 10_000
 _REPLACED: Final = f"{SCHEMA}_replaced"
+_ONLY_ONE: Final = "select pg_try_advisory_lock(hashtextextended('slipway rebuild', 0))"
+"""Two at once, into whatever schemas, would take each other's place in the swap."""
 
 
 class RebuildError(SlipwayError):
@@ -31,16 +35,21 @@ class RebuildError(SlipwayError):
 
 async def catch_up(log: EventLog, ledger: Ledger, *, until: int | None = None) -> None:
     """Fold the log behind the ledger's checkpoint to its present end, or to `until`."""
-    items = log.follow(start=After(ledger.checkpoint.sequence))
-    async with reading(items, most=2 * _BATCH) as arrivals:
-        while until is None or ledger.checkpoint.sequence < until:
-            batch = await arrivals.batch(_BATCH, patience=_PATIENCE_SECONDS)
-            stored = [item for item in batch if isinstance(item, Stored)]
-            wanted = [item for item in stored if until is None or item.sequence <= until]
-            if wanted:
-                await ledger.write([read(item) for item in wanted])
-            if len(wanted) < len(stored) or any(isinstance(item, CaughtUp) for item in batch):
-                return
+    if until is not None and until <= ledger.checkpoint.sequence:
+        return
+    batch: list[Logged] = []
+    async with aclosing(log.follow(start=After(ledger.checkpoint.sequence))) as items:
+        async for item in items:
+            if isinstance(item, CaughtUp):
+                break
+            batch.append(read(item))
+            if len(batch) == _BATCH:
+                await ledger.write(batch)
+                batch = []
+            if item.sequence == until:
+                break
+    if batch:
+        await ledger.write(batch)
 
 
 class Rebuild:
@@ -59,6 +68,7 @@ class Rebuild:
 
     async def differences(self) -> list[Difference]:
         """Compare with the tables in use, at one position of the log; their writer waits meanwhile."""
+        await catch_up(self._log, self._ledger, until=await position(self._url))
         async with _connected(self._url) as connection, connection.transaction():
             live = await _hold_writer(connection)
             if live < self._ledger.checkpoint.sequence:
@@ -74,6 +84,8 @@ class Rebuild:
 
         The projector finds its checkpoint moved and begins again there.
         """
+        # What came while the tables were made: the writer need not wait for that.
+        await catch_up(self._log, self._ledger)
         async with _connected(self._url) as connection:
             await connection.execute(f'drop schema if exists "{_REPLACED}" cascade')
             async with connection.transaction():
@@ -87,22 +99,31 @@ class Rebuild:
 
 @asynccontextmanager
 async def rebuilt(
-    log: EventLog, url: str, *, schema: str, until: int | None = None
+    log: EventLog, url: str, *, schema: str, until: int | None = None, parts: int = 1
 ) -> AsyncIterator[Rebuild]:
     """Make the tables anew in `schema`, which is emptied first, from the whole log or up to `until`.
 
+    With several `parts`, as many processes with this one's environment fold the log side by side.
+
     Raises:
-        RebuildError: `schema` is in use, is rebuilt by another process, or holds something else.
+        RebuildError: another process rebuilds, or `schema` is in use or holds something else.
     """
     database = Database(url=url, schema=schema_name(schema))
     async with _connected(url) as holder:
+        if not await holder.fetchval(_ONLY_ONE):
+            raise RebuildError("another process rebuilds these tables or verifies them; let it end")
+        if not await holder.fetchval(NONE_AT_WORK):
+            raise RebuildError("an interrupted rebuild has not ended yet; repeat this in a few seconds")
         if not await database.become_writer(holder):
-            raise RebuildError(f"another process rebuilds into schema {schema!r}; let it end")
-        await _drop(holder, schema)
-        await upgrade(url, schema=schema)
+            raise RebuildError(f"a projector writes into schema {schema!r}; stop it, or name another schema")
+        await holder.execute(ENDED)
+        await _empty(holder, url, schema)
         async with database.connection() as connection:
-            ledger = await Ledger.open(connection)
-            await catch_up(log, ledger, until=until)
+            async with late_indexes(connection, schema):
+                if parts > 1 and not await fold_in_parts(log, connection, schema, parts=parts, until=until):
+                    await connection.execute(f"truncate {', '.join(_tables(schema))}")
+                ledger = await Ledger.open(connection)
+                await catch_up(log, ledger, until=until)
             yield Rebuild(log=log, url=url, schema=schema, ledger=ledger)
 
 
@@ -117,6 +138,15 @@ async def discard(url: str, schema: str) -> None:
     """Drop rebuilt tables."""
     async with _connected(url) as connection:
         await _drop(connection, schema)
+
+
+async def _empty(connection: asyncpg.Connection, url: str, schema: str) -> None:
+    await _drop(connection, schema)
+    await upgrade(url, schema=schema)
+
+
+def _tables(schema: str) -> list[str]:
+    return [f"{quoted(schema)}.{quoted(record.table)}" for record in RECORDS]
 
 
 async def _drop(connection: asyncpg.Connection, schema: str) -> None:

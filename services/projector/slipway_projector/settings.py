@@ -12,7 +12,9 @@ class ProjectorSettings(ServiceSettings):
     database_url: SecretStr = Field(
         description="Where the tables are, as postgresql://user:password@host/db."
     )
-    batch_messages: int = Field(default=500, ge=1, le=10_000, description="Most messages in one transaction.")
+    batch_messages: int = Field(
+        default=2000, ge=1, le=10_000, description="Most messages in one transaction."
+    )
     standby_poll: timedelta = Field(
         default=timedelta(milliseconds=500),
         gt=timedelta(0),

@@ -4,16 +4,16 @@ Holds what the last batches touched; whoever uses it drops it after any failure,
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 import asyncpg
 from pydantic import ValidationError
-from slipway_store.records import DEPLOYMENT, HISTORY, TARGET, Key, R, Record
+from slipway_store.folds.deployments import settled
+from slipway_store.records import DEPLOYMENT, HISTORY, TARGET, Key, R, Record, moved
 from slipway_store.rows import DeploymentRow
 
 from slipway_projector.errors import UnreadableRowError
-from slipway_projector.folds.deployments import settled
 
 _MOST_KEPT: Final = 1000
 
@@ -46,19 +46,31 @@ class WorkingRows:
         for record, key in keys:
             if key not in self._known[record]:
                 missing[record][key] = None
-        for record, wanted in missing.items():
-            self._known[record].update(wanted)
-            columns = [list(column) for column in zip(*wanted, strict=True)]
-            self._keep(record, await connection.fetch(record.select_keys, *columns))
+        await self._load_missing(connection, missing)
         if of_targets:
             query = f"{DEPLOYMENT.select} where target = any($1::text[])"
             self._keep(DEPLOYMENT, await connection.fetch(query, list(of_targets)))
 
-    def _keep(self, record: Record[Any], found: Iterable[asyncpg.Record]) -> None:
+    async def _load_missing(
+        self, connection: asyncpg.Connection, missing: Mapping[Record[Any], Mapping[Key, None]]
+    ) -> None:
+        """Read rows of all tables in one statement: each way to Postgres and back is time to wait."""
+        parts: list[str] = []
+        arguments: list[list[object]] = []
+        records = {record.table: record for record in sorted(missing, key=lambda record: record.table)}
+        for table, record in records.items():
+            select = moved(record.select_keys, len(arguments))
+            parts.append(f"select '{table}' as name, to_jsonb(found) as row from ({select}) as found")  # noqa: S608
+            arguments += [list(column) for column in zip(*missing[record], strict=True)]
+            self._known[record].update(missing[record])
+        for name, row in await connection.fetch(" union all ".join(parts), *arguments) if parts else ():
+            self._keep(records[name], [row], records[name].row.model_validate_json)
+
+    def _keep(self, record: Record[R], found: Iterable[Any], read: Callable[[Any], R] | None = None) -> None:
         known = self._known[record]
         for each in found:
             try:
-                row = record.read(each)
+                row = (read or record.read)(each)
             except ValidationError as error:
                 raise UnreadableRowError(
                     f"table {record.table} holds a row that no fold made: {error.title}, "

@@ -3,12 +3,15 @@ import sys
 
 import pytest
 from eventually import eventually
-from log_script import Script
+from log_script import START, Script
 from log_walk import Walk
 from memory_projection import project, read_log
 from projector_stand import Stand
 from servers import NatsServer, clean_environment
+from slipway_contracts.installation_events import TargetLost
+from slipway_contracts.replica import ReplicaState
 from slipway_projector.comparison import compare, count
+from slipway_projector.part import AT_WORK
 from slipway_projector.rebuilding import RebuildError, rebuilt
 from slipway_store.connections import connect
 from slipway_store.schema import SCHEMA
@@ -153,6 +156,28 @@ async def test_two_rebuilds_into_one_schema_do_not_mix(stand: Stand) -> None:
     assert untouched["event"] == anew["event"] == len(script.messages)
 
 
+async def test_rebuilt_tables_have_every_index_of_those_they_replace(stand: Stand) -> None:
+    query = "select indexdef from pg_indexes where schemaname = $1 order by indexdef"
+    before = await stand.fetch(query, SCHEMA)
+    script = Script()
+    script.deployed()
+    await script.write(stand.log)
+
+    async with rebuilt(stand.log, stand.url, schema=BESIDE) as rebuild:
+        await rebuild.swap()
+
+    assert [row[0] for row in await stand.fetch(query, SCHEMA)] == [row[0] for row in before]
+
+
+async def test_only_one_rebuild_runs_at_a_time_whatever_its_schema(stand: Stand) -> None:
+    async with rebuilt(stand.log, stand.url, schema=BESIDE):
+        with pytest.raises(RebuildError, match="another process rebuilds"):
+            async with rebuilt(stand.log, stand.url, schema="elsewhere"):
+                pass
+
+    assert "elsewhere" not in await schemas(stand)
+
+
 async def test_the_command_rebuilds_verifies_and_swaps(stand: Stand, fresh_nats: NatsServer) -> None:
     script = Script()
     script.deployed()
@@ -178,6 +203,51 @@ async def test_the_command_rebuilds_verifies_and_swaps(stand: Stand, fresh_nats:
     assert "rebuilt tables are in use" in swapped[1]
     assert await stand.tables() == project(await read_log(stand.log))
     assert await schemas(stand) == {SCHEMA, BESIDE}
+
+
+@pytest.mark.parametrize("seed", [34, 35])
+async def test_several_processes_make_the_same_tables_as_one(
+    stand: Stand, fresh_nats: NatsServer, seed: int
+) -> None:
+    walk = Walk(seed)
+    await stand.start()
+    walk.run(400)
+    walk.say(TargetLost(target="local", since=START))
+    await stand.reached(await walk.write(stand.log))
+
+    verified = await command(stand, fresh_nats, "--verify", "--parts", "3")
+
+    assert verified[0] == 0, verified
+    assert verified[2] == "", "no part failed"
+
+
+async def test_a_message_that_a_part_cannot_store_is_set_aside_by_one_process(
+    stand: Stand, fresh_nats: NatsServer
+) -> None:
+    script = Script()
+    script.deployed()
+    script.replica(ReplicaState.EXITED, 3, exit_code=1 << 70)
+    await stand.start()
+    await stand.reached(await script.write(stand.log))
+
+    verified = await command(stand, fresh_nats, "--verify", "--parts", "2")
+
+    assert verified[0] == 0, verified
+    assert "folded as a whole" in verified[1] + verified[2]
+    assert verified[1].splitlines()[0].endswith(f"event: {len(script.messages)}")
+
+
+async def test_an_interrupted_rebuild_that_still_writes_keeps_another_from_beginning(stand: Stand) -> None:
+    orphan = await connect(stand.url)
+    await orphan.execute(AT_WORK)
+
+    with pytest.raises(RebuildError, match="has not ended yet"):
+        async with rebuilt(stand.log, stand.url, schema=BESIDE):
+            pass
+
+    await orphan.close()
+    async with rebuilt(stand.log, stand.url, schema=BESIDE):
+        pass
 
 
 async def test_the_command_refuses_what_it_cannot_do_in_one_line(

@@ -126,3 +126,24 @@ async def test_leaving_closes_the_source() -> None:
         await arrivals.batch(1)
 
     assert source.closed
+
+
+async def test_a_source_that_has_everything_at_once_lets_others_have_their_turn() -> None:
+    async def everything() -> AsyncGenerator[int]:
+        for item in range(1000):
+            yield item
+
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    async with reading(everything(), most=2000) as arrivals:
+        assert await arrivals.batch(1000, patience=5) == [*range(1000)]
+    counting.cancel()
+
+    assert turns > 20

@@ -36,8 +36,8 @@ from slipway_contracts.lifecycle import (
 )
 from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaState
-from slipway_projector.folds import builds, operations, releases, replicas
 from slipway_projector.logged import Logged, read
+from slipway_store.folds import builds, operations, releases, replicas
 from slipway_store.rows import BuildRow, BuildStep, OperationRow, ReleaseRow, ReplicaRow, StepState
 
 OWNER: dict[str, Any] = {"group": "default", "deployment": "digits"}

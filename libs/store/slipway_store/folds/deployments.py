@@ -11,15 +11,15 @@ from slipway_contracts.evolve import DeploymentFacts, charge, deployment_state, 
 from slipway_contracts.installation_events import TargetFound, TargetLost
 from slipway_contracts.lifecycle import UNFINISHED_RELEASES, DeploymentState, ReleaseState, Wanted
 from slipway_contracts.quota import Charge
-from slipway_store.rows import DeploymentRow, MetadataRow
-from slipway_store.words import pair_of, words_of
 
-from slipway_projector.logged import Logged
+from slipway_store.rows import DeploymentRow, MetadataRow
+from slipway_store.told import Told
+from slipway_store.words import pair_of, words_of
 
 _UNLISTED: Final = frozenset({DeploymentState.DELETED, DeploymentState.PURGED})
 
 
-def fold(row: DeploymentRow | None, message: AnyMessage, logged: Logged) -> DeploymentRow | None:
+def fold(row: DeploymentRow | None, message: AnyMessage, logged: Told) -> DeploymentRow | None:
     """Fold a message into the facts of its deployment; only a command begins one.
 
     What is derived from the facts is stale until `settled`.
@@ -38,13 +38,13 @@ def fold(row: DeploymentRow | None, message: AnyMessage, logged: Logged) -> Depl
     return row.model_copy(update=changes)
 
 
-def watch(row: DeploymentRow, event: TargetLost | TargetFound, logged: Logged) -> DeploymentRow:
+def watch(row: DeploymentRow, event: TargetLost | TargetFound, logged: Told) -> DeploymentRow:
     """Fold that this deployment's target was lost or found."""
     facts = evolve(row.facts, event, sequence=logged.sequence, at=logged.time)
     return row.model_copy(update={"facts": facts.model_copy(update={"changed_at": logged.time})})
 
 
-def metadata(before: DeploymentRow | None, after: DeploymentRow, logged: Logged) -> Iterator[MetadataRow]:
+def metadata(before: DeploymentRow | None, after: DeploymentRow, logged: Told) -> Iterator[MetadataRow]:
     """Return the pairs of a deployment's metadata that a message changed."""
     old = before.settings.metadata if before else {}
     new = after.settings.metadata
@@ -73,7 +73,7 @@ def settled(row: DeploymentRow, lost: Collection[str]) -> DeploymentRow:
     return row.model_copy(update={"facts": facts, "sequence": facts.sequence} | _derived(row, facts))
 
 
-def _begun(command: Command, logged: Logged) -> DeploymentRow:
+def _begun(command: Command, logged: Told) -> DeploymentRow:
     facts = DeploymentFacts.empty(command.group, command.deployment)
     return DeploymentRow(
         group=command.group,

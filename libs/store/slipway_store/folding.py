@@ -1,9 +1,12 @@
-"""Which rows a message touches, and the fold of each: the one table of the projection. Pure."""
+"""Which rows a message touches, and the fold of each: the one table of the projection. Pure.
+
+The projector folds into the tables with it, the api into memory: what it answers about the past is the same.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from slipway_contracts.codec import AnyMessage
 from slipway_contracts.commands import Build, Command, RemoveVersions
@@ -11,6 +14,7 @@ from slipway_contracts.desired import Desired
 from slipway_contracts.events import (
     BuildEvent,
     BuildSucceeded,
+    MessageDead,
     OperationEvent,
     ReleaseCreated,
     ReleaseEvent,
@@ -23,6 +27,7 @@ from slipway_contracts.events import (
 from slipway_contracts.installation_events import (
     ArtifactAdopted,
     ArtifactHidden,
+    GatewayRemoved,
     GroupConfigured,
     GroupEvent,
     InstallationEvent,
@@ -37,6 +42,17 @@ from slipway_contracts.installation_events import (
 )
 from slipway_contracts.message import DeploymentMessage
 from slipway_contracts.replica import ReplicaFact, ReplicaState
+
+from slipway_store.folds import (
+    aliases,
+    builds,
+    deployments,
+    groups,
+    installation,
+    operations,
+    releases,
+    replicas,
+)
 from slipway_store.records import (
     ALIAS_CHANGE,
     ARTIFACT,
@@ -54,21 +70,27 @@ from slipway_store.records import (
     UNKNOWN_WORKLOAD,
     VERSION,
     Key,
+    R,
     Record,
 )
+from slipway_store.rows import DeploymentRow
+from slipway_store.told import Told
 
-from slipway_projector.folds import (
-    aliases,
-    builds,
-    deployments,
-    groups,
-    installation,
-    operations,
-    releases,
-    replicas,
-)
-from slipway_projector.logged import Logged
-from slipway_projector.working_rows import WorkingRows
+
+class Rows(Protocol):
+    """The rows that messages are folded into, by record and key."""
+
+    def get(self, record: Record[R], key: Key) -> R | None:
+        """Return a row; None where there is none."""
+
+    def put(self, record: Record[R], key: Key, row: R) -> None:
+        """Replace the row of a key."""
+
+    def erase_history(self, group: str, deployment: str, *, before: int) -> None:
+        """Forget the history of a deployment up to a position; see `records.HISTORY`."""
+
+    def deployments_on(self, target: str) -> list[tuple[Key, DeploymentRow]]:
+        """Return the deployments of a target by their keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +102,12 @@ class Touch:
     fold: Callable[[Any], Any]
 
 
-def touches(logged: Logged) -> Sequence[Touch]:
+def touches(logged: Told) -> Sequence[Touch]:
     """Return the rows that a message may change, deployments aside."""
     return tuple(_touches(logged))
 
 
-def _touches(logged: Logged) -> Iterator[Touch]:  # noqa: C901 - a table
+def _touches(logged: Told) -> Iterator[Touch]:  # noqa: C901 - a table
     match logged.message:
         case RemoveVersions():
             pass  # No user asked: what came of it is said of each version.
@@ -101,6 +123,9 @@ def _touches(logged: Logged) -> Iterator[Touch]:  # noqa: C901 - a table
         case message if isinstance(message, OperationEvent):
             ended = partial(operations.fold, event=message, logged=logged)
             yield Touch(OPERATION, (message.operation,), ended)
+        case MessageDead() as event:
+            ended = partial(operations.given_up, event=event, logged=logged)
+            yield Touch(OPERATION, (event.message_id,), ended)
         case VersionRemoved() | VersionHidden() as event:
             changed = partial(builds.version_changed, event=event, logged=logged)
             yield Touch(VERSION, (event.version,), changed)
@@ -114,14 +139,14 @@ def _touches(logged: Logged) -> Iterator[Touch]:  # noqa: C901 - a table
             pass
 
 
-def _by_command(command: Command, logged: Logged) -> Iterator[Touch]:
+def _by_command(command: Command, logged: Told) -> Iterator[Touch]:
     key = (logged.id,)
     yield Touch(OPERATION, key, partial(operations.accepted, command=command, logged=logged))
     if isinstance(command, Build):
         yield Touch(BUILD, key, partial(builds.accepted, command=command, logged=logged))
 
 
-def _by_release_event(event: ReleaseEvent, logged: Logged) -> Iterator[Touch]:
+def _by_release_event(event: ReleaseEvent, logged: Told) -> Iterator[Touch]:
     key = (event.group, event.deployment, event.release)
     yield Touch(RELEASE, key, partial(releases.fold, event=event, logged=logged))
     if isinstance(event, ReleaseCreated):
@@ -132,7 +157,7 @@ def _by_release_event(event: ReleaseEvent, logged: Logged) -> Iterator[Touch]:
         yield Touch(VERSION, (event.version.id,), used)
 
 
-def _by_observation(message: ReplicaFact | WorkloadUnknown, logged: Logged) -> Iterator[Touch]:
+def _by_observation(message: ReplicaFact | WorkloadUnknown, logged: Told) -> Iterator[Touch]:
     workload = (message.group, message.deployment, message.workload)
     if isinstance(message, ReplicaFact):
         yield Touch(
@@ -143,7 +168,7 @@ def _by_observation(message: ReplicaFact | WorkloadUnknown, logged: Logged) -> I
     yield Touch(UNKNOWN_WORKLOAD, workload, partial(replicas.unknown, message=message, logged=logged))
 
 
-def _by_group_event(event: GroupEvent, logged: Logged) -> Iterator[Touch]:
+def _by_group_event(event: GroupEvent, logged: Told) -> Iterator[Touch]:
     match event:
         case GroupConfigured():
             yield Touch(GROUP, (event.group,), partial(groups.group, event=event, logged=logged))
@@ -157,7 +182,7 @@ def _by_group_event(event: GroupEvent, logged: Logged) -> Iterator[Touch]:
             pass  # The last message of its subject is the truth of it.
 
 
-def _by_installation_event(event: InstallationEvent, logged: Logged) -> Iterator[Touch]:
+def _by_installation_event(event: InstallationEvent, logged: Told) -> Iterator[Touch]:
     match event:
         case TargetAnnounced() | TargetLost() | TargetFound():
             yield Touch(TARGET, (event.target,), partial(installation.target, event=event, logged=logged))
@@ -166,11 +191,11 @@ def _by_installation_event(event: InstallationEvent, logged: Logged) -> Iterator
             yield Touch(INSTANCE_TYPE, (event.name,), configured)
         case KeyConfigured():
             yield Touch(KEY, (event.key,), partial(installation.key, event=event, logged=logged))
-        case RequestRefused():
+        case RequestRefused() | GatewayRemoved():
             pass  # The audit reads the messages themselves.
 
 
-def keys(logged: Logged, touched: Sequence[Touch]) -> Iterator[tuple[Record[Any], Key]]:
+def keys(logged: Told, touched: Sequence[Touch]) -> Iterator[tuple[Record[Any], Key]]:
     """Return the keys of all rows that must be in the working rows before this message is folded.
 
     The deployments of a target that was lost or found are found by the target's name instead.
@@ -183,7 +208,7 @@ def keys(logged: Logged, touched: Sequence[Touch]) -> Iterator[tuple[Record[Any]
         yield touch.record, touch.key
 
 
-def fold(rows: WorkingRows, logged: Logged, touched: Sequence[Touch]) -> None:
+def fold(rows: Rows, logged: Told, touched: Sequence[Touch]) -> None:
     """Fold one message into the working rows."""
     match logged.message:
         case TargetLost() | TargetFound() as event:
@@ -196,7 +221,7 @@ def fold(rows: WorkingRows, logged: Logged, touched: Sequence[Touch]) -> None:
             _apply(rows, touched)
 
 
-def _apply(rows: WorkingRows, touched: Sequence[Touch]) -> None:
+def _apply(rows: Rows, touched: Sequence[Touch]) -> None:
     for touch in touched:
         before = rows.get(touch.record, touch.key)
         after = touch.fold(before)
@@ -205,7 +230,7 @@ def _apply(rows: WorkingRows, touched: Sequence[Touch]) -> None:
 
 
 def _fold_deployment(
-    rows: WorkingRows, key: tuple[str, str], message: AnyMessage, logged: Logged, touched: Sequence[Touch]
+    rows: Rows, key: tuple[str, str], message: AnyMessage, logged: Told, touched: Sequence[Touch]
 ) -> None:
     before = rows.get(DEPLOYMENT, key)
     was_purged = deployments.purged(before)
@@ -223,7 +248,7 @@ def _fold_deployment(
         rows.erase_history(*key, before=message.position)
 
 
-def _note_alias(rows: WorkingRows, event: TrafficShifted, logged: Logged) -> None:
+def _note_alias(rows: Rows, event: TrafficShifted, logged: Told) -> None:
     operation = rows.get(OPERATION, (logged.correlation_id,)) if logged.correlation_id else None
     key = (event.group, event.deployment, event.alias, logged.sequence)
     rows.put(ALIAS_CHANGE, key, aliases.changed(event, operation, logged))

@@ -16,12 +16,12 @@ from slipway_contracts.events import (
     ReleaseSuperseded,
 )
 from slipway_contracts.lifecycle import RELEASE_MOVES, ReleaseState
+
 from slipway_store.rows import ReleaseRow
+from slipway_store.told import Told
 
-from slipway_projector.logged import Logged
 
-
-def fold(row: ReleaseRow | None, event: ReleaseEvent, logged: Logged) -> ReleaseRow | None:  # noqa: C901
+def fold(row: ReleaseRow | None, event: ReleaseEvent, logged: Told) -> ReleaseRow | None:  # noqa: C901
     """Fold an event of this release; a move that the table does not allow changes nothing."""
     if row is None:
         return _created(event, logged) if isinstance(event, ReleaseCreated) else None
@@ -50,7 +50,7 @@ def fold(row: ReleaseRow | None, event: ReleaseEvent, logged: Logged) -> Release
             return row.model_copy(update={"pinned": event.pinned, "sequence": logged.sequence})
 
 
-def _created(event: ReleaseCreated, logged: Logged) -> ReleaseRow:
+def _created(event: ReleaseCreated, logged: Told) -> ReleaseRow:
     return ReleaseRow(
         group=event.group,
         deployment=event.deployment,
@@ -83,7 +83,7 @@ def _started(event: ReleaseStarting, at: datetime) -> dict[str, object]:
     }
 
 
-def _moved(row: ReleaseRow, logged: Logged, state: ReleaseState, changes: dict[str, object]) -> ReleaseRow:
+def _moved(row: ReleaseRow, logged: Told, state: ReleaseState, changes: dict[str, object]) -> ReleaseRow:
     if state not in RELEASE_MOVES[row.state]:
         return row
     return row.model_copy(update={**changes, "state": state, "sequence": logged.sequence})

@@ -6,12 +6,12 @@ from slipway_contracts.installation_events import (
     GroupConfigured,
     SecretConfigured,
 )
+
 from slipway_store.rows import ArtifactRow, GroupRow, SecretRow
+from slipway_store.told import Told
 
-from slipway_projector.logged import Logged
 
-
-def group(row: GroupRow | None, event: GroupConfigured, logged: Logged) -> GroupRow:
+def group(row: GroupRow | None, event: GroupConfigured, logged: Told) -> GroupRow:
     """Take the new value of a group."""
     return GroupRow(
         name=event.group,
@@ -25,7 +25,7 @@ def group(row: GroupRow | None, event: GroupConfigured, logged: Logged) -> Group
     )
 
 
-def secret(row: SecretRow | None, event: SecretConfigured, logged: Logged) -> SecretRow:
+def secret(row: SecretRow | None, event: SecretConfigured, logged: Told) -> SecretRow:
     """Take the newest version of a secret, or that it is gone; a late older one changes neither."""
     late = row is not None and event.version < row.version
     return SecretRow(
@@ -40,7 +40,7 @@ def secret(row: SecretRow | None, event: SecretConfigured, logged: Logged) -> Se
     )
 
 
-def artifact(row: ArtifactRow | None, event: ArtifactAdopted | ArtifactHidden, logged: Logged) -> ArtifactRow:
+def artifact(row: ArtifactRow | None, event: ArtifactAdopted | ArtifactHidden, logged: Told) -> ArtifactRow:
     """Fold an event of an artifact; adopting shows a hidden one again."""
     known = row or ArtifactRow(
         group=event.group,

@@ -1,12 +1,12 @@
 """The fold of an alias: each change of where it points is a row of its own."""
 
 from slipway_contracts.events import TrafficShifted
+
 from slipway_store.rows import AliasChangeRow, OperationRow
+from slipway_store.told import Told
 
-from slipway_projector.logged import Logged
 
-
-def changed(event: TrafficShifted, operation: OperationRow | None, logged: Logged) -> AliasChangeRow:
+def changed(event: TrafficShifted, operation: OperationRow | None, logged: Told) -> AliasChangeRow:
     """Note a change, with the operation that it belongs to where that is known."""
     return AliasChangeRow(
         group=event.group,

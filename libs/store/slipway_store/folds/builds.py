@@ -14,14 +14,14 @@ from slipway_contracts.events import (
     VersionRemoved,
 )
 from slipway_contracts.lifecycle import BUILD_MOVES, BuildState
-from slipway_store.rows import BuildRow, BuildStep, StepState, VersionRow
 
-from slipway_projector.logged import Logged
+from slipway_store.rows import BuildRow, BuildStep, StepState, VersionRow
+from slipway_store.told import Told
 
 Steps = tuple[BuildStep, ...]
 
 
-def accepted(row: BuildRow | None, command: Build, logged: Logged) -> BuildRow:
+def accepted(row: BuildRow | None, command: Build, logged: Told) -> BuildRow:
     """Begin a build."""
     return row or BuildRow(
         id=logged.id,
@@ -38,7 +38,7 @@ def accepted(row: BuildRow | None, command: Build, logged: Logged) -> BuildRow:
     )
 
 
-def fold(row: BuildRow | None, event: BuildEvent, logged: Logged) -> BuildRow | None:
+def fold(row: BuildRow | None, event: BuildEvent, logged: Told) -> BuildRow | None:
     """Fold an event of this build; a move that the table does not allow changes nothing."""
     if row is None:
         return None
@@ -61,7 +61,7 @@ def fold(row: BuildRow | None, event: BuildEvent, logged: Logged) -> BuildRow | 
             return _ended(row, BuildState.CANCELED, StepState.CANCELED, logged, {})
 
 
-def version(row: VersionRow | None, event: BuildSucceeded, logged: Logged) -> VersionRow:
+def version(row: VersionRow | None, event: BuildSucceeded, logged: Told) -> VersionRow:
     """Keep the version that a build made; the first of an id stays."""
     return row or VersionRow(
         id=event.version.id,
@@ -77,7 +77,7 @@ def version(row: VersionRow | None, event: BuildSucceeded, logged: Logged) -> Ve
 
 
 def version_changed(
-    row: VersionRow | None, event: VersionRemoved | VersionHidden | ReleaseStarting, logged: Logged
+    row: VersionRow | None, event: VersionRemoved | VersionHidden | ReleaseStarting, logged: Told
 ) -> VersionRow | None:
     """Fold what becomes of a version that a build made."""
     if row is None:
@@ -92,7 +92,7 @@ def version_changed(
     return row.model_copy(update={**changes, "sequence": logged.sequence})
 
 
-def _started(row: BuildRow, event: BuildStarted, logged: Logged) -> BuildRow:
+def _started(row: BuildRow, event: BuildStarted, logged: Told) -> BuildRow:
     """Begin to run, or begin again: a builder that takes over does all steps anew."""
     if row.state is not BuildState.RUNNING and BuildState.RUNNING not in BUILD_MOVES[row.state]:
         return row
@@ -106,7 +106,7 @@ def _started(row: BuildRow, event: BuildStarted, logged: Logged) -> BuildRow:
     return row.model_copy(update=changes)
 
 
-def _stepped(row: BuildRow, step: BuildStep, logged: Logged) -> BuildRow:
+def _stepped(row: BuildRow, step: BuildStep, logged: Told) -> BuildRow:
     if row.state is not BuildState.RUNNING:
         return row
     return row.model_copy(update={"steps": _with(row.steps, step), "sequence": logged.sequence})
@@ -119,7 +119,7 @@ def _with(steps: Steps, step: BuildStep) -> Steps:
 
 
 def _ended(
-    row: BuildRow, state: BuildState, step: StepState, logged: Logged, changes: dict[str, object]
+    row: BuildRow, state: BuildState, step: StepState, logged: Told, changes: dict[str, object]
 ) -> BuildRow:
     if state not in BUILD_MOVES[row.state]:
         return row

@@ -2,12 +2,12 @@
 
 from slipway_contracts.events import WorkloadUnknown
 from slipway_contracts.replica import ReplicaFact, ReplicaState
+
 from slipway_store.rows import ReplicaRow, UnknownWorkloadRow
+from slipway_store.told import Told
 
-from slipway_projector.logged import Logged
 
-
-def fold(row: ReplicaRow | None, fact: ReplicaFact, logged: Logged) -> ReplicaRow:
+def fold(row: ReplicaRow | None, fact: ReplicaFact, logged: Told) -> ReplicaRow:
     """Take the newer of what is known and this fact, as `evolve` does: by lease epoch, then transition."""
     if row is not None and (row.epoch, row.transition) >= (fact.epoch, fact.transition):
         return row
@@ -19,7 +19,7 @@ def fold(row: ReplicaRow | None, fact: ReplicaFact, logged: Logged) -> ReplicaRo
 
 
 def unknown(
-    row: UnknownWorkloadRow | None, message: WorkloadUnknown | ReplicaFact, logged: Logged
+    row: UnknownWorkloadRow | None, message: WorkloadUnknown | ReplicaFact, logged: Told
 ) -> UnknownWorkloadRow | None:
     """Note a workload that nobody wanted, until a replica of it was seen gone; seen again, it is back."""
     match message:

@@ -7,13 +7,13 @@ from slipway_contracts.installation_events import (
     TargetFound,
     TargetLost,
 )
-from slipway_store.rows import InstanceTypeRow, KeyRow, TargetRow
 
-from slipway_projector.logged import Logged
+from slipway_store.rows import InstanceTypeRow, KeyRow, TargetRow
+from slipway_store.told import Told
 
 
 def target(
-    row: TargetRow | None, event: TargetAnnounced | TargetLost | TargetFound, logged: Logged
+    row: TargetRow | None, event: TargetAnnounced | TargetLost | TargetFound, logged: Told
 ) -> TargetRow:
     """Fold an event of a target."""
     known = row or TargetRow(name=event.target, sequence=logged.sequence)
@@ -37,7 +37,7 @@ def target(
 
 
 def instance_type(
-    row: InstanceTypeRow | None, event: InstanceTypeConfigured, logged: Logged
+    row: InstanceTypeRow | None, event: InstanceTypeConfigured, logged: Told
 ) -> InstanceTypeRow:
     """Take the new value of an instance type."""
     return InstanceTypeRow(
@@ -53,7 +53,7 @@ def instance_type(
     )
 
 
-def key(row: KeyRow | None, event: KeyConfigured, logged: Logged) -> KeyRow:
+def key(row: KeyRow | None, event: KeyConfigured, logged: Told) -> KeyRow:
     """Take the new value of an API key."""
     return KeyRow(
         id=event.key,

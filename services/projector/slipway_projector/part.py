@@ -1,0 +1,183 @@
+"""Folds a part of the log into tables that are being made anew: `python -m slipway_projector.part`.
+
+What belongs to one deployment lies in one part; what belongs to none, in the first. The parts run side by
+side and share nothing but the tables, of which each writes rows of its own. A message that the tables refuse
+ends a part: whoever started it then folds the log as a whole.
+"""
+
+import argparse
+import gc
+import sys
+import zlib
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+import uvloop
+from slipway_chassis.connection import Connection
+from slipway_chassis.errors import SlipwayError
+from slipway_chassis.event_log import After, CaughtUp, EventLog
+from slipway_chassis.logs import configure_logging
+from slipway_chassis.settings import SettingsError
+from slipway_contracts import subjects
+from slipway_contracts.topology import LOG
+from slipway_store.connections import UNAVAILABLE
+from slipway_store.records import TARGET, Key, Record
+from slipway_store.rows import CheckpointRow, DeploymentRow
+from slipway_store.schema import PROJECTION
+
+from slipway_projector.database import Database
+from slipway_projector.ledger import Ledger
+from slipway_projector.logged import Logged, read
+from slipway_projector.settings import ProjectorSettings
+from slipway_projector.working_rows import WorkingRows
+
+BATCH: Final = 10_000
+_LOCK: Final = "(hashtextextended('slipway rebuild part', 0))"
+AT_WORK: Final = f"select pg_advisory_lock_shared{_LOCK}"
+"""A part holds this as long as it may write: it may outlive who started it."""
+NONE_AT_WORK: Final = f"select pg_try_advisory_lock{_LOCK}"
+ENDED: Final = f"select pg_advisory_unlock{_LOCK}"
+_OF_TARGETS: Final = f"slipway.{subjects.NONE}.{subjects.NONE}.evt.target."
+_COLLECT_AFTER: Final = 100_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of `of` parts of the log, counted from 0."""
+
+    number: int
+    of: int
+
+    def holds(self, subject: str) -> bool:
+        """Return whether messages of this subject are of this part."""
+        return self.has(*subjects.owner_of(subject))
+
+    def has(self, group: str, deployment: str) -> bool:
+        """Return whether what belongs to this deployment, or to none, is of this part."""
+        if deployment == subjects.NONE:
+            return self.number == 0
+        return zlib.crc32(f"{group}.{deployment}".encode()) % self.of == self.number
+
+
+class _Rows(WorkingRows):
+    """The rows of a part: of targets it knows what its own messages said, and writes only its own."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__()
+        self._part = part
+        self._targets_known = True
+
+    async def load(
+        self,
+        connection: asyncpg.Connection,
+        keys: Iterable[tuple[Record[Any], Key]],
+        *,
+        of_targets: Collection[str] = (),
+    ) -> None:
+        wanted = list(keys)
+        for record, key in wanted:
+            if record is TARGET:
+                # The tables began empty; what they hold of targets may be of a later position than this.
+                self._known[TARGET].setdefault(key, None)
+        await super().load(connection, wanted, of_targets=of_targets)
+
+    def deployments_on(self, target: str) -> list[tuple[Key, DeploymentRow]]:
+        found = super().deployments_on(target)
+        return [(key, row) for key, row in found if self._part.has(row.group, row.id)]
+
+    def changed(self) -> list[tuple[Record[Any], list[Any]]]:
+        found = super().changed()
+        return [each for each in found if each[0] is not TARGET or self._part.number == 0]
+
+
+class PartLedger(Ledger):
+    """Writes the batches of a part; moves no checkpoint: the tables have none before all parts ended."""
+
+    def __init__(self, *, connection: asyncpg.Connection, part: Part) -> None:
+        begun = CheckpointRow(stream=LOG.name, projection=PROJECTION, sequence=0, event_id="")
+        super().__init__(connection=connection, checkpoint=begun)
+        self._rows = _Rows(part)
+        self._part = part
+        self._foreign: set[str] = set()
+
+    async def write(self, batch: Sequence[Logged]) -> list[Logged]:
+        """Write a batch in log order; raises what the tables refuse."""
+        return await self._commit(batch)
+
+    async def _advance(self, last: Logged) -> CheckpointRow:
+        return self.checkpoint.model_copy(update={"sequence": last.sequence})
+
+    async def _new(self, batch: Sequence[Logged]) -> list[Logged]:
+        own = {logged.sequence for logged in await super()._new(list(self._own(batch)))}
+        for logged in batch:
+            if not self._part.holds(logged.subject) and logged.id not in self._foreign:
+                self._foreign.add(logged.id)
+                own.add(logged.sequence)
+        return [logged for logged in batch if logged.sequence in own]
+
+    async def _store(self, fresh: Sequence[Logged]) -> None:
+        await super()._store(list(self._own(fresh)))
+
+    def _own(self, batch: Sequence[Logged]) -> Iterable[Logged]:
+        return (logged for logged in batch if self._part.holds(logged.subject))
+
+
+async def fold_part(log: EventLog, connection: asyncpg.Connection, part: Part, *, until: int) -> None:
+    """Fold the part's messages, and those of targets, from the beginning to `until`."""
+    ledger = PartLedger(connection=connection, part=part)
+    batch: list[Logged] = []
+    async with aclosing(log.follow(start=After(0))) as items:
+        async for item in items:
+            if isinstance(item, CaughtUp) or item.sequence > until:
+                break
+            if part.holds(item.subject) or item.subject.startswith(_OF_TARGETS):
+                batch.append(read(item))
+            if len(batch) == BATCH:
+                await ledger.write(batch)
+                batch = []
+            if item.sequence == until:
+                break
+    if batch:
+        await ledger.write(batch)
+
+
+async def run(settings: ProjectorSettings, options: argparse.Namespace) -> None:
+    """Fold the part that the options name."""
+    configure_logging(service="projector", instance=settings.service_instance, level="warning")
+    log_connection = await Connection.open(
+        url=settings.nats_url,
+        user=settings.nats_user,
+        password=settings.nats_password,
+        name=f"slipway-projector part {options.number}",
+    )
+    database = Database(url=settings.database_url.get_secret_value(), schema=options.schema)
+    try:
+        async with database.connection() as connection:
+            await connection.execute(AT_WORK)
+            part = Part(options.number, options.of)
+            await fold_part(EventLog(connection=log_connection), connection, part, until=options.until)
+    finally:
+        await log_connection.close()
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(prog="slipway_projector.part", description="Fold a part of the log.")
+    parser.add_argument("--schema", required=True)
+    for name in ("number", "of", "until"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 50, 100)
+    try:
+        uvloop.run(run(ProjectorSettings.load(), parser.parse_args()))
+    except (SettingsError, SlipwayError, asyncpg.PostgresError, *UNAVAILABLE) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

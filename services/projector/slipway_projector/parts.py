@@ -1,0 +1,65 @@
+"""Folds the log into empty tables in several processes at once.
+
+Starts them, awaits them, and sets the checkpoint; what they do is in `part`.
+"""
+
+import asyncio
+import sys
+from typing import Final
+
+import asyncpg
+from slipway_chassis.event_log import EventLog
+from slipway_chassis.logs import get_logger
+from slipway_contracts.topology import LOG
+from slipway_store.records import CHECKPOINT
+from slipway_store.rows import CheckpointRow
+from slipway_store.schema import PROJECTION
+
+from slipway_projector.logged import read
+
+_log: Final = get_logger()
+
+
+async def fold_in_parts(
+    log: EventLog, connection: asyncpg.Connection, schema: str, *, parts: int, until: int | None
+) -> bool:
+    """Fold the log to its present end or `until`; False: a part failed, and the tables hold anything.
+
+    Raises:
+        LogUnavailableError: no answer in time.
+    """
+    end = await log.end()
+    until = end if until is None else min(end, until)
+    if until == 0:
+        return True
+    arguments = ("--schema", schema, "--of", str(parts), "--until", str(until))
+    processes = [await _start("--number", str(number), *arguments) for number in range(parts)]
+    try:
+        codes = await asyncio.gather(*(process.wait() for process in processes))
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+    if any(codes):
+        _log.warning("a part of the rebuild failed; the log is folded as a whole", codes=codes)
+        return False
+    await _stand_at(log, connection, until)
+    return True
+
+
+async def _start(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "slipway_projector.part", *arguments, stdin=asyncio.subprocess.DEVNULL
+    )
+
+
+async def _stand_at(log: EventLog, connection: asyncpg.Connection, sequence: int) -> None:
+    """Write the checkpoint as one process would have left it."""
+    stored = await log.get(sequence)
+    if stored is None:
+        raise LookupError(f"the log has no message {sequence}")
+    last = read(stored)
+    row = CheckpointRow(
+        stream=LOG.name, projection=PROJECTION, sequence=sequence, event_id=last.id, at=last.time
+    )
+    await connection.execute(CHECKPOINT.upsert, *CHECKPOINT.arrays([row]))
