@@ -152,6 +152,7 @@ class GatewayHouse:
     def __init__(self, *, connection: Connection, envoy: EnvoyServer, session: aiohttp.ClientSession) -> None:
         self.connection = connection
         self.key_set: Path | None = None
+        self.telemetry = Telemetry()
         self.log = EventLog(connection=connection)
         self.envoy = envoy
         self.session = session
@@ -170,7 +171,7 @@ class GatewayHouse:
             ),
             connection=self.connection,
             log=self.log,
-            telemetry=Telemetry(),
+            telemetry=self.telemetry,
             metrics=metrics,
             probes=Probes(metrics=metrics),
             stopping=asyncio.Event(),

@@ -102,7 +102,9 @@ class _Delivery(BaseMiddleware[Any, Any]):
         envelope = stored.envelope
         operation = envelope.correlation_id or envelope.id
         with (
-            self._rules.telemetry.processing(envelope, stream=self.msg.metadata.stream),
+            self._rules.telemetry.processing(
+                envelope, stream=self.msg.metadata.stream, consumer=self.msg.metadata.consumer
+            ),
             log_context(operation=operation, message_type=envelope.type),
         ):
             return await call_next(msg)

@@ -13,6 +13,7 @@ from slipway_contracts.topology import LOG
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LogUnavailableError
 from slipway_chassis.following import After, CaughtUp, Follower, LastPerSubject, New, Start
+from slipway_chassis.pages import Page, Pages
 from slipway_chassis.publishing import Publisher
 from slipway_chassis.reading import Reader
 from slipway_chassis.stored import Expect, Outgoing, Receipt, Stored
@@ -26,6 +27,7 @@ __all__ = [
     "LastPerSubject",
     "New",
     "Outgoing",
+    "Page",
     "Receipt",
     "Start",
     "Stored",
@@ -127,6 +129,22 @@ class EventLog:
             LogUnavailableError: no answer in time.
         """
         return self._reader.read(subject, after=after)
+
+    def pages(self, subject: str, *, after: int, most: int, size: int) -> AsyncGenerator[Page]:
+        """Return the messages of a filter with a greater sequence, to the present end, page by page.
+
+        A page has at most `most` messages and `size` bytes, or one message. The next one is read when it is
+        asked for, so a slow reader holds one; an outage is waited for. Use `contextlib.aclosing`.
+        """
+        return Pages(
+            connection=self._connection,
+            stream=self._stream,
+            subject=subject,
+            after=after,
+            most=most,
+            size=size,
+            timeout=self._read_timeout,
+        ).read()
 
     async def get(self, sequence: int) -> Stored | None:
         """Return the message at a position, if it is there.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from slipway_chassis.broker import DeadMessage
 from slipway_chassis.event_log import EventLog, Outgoing
-from slipway_contracts.envelope import Envelope, MalformedEnvelopeError, now
+from slipway_contracts.envelope import TYPE_PREFIX, Envelope, MalformedEnvelopeError, now
 from slipway_contracts.events import MessageDead
 from slipway_contracts.names import derived_id
 from slipway_contracts.subjects import of, owner_of
@@ -37,11 +37,12 @@ class DeadCommands:
     async def _end(self, dead: DeadMessage) -> None:
         asked = dead.stored
         operation, owner = asked.envelope.id, owner_of(asked.subject)
+        failure = undeliverable(dead.error, asked.sequence)
         journal = BuildJournal(self.log, asked, build=operation, since=asked.sequence)
         if asked.subject.endswith(".cancel"):
-            await journal.tell(not_canceled(owner, operation, undeliverable(dead.error)))
+            await journal.tell(not_canceled(owner, operation, failure))
         else:
-            await journal.append(*failed(owner, operation, undeliverable(dead.error)))
+            await journal.append(*failed(owner, operation, failure))
 
 
 def _announcement(dead: DeadMessage) -> Outgoing:
@@ -53,7 +54,7 @@ def _announcement(dead: DeadMessage) -> Outgoing:
         service="builder",
         sequence=dead.stored.sequence,
         message_id=headers.get("ce-id", "unknown"),
-        message_type=headers.get("ce-type", "unknown"),
+        message_type=headers.get("ce-type", "unknown").removeprefix(TYPE_PREFIX),
         deliveries=dead.deliveries,
         error=dead.error,
     )

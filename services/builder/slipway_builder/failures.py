@@ -128,13 +128,14 @@ def not_cancelable(build: str, fact: str) -> FailureRecord:
     )
 
 
-def undeliverable(error: str) -> FailureRecord:
-    """Return the record of a command that the builder gave up."""
+def undeliverable(error: str, sequence: int) -> FailureRecord:
+    """Return the record of a command that the builder gave up; `sequence` is its position in the log."""
     return FailureRecord(
         stage=Stage.COMMAND,
         reason=Reason.MESSAGE_DEAD,
         message=f"the builder gave the command up: {error}",
-        hint="See `slipway dead show` for the message, and retry it when the cause is gone.",
+        hint=f"See the message with: slipway dead show {sequence}. Once the cause is gone, send it again "
+        f"with: slipway dead retry {sequence}",
         at=now(),
     )
 

@@ -1,16 +1,18 @@
 """Ends the operation of a message that no delivery could bring to an end."""
 
+from collections.abc import Sequence
+
 from slipway_chassis.broker import DeadMessage
-from slipway_chassis.errors import DuplicateError
-from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_chassis.errors import ConflictError, DuplicateError
+from slipway_chassis.event_log import EventLog, Expect, Outgoing
 from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError, now
 from slipway_contracts.events import MessageDead, OperationFailed
-from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.names import derived_id
 
+from slipway_deployer import refusals
 from slipway_deployer.source import SOURCE
 
 _log = get_logger()
@@ -23,42 +25,53 @@ class DeadMessages:
         self._event_log = log
 
     async def bury(self, dead: DeadMessage) -> None:
-        """Say that this message is given up; saying it again changes nothing."""
-        group, deployment = subjects.owner_of(dead.stored.subject)
-        identifier, kind = _identity(dead)
-        failure = FailureRecord(
-            stage=Stage.COMMAND,
-            reason=Reason.MESSAGE_DEAD,
-            message=f"The deployer gave up after {dead.deliveries} deliveries: {dead.error}",
-            hint="Read the deployer's log at that time, then send the command again.",
-            at=now(),
-        )
-        messages: list[MessageDead | OperationFailed] = [
-            MessageDead(
-                group=group,
-                deployment=deployment,
-                service="deployer",
-                sequence=dead.stored.sequence,
-                message_id=identifier,
-                message_type=kind,
-                deliveries=dead.deliveries,
-                error=dead.error,
-            )
-        ]
-        if ".cmd." in dead.stored.subject and not await self._is_decided(group, deployment, dead):
-            messages.append(
-                OperationFailed(group=group, deployment=deployment, operation=identifier, failure=failure)
-            )
-        try:
-            await self._event_log.publish_batch([_outgoing(each, dead.stored.sequence) for each in messages])
-        except DuplicateError:
-            _log.info("message.buried_before", sequence=dead.stored.sequence)
+        """Say that this message is given up; saying it again changes nothing.
 
-    async def _is_decided(self, group: str, deployment: str, dead: DeadMessage) -> bool:
-        """Whether the command has its outcome, or will get it from the release it made."""
-        stored = await self._event_log.last(subjects.desired(group, deployment))
-        desired = stored.message if stored else None
-        return isinstance(desired, Desired) and desired.position >= dead.stored.sequence
+        A command whose operation is ended here has no effect later either: the batch is stored only while it
+        is not decided, and whoever decides then passes over what was given up.
+        """
+        while True:
+            try:
+                await self._event_log.publish_batch([_announcement(dead), *await self._ending(dead)])
+            except ConflictError:
+                continue
+            except DuplicateError:
+                _log.info("message.buried_before", sequence=dead.stored.sequence)
+            return
+
+    async def _ending(self, dead: DeadMessage) -> Sequence[Outgoing]:
+        """Return the end of a command that has no outcome, and will get none from the release it made."""
+        group, deployment = subjects.owner_of(dead.stored.subject)
+        if ".cmd." not in dead.stored.subject:
+            return ()
+        record = await self._event_log.last(subjects.desired(group, deployment))
+        desired = record.message if record else None
+        if isinstance(desired, Desired) and desired.position >= dead.stored.sequence:
+            return ()
+        failure = refusals.dead(dead.error, dead.deliveries, dead.stored.sequence, at=now())
+        end = OperationFailed(
+            group=group, deployment=deployment, operation=_identity(dead)[0], failure=failure
+        )
+        undecided = Expect(
+            sequence=record.sequence if record else 0, subject=subjects.desired(group, deployment)
+        )
+        return (_outgoing(dead, end, undecided),)
+
+
+def _announcement(dead: DeadMessage) -> Outgoing:
+    group, deployment = subjects.owner_of(dead.stored.subject)
+    identifier, kind = _identity(dead)
+    message = MessageDead(
+        group=group,
+        deployment=deployment,
+        service="deployer",
+        sequence=dead.stored.sequence,
+        message_id=identifier,
+        message_type=kind,
+        deliveries=dead.deliveries,
+        error=dead.error,
+    )
+    return _outgoing(dead, message)
 
 
 def _identity(dead: DeadMessage) -> tuple[str, str]:
@@ -68,12 +81,17 @@ def _identity(dead: DeadMessage) -> tuple[str, str]:
         return derived_id("sequence", dead.stored.sequence), "unknown"
 
 
-def _outgoing(message: MessageDead | OperationFailed, sequence: int) -> Outgoing:
+def _outgoing(
+    dead: DeadMessage, message: MessageDead | OperationFailed, expect: Expect | None = None
+) -> Outgoing:
+    identifier, _ = _identity(dead)
     envelope = Envelope(
-        id=derived_id("dead", "deployer", sequence, message.type),
+        id=derived_id("dead", "deployer", dead.stored.sequence, message.type),
         type=message.type,
         source=SOURCE,
         subject=f"{message.group}/{message.deployment}",
         time=now(),
+        causation_id=identifier,
+        correlation_id=dead.stored.headers.get("ce-correlationid", identifier),
     )
-    return Outgoing(subject=subjects.of(message), message=message, envelope=envelope)
+    return Outgoing(subject=subjects.of(message), message=message, envelope=envelope, expect=expect)

@@ -29,7 +29,7 @@ from slipway_deployer.alias_commands import pin, remove_alias, set_alias
 from slipway_deployer.cancel_command import cancel
 from slipway_deployer.decision import Decision
 from slipway_deployer.end_commands import end, undelete
-from slipway_deployer.message import Inbox, Unreadable
+from slipway_deployer.message import GivenUp, Inbox, Unreadable
 from slipway_deployer.release_commands import release
 from slipway_deployer.settings_command import configure
 from slipway_deployer.starting import build_ended
@@ -66,8 +66,10 @@ def _decided(decision: Decision, inbox: Inbox) -> Decision:
         case BuildSucceeded() | BuildFailed() | BuildCanceled():
             return build_ended(decision, message)
         case Unreadable():
-            failure = refusals.unreadable(message.problem, at=decision.at)
+            failure = refusals.unreadable(message.problem, inbox.sequence, at=decision.at)
             return decision.refused(inbox.envelope.id, failure, inbox.envelope.traceparent)
+        case GivenUp():
+            return decision
         case _:
             assert_never(message)
 

@@ -14,6 +14,7 @@ from slipway_contracts.failure import FailureRecord
 from slipway_contracts.lifecycle import ReleaseState, move_release
 from slipway_contracts.traffic import LIVE_ALIAS, AliasRoute, Move, TrafficShare
 
+from slipway_deployer.serving import going_on
 from slipway_deployer.workloads import pruned
 
 Told = Event | CancelBuild | RemoveVersions
@@ -113,5 +114,6 @@ class Decision:
             routes = [each for each in self.desired.aliases if each.alias != alias]
             routes += [AliasRoute(alias=alias, shares=shares)] if shares else []
             decision = self.changed(aliases=tuple(sorted(routes, key=lambda each: each.alias)))
-        event = TrafficShifted(**self.owner, alias=alias, shares=shares)
+        serving = going_on(self.desired, alias, shares)
+        event = TrafficShifted(**self.owner, alias=alias, shares=shares, serving=serving)
         return decision.emit(event, operation=operation, traceparent=traceparent)

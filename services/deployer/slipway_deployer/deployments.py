@@ -199,8 +199,7 @@ class Deployments:
     async def _write(self, key: Key, loaded: Loaded, decision: Decision) -> int | None:
         """Write the decision; None where another replica decided meanwhile."""
         cause = loaded.inbox[-1].envelope.id if loaded.inbox else None
-        trace = decision.emitted[-1].traceparent if decision.emitted else None
-        record = Emitted(decision.desired, None, trace)
+        record = Emitted(decision.desired, None, _trace_of(loaded, decision))
         envelopes = [
             _envelope(key, loaded.sequence, index, decision.at, each, cause)
             for index, each in enumerate((*decision.emitted, record))
@@ -210,6 +209,10 @@ class Deployments:
             for each, envelope in zip((*decision.emitted, record), envelopes, strict=True)
         ]
         batch[-1] = replace(batch[-1], expect=Expect(sequence=loaded.sequence))
+        if decision.emitted and loaded.dead is not None:
+            # What was given up since it was loaded must not take effect.
+            expect = Expect(sequence=loaded.dead, subject=subjects.dead_messages(*key))
+            batch[0] = replace(batch[0], expect=expect)
         try:
             receipt = await self._event_log.publish_batch(batch)
         except (ConflictError, DuplicateError):
@@ -217,6 +220,13 @@ class Deployments:
         for each in decision.emitted:
             _log.info(each.message.type, group=key[0], deployment=key[1], operation=each.operation)
         return receipt.sequence
+
+
+def _trace_of(loaded: Loaded, decision: Decision) -> str | None:
+    """Return the trace of the record: that of the newest command, else of what the decision says first."""
+    asked = [loaded.inbox[-1].envelope.traceparent] if loaded.inbox else []
+    told = [each.traceparent for each in decision.emitted]
+    return next((each for each in asked + told if each is not None), None)
 
 
 def _envelope(  # noqa: PLR0917

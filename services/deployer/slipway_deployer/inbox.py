@@ -1,5 +1,6 @@
 """Messages of the log as what a deployer decides on; one that cannot be read is decided too."""
 
+from dataclasses import replace
 from typing import cast
 
 from slipway_chassis.event_log import Stored
@@ -8,17 +9,34 @@ from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError
 from slipway_contracts.names import derived_id
 
-from slipway_deployer.message import DeployerMessage, Inbox, Unreadable
+from slipway_deployer.message import DeployerMessage, GivenUp, Inbox, Unreadable
 
 
 def inbox_of(stored: Stored) -> Inbox:
     """Return the message at its position; `Unreadable` in place of a body that is not of its type."""
     try:
-        return Inbox(stored.sequence, stored.envelope, cast("DeployerMessage", stored.message))
+        message = cast("DeployerMessage", stored.message)
+        require_own(stored.subject, message.group, message.deployment)
+        return Inbox(stored.sequence, stored.envelope, message)
     except MalformedEnvelopeError as error:
         return Inbox(stored.sequence, _envelope(stored), _unreadable(stored, error))
     except UnknownMessageError as error:
         return Inbox(stored.sequence, stored.envelope, _unreadable(stored, error))
+
+
+def require_own(subject: str, group: str, deployment: str) -> None:
+    """Refuse a body that speaks of another deployment than its subject, under whose guard it was published.
+
+    Raises:
+        UnknownMessageError: it does.
+    """
+    if (group, deployment) != subjects.owner_of(subject):
+        raise UnknownMessageError(f"the body speaks of {group}/{deployment}, its subject is {subject}")
+
+
+def given_up(each: Inbox) -> Inbox:
+    """Return a command that was given up in its place: it has no effect any more."""
+    return replace(each, message=GivenUp(group=each.message.group, deployment=each.message.deployment))
 
 
 def _unreadable(stored: Stored, error: ValueError) -> Unreadable:

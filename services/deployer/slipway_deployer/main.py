@@ -33,6 +33,7 @@ from slipway_deployer.agenda import Agenda
 from slipway_deployer.dead_messages import DeadMessages
 from slipway_deployer.deployments import Deployments
 from slipway_deployer.gateways import Gateways
+from slipway_deployer.inbox import require_own
 from slipway_deployer.settings import DeployerSettings
 from slipway_deployer.targets import TargetWatch
 from slipway_deployer.wakeups import Wakeups
@@ -65,7 +66,7 @@ async def deploy(service: Service[DeployerSettings]) -> None:
     )
     await _until_stopped(
         service,
-        _handlers(service, wakeups, agenda),
+        make_handlers(service, wakeups, agenda),
         agenda.follow(),
         agenda.run(),
         gateways.follow(agenda.gateways_changed),
@@ -73,7 +74,8 @@ async def deploy(service: Service[DeployerSettings]) -> None:
     )
 
 
-def _handlers(service: Service[DeployerSettings], wakeups: Wakeups, agenda: Agenda) -> LogBroker:
+def make_handlers(service: Service[DeployerSettings], wakeups: Wakeups, agenda: Agenda) -> LogBroker:
+    """Return the broker whose messages wake deployments."""
     broker = make_broker(
         connection=service.connection,
         telemetry=service.telemetry,
@@ -102,6 +104,7 @@ def _handlers(service: Service[DeployerSettings], wakeups: Wakeups, agenda: Agen
         ReplicaFact,
     )
     async def wake(message: DeploymentMessage, stored: Delivered) -> None:
+        require_own(stored.subject, message.group, message.deployment)
         key = subjects.owner_of(stored.subject)
         # A replica that was stopped by hand comes back with the next wish: told before, and so told again.
         unready = isinstance(message, ReplicaFact) and message.state is ReplicaState.UNREADY

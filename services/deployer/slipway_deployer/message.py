@@ -16,7 +16,15 @@ class Unreadable:
     problem: str
 
 
-DeployerMessage = AnyDeployerCommand | BuildEnd | Unreadable
+@dataclass(frozen=True)
+class GivenUp:
+    """A command whose operation has ended, because no delivery of it came to an end."""
+
+    group: str
+    deployment: str
+
+
+DeployerMessage = AnyDeployerCommand | BuildEnd | Unreadable | GivenUp
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
 from slipway_chassis.log_lines import last_lines
 from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
-from slipway_contracts.codec import UnknownMessageError
+from slipway_contracts.codec import AnyMessage, UnknownMessageError
 from slipway_contracts.desired import Desired
-from slipway_contracts.events import BuildEnd
+from slipway_contracts.envelope import MalformedEnvelopeError
+from slipway_contracts.events import BuildEnd, MessageDead
 from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 
-from slipway_deployer.inbox import inbox_of
+from slipway_deployer.inbox import given_up, inbox_of
 from slipway_deployer.message import Inbox
 from slipway_deployer.needs import upgraded
 from slipway_deployer.observed import Facts, seems_hung
@@ -32,11 +33,16 @@ _log = get_logger()
 
 @dataclass(frozen=True)
 class Loaded:
-    """The desired record as it stands, and everything later that concerns it."""
+    """The desired record as it stands, and everything later that concerns it.
+
+    Attributes:
+        dead: last sequence at which messages of the deployment were given up; None: nothing is to be decided.
+    """
 
     desired: Desired | None
     sequence: int
     inbox: Sequence[Inbox]
+    dead: int | None = None
 
 
 class Records:
@@ -51,7 +57,20 @@ class Records:
         """Return the desired record, with the commands behind it and the ends of builds it awaits."""
         stored = await self._event_log.last(subjects.desired(*key))
         desired = upgraded(cast("Desired", stored.message)) if stored else None
-        return Loaded(desired, stored.sequence if stored else 0, await self._inbox(key, desired))
+        inbox = await self._inbox(key, desired)
+        dead, given_up_ones = await self._given_up(key, inbox[0].sequence) if inbox else (None, frozenset())
+        inbox = [given_up(each) if each.sequence in given_up_ones else each for each in inbox]
+        return Loaded(desired, stored.sequence if stored else 0, inbox, dead)
+
+    async def _given_up(self, key: Key, after: int) -> tuple[int, frozenset[int]]:
+        """Return where messages were given up last, and which of those that came later than `after`."""
+        subject = subjects.dead_messages(*key)
+        last = await self._event_log.last(subject)
+        if last is None or last.sequence < after:
+            return last.sequence if last else 0, frozenset()
+        said = [each async for each in self._event_log.read(subject, after=after)]
+        dead = frozenset(each.sequence for each in map(_readable, said) if isinstance(each, MessageDead))
+        return said[-1].sequence, dead
 
     async def _inbox(self, key: Key, desired: Desired | None) -> list[Inbox]:
         commands, position = subjects.deployer_commands(*key), desired.position if desired else 0
@@ -156,13 +175,12 @@ def _facts(records: Sequence[Stored]) -> dict[tuple[str, str], ReplicaFact]:
 
 
 def _facts_of(records: Sequence[Stored]) -> list[ReplicaFact]:
-    facts: list[ReplicaFact] = []
-    for stored in records:
-        try:
-            fact = stored.message
-        except UnknownMessageError as error:
-            _log.error("replica.fact_unreadable", subject=stored.subject, error=str(error))
-            continue
-        if isinstance(fact, ReplicaFact):
-            facts.append(fact)
-    return facts
+    return [fact for fact in map(_readable, records) if isinstance(fact, ReplicaFact)]
+
+
+def _readable(stored: Stored) -> AnyMessage | None:
+    try:
+        return stored.message
+    except (UnknownMessageError, MalformedEnvelopeError) as error:
+        _log.error("record.unreadable", subject=stored.subject, error=str(error))
+        return None

@@ -51,12 +51,25 @@ def purged(deployment: str, at: datetime) -> FailureRecord:
     )
 
 
-def unreadable(problem: str, at: datetime) -> FailureRecord:
+def unreadable(problem: str, sequence: int, at: datetime) -> FailureRecord:
     """Say that this release of the platform does not know the command."""
     return FailureRecord(
         stage=Stage.COMMAND,
         reason=Reason.MESSAGE_DEAD,
         message=f"The deployer cannot read this command: {problem}",
-        hint="Upgrade the deployer to the release of the api, then send the command again.",
+        hint=f"See the message with: slipway dead show {sequence}. Upgrade the deployer to the release of "
+        "the api, then send the command again.",
+        at=at,
+    )
+
+
+def dead(error: str, deliveries: int, sequence: int, at: datetime) -> FailureRecord:
+    """Say that no delivery of the command came to an end."""
+    return FailureRecord(
+        stage=Stage.COMMAND,
+        reason=Reason.MESSAGE_DEAD,
+        message=f"The deployer gave up after {deliveries} deliveries: {error}",
+        hint=f"See the message with: slipway dead show {sequence}. Once the cause is gone, send it again "
+        f"with: slipway dead retry {sequence}",
         at=at,
     )

@@ -5,11 +5,12 @@ from datetime import timedelta
 from slipway_contracts.events import OperationSucceeded, ReleaseLive
 from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.release import DEFAULT_DEADLINE_SECONDS
-from slipway_contracts.traffic import Move, releases_of
+from slipway_contracts.traffic import Move, most_of, releases_of
 
 from slipway_deployer.decision import Decision
 from slipway_deployer.endings import Outcome, Superseded, dropped, succeeded, swept
 from slipway_deployer.needs import named
+from slipway_deployer.serving import serving_of
 
 
 def deadline_of(decision: Decision, move: Move) -> timedelta:
@@ -36,18 +37,23 @@ def shifted(decision: Decision, move: Move) -> Decision:
 def finished(decision: Decision, move: Move) -> Decision:
     """The gateways send requests as the move says: what it names is live, what nothing names drains."""
     for number in sorted(releases_of(move.shares)):
-        decision = live(decision, number)
+        decision = live(decision, number, move)
     decision = succeeded(decision.changed(failed=False), move)
     return swept(decision, Superseded(move.operation))
 
 
-def live(decision: Decision, number: int) -> Decision:
-    """Say that a release serves, if it did not yet; the pin that waited for it has its effect."""
+def live(decision: Decision, number: int, move: Move | None = None) -> Decision:
+    """Say that a release serves, if it did not yet; the pin that waited for it has its effect.
+
+    It serves by its alias' move, or by the URL of its version alone.
+    """
     release = decision.desired.release(number)
     if release is None or release.state is ReleaseState.LIVE:
         return decision
     seconds = max(0.0, (decision.at - release.created_at).total_seconds())
-    event = ReleaseLive(**decision.owner, release=number, seconds=seconds)
+    most = move is not None and most_of(move.shares) == number
+    serving = serving_of(decision.desired, move.alias, move.shares, move.before) if move and most else None
+    event = ReleaseLive(**decision.owner, release=number, seconds=seconds, serving=serving)
     decision = decision.moved(release, ReleaseState.LIVE, deadline_at=None, awaited_by=None)
     decision = decision.emit_for(release, event)
     if release.awaited_by is None:

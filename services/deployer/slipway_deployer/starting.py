@@ -41,6 +41,7 @@ def new_release(decision: Decision, inbox: Inbox, command: ReleaseCommand) -> De
         config=command.request.config,
         created_at=inbox.envelope.time,
         created_by=command.by,
+        copy_of=command.request.copy_of,
         traceparent=inbox.envelope.traceparent,
         deadline_at=decision.at + BUILD_PATIENCE,
     )

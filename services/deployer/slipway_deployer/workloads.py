@@ -94,7 +94,11 @@ def _grown(existing: DesiredWorkload | None, wanted: Workload) -> DesiredWorkloa
     slots = existing.workload.slots + (1,) * missing
     return existing.model_copy(
         update={
-            "workload": existing.workload.model_copy(update={"slots": slots}),
+            "workload": existing.workload.model_copy(
+                update={"slots": slots, "traceparent": wanted.traceparent}
+                if missing > 0
+                else {"slots": slots}
+            ),
             "crashes": existing.crashes + (0,) * missing,
             "serving": max(existing.serving, len(wanted.slots)),
             "drain_until": None if len(wanted.slots) >= len(slots) else existing.drain_until,

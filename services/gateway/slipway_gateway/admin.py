@@ -76,6 +76,16 @@ class EnvoyAdmin:
                     active[cluster] = active.get(cluster, 0) + int(value)
         return active
 
+    async def answered(self) -> frozenset[str]:
+        """Return the clusters that have answered a request with 2xx; none where Envoy counts no statuses.
+
+        Raises:
+            EnvoyDownError: no answer.
+        """
+        answer = await self._get("/stats?type=Counters&usedonly&filter=^cluster\\.[^.]%2B\\.upstream_rq_2xx$")
+        counted = _values(answer).items()
+        return frozenset(name.split(".")[1] for name, value in counted if int(value) > 0)
+
     async def cluster_versions(self) -> Mapping[str, str]:
         """Return the version with which each cluster in use was last changed.
 

@@ -56,7 +56,7 @@ def prepare(
         access_log: file for a JSON line per request; None: no such log.
         tracing: where spans go; None: no traces.
         count_statuses: whether Envoy keeps counters of answers by status and times per workload, which are
-            a fifteenth of its work.
+            a fifteenth of its work; with traces it does, for they tell of first answers.
 
     Raises:
         AddressError: the host is no IP address, the socket path too long, or the admin address none.
@@ -73,7 +73,7 @@ def prepare(
         keys_path=str(files.keys),
         access_log=str(access_log.absolute()) if access_log else None,
         tracing=tracing,
-        count_statuses=count_statuses,
+        count_statuses=count_statuses or tracing is not None,
     )
     files.write(files.listeners, discovery(rendered))
     if files.read(files.keys) is None:

@@ -76,6 +76,11 @@ class Configuration:
         """What Envoy has confirmed, by deployment."""
         return [rendered.section for rendered in self._accepted.values()]
 
+    def clusters_of(self, key: Key) -> frozenset[str]:
+        """Return the names of a deployment's clusters that Envoy has confirmed."""
+        rendered = self._accepted.get(key)
+        return frozenset(each.name for each in rendered.section.clusters) if rendered else frozenset()
+
     def take(self, stored: Stored) -> bool:
         """Learn from a record; return whether a deployment may have changed."""
         key = owner_of(stored.subject)

@@ -20,6 +20,7 @@ from slipway_gateway.announcement import Announcer
 from slipway_gateway.configuration import Configuration
 from slipway_gateway.measures import Measures
 from slipway_gateway.snapshot import Snapshot
+from slipway_gateway.switches import Switches
 from slipway_gateway.writer import ConfigurationRefusedError, ConfigurationWriter, Target
 
 _CHECK_EVERY: Final = timedelta(seconds=2)
@@ -36,6 +37,7 @@ class Gateway:
         writer: of the Envoy's files; loaded.
         snapshot: where knowledge is kept.
         announcer: of what is applied.
+        switches: tells the traces of it.
         measures: metrics.
     """
 
@@ -47,6 +49,7 @@ class Gateway:
         writer: ConfigurationWriter,
         snapshot: Snapshot,
         announcer: Announcer,
+        switches: Switches,
         measures: Measures,
     ) -> None:
         self._log = log
@@ -54,6 +57,7 @@ class Gateway:
         self._writer = writer
         self._snapshot = snapshot
         self._announcer = announcer
+        self._switches = switches
         self._measures = measures
         self._news = asyncio.Event()
         self._seen = 0
@@ -67,6 +71,7 @@ class Gateway:
                 tasks.create_task(self._learn()),
                 tasks.create_task(self._keep_applied()),
                 tasks.create_task(self._announcer.run()),
+                tasks.create_task(self._switches.run()),
             ]
             await stopping.wait()
             for task in working:
@@ -93,8 +98,8 @@ class Gateway:
             async for record in records:
                 if isinstance(record, CaughtUp):
                     self._caught_up = True
-                else:
-                    self._configuration.take(record)
+                elif self._configuration.take(record) and self._caught_up:
+                    self._switches.learnt(record)
                 self._seen = max(self._seen, record.sequence)
                 self._news.set()
 
@@ -120,6 +125,7 @@ class Gateway:
         started = time.perf_counter()
         # What is known is on disk before it is announced; Envoy need not wait for that.
         saving = asyncio.create_task(self._save(self._configuration.changed))
+        self._switches.begin()
         try:
             await self._bring(self._configuration.target())
         except EnvoyDownError as error:
@@ -134,6 +140,7 @@ class Gateway:
         finally:
             await saving
         self._configuration.accept()
+        self._switches.confirmed(self._configuration)
         self._envoy = "ok"
         self._measures.applied(seconds=time.perf_counter() - started, sequence=seen)
         configuration = self._configuration

@@ -50,6 +50,7 @@ async def _term(service: Service[MonitorSettings], engine: Engine, lease: Lease)
         target=settings.target,
         kind=settings.engine,
         epoch=lease.epoch,
+        telemetry=service.telemetry,
     )
     watching = asyncio.create_task(watch.run())
     lost = asyncio.create_task(lease.lost.wait())

@@ -44,7 +44,12 @@ class _Connection(HTTPConnection):
 
 
 async def smoke_result(
-    address: str, test: SmokeTest, *, timeout_seconds: float, threads: Executor | None = None
+    address: str,
+    test: SmokeTest,
+    *,
+    timeout_seconds: float,
+    threads: Executor | None = None,
+    traceparent: str | None = None,
 ) -> SmokeResult:
     """Ask the replica at `host:port` once; never raises for what the replica does.
 
@@ -53,11 +58,12 @@ async def smoke_result(
         test: the request, and what is expected.
         timeout_seconds: the longest time to wait where the test itself sets no limit.
         threads: one of these waits for the answer; None: one of the event loop's own.
+        traceparent: sent with the request, unless the test itself says another.
     """
     limit = test.latency_seconds or timeout_seconds
     began = time.monotonic()
     try:
-        answer = await _exchange(address, test, limit, threads)
+        answer = await _exchange(address, _traced(test, traceparent), limit, threads)
     except TimeoutError:
         seconds = time.monotonic() - began
         return _failed(test, f"got no complete answer within {limit:g} s", seconds=seconds)
@@ -70,6 +76,12 @@ async def smoke_result(
         return _failed(test, problem, seconds=seconds, status=answer.status)
     message = f"{_asked(test)} answered {answer.status} in {seconds:.2f} s."
     return SmokeResult(passed=True, message=message, seconds=seconds, status=answer.status)
+
+
+def _traced(test: SmokeTest, traceparent: str | None) -> SmokeTest:
+    if traceparent is None or "traceparent" in {name.lower() for name in test.headers}:
+        return test
+    return test.model_copy(update={"headers": {**test.headers, "traceparent": traceparent}})
 
 
 def _problem(test: SmokeTest, answer: _Answer) -> str | None:

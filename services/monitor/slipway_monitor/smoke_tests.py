@@ -8,9 +8,10 @@ from typing import Final
 from slipway_chassis.errors import LeaseLostError, TransientError
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.logs import get_logger
+from slipway_chassis.telemetry import SpanKind, StatusCode, Telemetry, current_traceparent
 from slipway_contracts import subjects
 from slipway_contracts.desired import Desired
-from slipway_contracts.replica import ReplicaState
+from slipway_contracts.replica import ReplicaState, SmokeResult
 from slipway_contracts.version import SmokeTest
 from slipway_contracts.workload import ReplicaRef, WorkloadRef
 from slipway_engines.engine import ReplicaObserved
@@ -38,8 +39,9 @@ class _Terms:
 class SmokeTests:
     """The tests that run now, at most one per replica."""
 
-    def __init__(self, *, log: EventLog, records: ObservedRecords) -> None:
+    def __init__(self, *, log: EventLog, records: ObservedRecords, telemetry: Telemetry) -> None:
         self._event_log = log
+        self._telemetry = telemetry
         self._records = records
         self._known: dict[WorkloadRef, _Terms] = {}
         # The time that a test takes must not be the time it waited for a thread, and replicas that leave
@@ -85,9 +87,7 @@ class SmokeTests:
         if terms.test is None or seen.address is None:
             return
         async with terms.turn, self._turn:
-            result = await smoke_result(
-                seen.address, terms.test, timeout_seconds=terms.timeout_seconds, threads=self._threads
-            )
+            result = await self._traced(seen, seen.address, terms.test, terms.timeout_seconds)
         try:
             await self._records.tested(seen, result)
         except LeaseLostError as error:
@@ -99,6 +99,34 @@ class SmokeTests:
             replica=seen.ref.id,
             message=result.message,
         )
+
+    async def _traced(
+        self, seen: ReplicaObserved, address: str, test: SmokeTest, timeout_seconds: float
+    ) -> SmokeResult:
+        """Ask inside a span of the trace that wanted the replica; the request continues it."""
+        host, _, port = address.rpartition(":")
+        attributes: dict[str, str | int] = {
+            "http.request.method": test.method,
+            "server.address": host,
+            "server.port": int(port),
+            "slipway.workload.id": seen.ref.workload.id,
+            "slipway.replica.id": seen.ref.id,
+        }
+        with self._telemetry.span(
+            "smoke test", kind=SpanKind.CLIENT, parent=seen.traceparent, attributes=attributes
+        ) as span:
+            result = await smoke_result(
+                address,
+                test,
+                timeout_seconds=timeout_seconds,
+                threads=self._threads,
+                traceparent=current_traceparent(),
+            )
+            if result.status is not None:
+                span.set_attribute("http.response.status_code", result.status)
+            if not result.passed:
+                span.set_status(StatusCode.ERROR, result.message)
+        return result
 
     async def _terms_of(self, workload: WorkloadRef) -> _Terms:
         """Read what a workload's test is; waits until the log says what the workload is."""

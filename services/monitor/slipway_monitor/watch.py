@@ -6,6 +6,7 @@ from typing import Final
 
 from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_chassis.logs import get_logger
+from slipway_chassis.telemetry import Telemetry
 from slipway_contracts import subjects
 from slipway_contracts.envelope import Envelope, now
 from slipway_contracts.installation_events import TargetAnnounced
@@ -33,7 +34,15 @@ class Watch:
     """One term of watching a target, from taking its lease to losing it."""
 
     def __init__(
-        self, *, log: EventLog, engine: Engine, logs: ReplicaLogs, target: str, kind: str, epoch: int
+        self,
+        *,
+        log: EventLog,
+        engine: Engine,
+        logs: ReplicaLogs,
+        target: str,
+        kind: str,
+        epoch: int,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._event_log = log
         self._engine = engine
@@ -42,7 +51,8 @@ class Watch:
         self._kind = kind
         self._epoch = epoch
         self._records = ObservedRecords(log=log, target=target, epoch=epoch)
-        self._smoke_tests = SmokeTests(log=log, records=self._records)
+        self._telemetry = telemetry or Telemetry()
+        self._smoke_tests = SmokeTests(log=log, records=self._records, telemetry=self._telemetry)
         self._seen: set[ReplicaRef] = set()
         self._doubted: dict[ReplicaRef, asyncio.Task[None]] = {}
 
@@ -84,7 +94,10 @@ class Watch:
         else:
             self._doubted.pop(seen.ref, None)
         state = ReplicaState.BLOCKED if isinstance(seen, ImageProblem) else seen.state
+        before = self._records.known(seen.ref)
         news = await self._records.record(seen)
+        if isinstance(seen, ReplicaObserved) and (before is None or before.state is ReplicaState.STARTED):
+            self._trace_start(seen)
         if isinstance(seen, ReplicaObserved):
             self._smoke_tests.consider(seen)
         if state is ReplicaState.GONE:
@@ -96,6 +109,15 @@ class Watch:
                 self._logs.follow(seen.ref)
         if news:
             _log.info(f"replica.{state}", workload=seen.ref.workload.id, replica=seen.ref.id)
+
+    def _trace_start(self, seen: ReplicaObserved) -> None:
+        """Tell how long a process took to its first healthy answer, in the trace of what wanted it."""
+        if seen.state is ReplicaState.READY and seen.started_at is not None:
+            attributes = {"slipway.workload.id": seen.ref.workload.id, "slipway.replica.id": seen.ref.id}
+            with self._telemetry.span(
+                "start replica", parent=seen.traceparent, began=seen.started_at, attributes=attributes
+            ):
+                pass
 
     def _inherited(self, seen: ReplicaObserved) -> ReplicaObserved:
         """Believe the monitor before that a process is ready, until it was probed or ought to have been.

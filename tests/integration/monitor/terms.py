@@ -11,6 +11,7 @@ from memory_engine import MemoryEngine
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LeaseLostError
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.telemetry import Telemetry
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_contracts.workload import ReplicaRef, WorkloadRef
 from slipway_engines.engine import ReplicaObserved
@@ -29,16 +30,17 @@ def seen(state: ReplicaState, **details: Any) -> ReplicaObserved:
 
 @asynccontextmanager
 async def watching(
-    connection: Connection, engine: MemoryEngine, *, epoch: int
+    connection: Connection, engine: MemoryEngine, *, epoch: int, telemetry: Telemetry | None = None
 ) -> AsyncIterator[asyncio.Task[None]]:
     logs = ReplicaLogs(connection=connection, engine=engine)
     watch = Watch(
-        log=EventLog(connection=connection),
+        log=EventLog(connection=connection, telemetry=telemetry),
         engine=engine,
         logs=logs,
         target="local",
         kind="supervisor",
         epoch=epoch,
+        telemetry=telemetry,
     )
     task = asyncio.create_task(watch.run())
     try:

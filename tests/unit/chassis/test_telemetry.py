@@ -1,6 +1,9 @@
 """Trace ids flow whether or not anything is exported."""
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from log_messages import make_outgoing
@@ -96,6 +99,61 @@ def test_exported_single_message_continues_the_trace_it_names(tmp_path: Path) ->
     assert "publish release.ready" in (tmp_path / "traces").read_text()
 
 
+OTHER = f"00-{'c' * 32}-{'d' * 16}-01"
+
+
+def spans_of(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_batch_of_one_trace_is_published_in_it_and_linked_to_what_led_to_it(tmp_path: Path) -> None:
+    telemetry = configure_telemetry(service="test", instance="1", traces_file=tmp_path / "traces")
+
+    with (
+        telemetry.span("reconcile", parent=OTHER),
+        telemetry.publishing(
+            make_outgoing(traceparent=PARENT), make_outgoing(traceparent=PARENT), stream="SLIPWAY"
+        ) as sent,
+    ):
+        pass
+    telemetry.close()
+
+    published, around = spans_of(tmp_path / "traces")
+    span_id = published["context"]["span_id"].removeprefix("0x")
+    assert published["parent_id"] == f"0x{PARENT.split('-')[2]}"
+    assert {each.envelope.traceparent for each in sent} == {f"00-{TRACE}-{span_id}-01"}
+    assert [link["context"]["span_id"] for link in published["links"]] == [around["context"]["span_id"]]
+
+
+def test_batch_of_several_traces_is_linked_to_each_and_leaves_each_message_its_own(tmp_path: Path) -> None:
+    telemetry = configure_telemetry(service="test", instance="1", traces_file=tmp_path / "traces")
+
+    with telemetry.publishing(
+        make_outgoing(traceparent=PARENT), make_outgoing(traceparent=OTHER), stream="SLIPWAY"
+    ) as (first, second):
+        pass
+    telemetry.close()
+
+    (published,) = spans_of(tmp_path / "traces")
+    assert first.envelope.traceparent is not None
+    assert first.envelope.traceparent.split("-")[1] == TRACE
+    assert second.envelope.traceparent == OTHER
+    assert published["parent_id"] == f"0x{PARENT.split('-')[2]}"
+    assert [link["context"]["span_id"] for link in published["links"]] == [f"0x{OTHER.split('-')[2]}"]
+
+
+def test_span_of_the_past_begins_then(tmp_path: Path) -> None:
+    telemetry = configure_telemetry(service="test", instance="1", traces_file=tmp_path / "traces")
+    then = datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC)
+
+    with telemetry.span("start replica", began=then):
+        pass
+    telemetry.close()
+
+    (span,) = spans_of(tmp_path / "traces")
+    assert span["start_time"] == "2026-01-02T03:04:05.250000Z"
+
+
 def test_failed_work_is_marked_in_its_span(tmp_path: Path) -> None:
     telemetry = configure_telemetry(service="test", instance="1", traces_file=tmp_path / "traces")
 
@@ -103,7 +161,9 @@ def test_failed_work_is_marked_in_its_span(tmp_path: Path) -> None:
         raise KeyError("x")
     telemetry.close()
 
-    assert '"status_code": "ERROR"' in (tmp_path / "traces").read_text()
+    (span,) = spans_of(tmp_path / "traces")
+    assert span["status"]["status_code"] == "ERROR"
+    assert span["attributes"]["error.type"] == "KeyError"
 
 
 @pytest.mark.parametrize(
