@@ -21,6 +21,7 @@ from slipway_contracts.quota import Charge
 from slipway_store.connections import DatabaseUnavailableError
 
 from slipway_api import problems
+from slipway_api.confirmations import Confirmations
 from slipway_api.directory import Directory, TargetKnown
 from slipway_api.reservations import Judge, Reservations, Use, Wish
 from slipway_api.standing import Standing, load_standing
@@ -61,6 +62,7 @@ class Admission:
         self._log = log
         self._directory = directory
         self._reservations = reservations
+        self._confirmations = Confirmations(reservations=reservations)
         self._patience = patience.total_seconds()
 
     async def admit(
@@ -119,10 +121,10 @@ class Admission:
             return Standing(group=command.group, deployment=command.deployment)
         return await load_standing(self._log, command.group, command.deployment)
 
-    async def confirm(self, admitted: Admitted, sequence: int) -> None:
-        """Remember where the log has the command; if that cannot be done now, the sweep does it."""
+    def confirm(self, admitted: Admitted, sequence: int) -> None:
+        """Let it be remembered where the log has the command; if that cannot be done, the sweep does it."""
         if admitted.reservation is not None:
-            await self._if_possible(self._reservations.confirm(admitted.reservation, sequence))
+            self._confirmations.add(admitted.reservation, sequence)
 
     async def withdraw(self, admitted: Admitted) -> None:
         """Give back what was reserved for a command that is surely not in the log."""

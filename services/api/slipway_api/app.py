@@ -7,25 +7,35 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from slipway_api import failures
+from slipway_api.auditing import Audited
 from slipway_api.frame import Frame, Gate
 from slipway_api.routes import (
     access,
     aliases,
     artifacts,
+    audit,
+    dead,
     deployments,
     events,
+    gateways,
     groups,
     history,
     installation,
     instance_types,
     logs,
     operations,
+    schemas,
     secrets,
+    timeline,
 )
 from slipway_api.services import Deps, Services
 from slipway_api.views import Problem
 
 VERSION: Final = "0.1.0"
+_PARTS: Final = (
+    *(installation, gateways, groups, instance_types, secrets, artifacts),
+    *(deployments, aliases, access, history, timeline, operations, events, dead, logs, audit, schemas),
+)
 _DESCRIPTION: Final = """\
 Deploys models and tells what became of them.
 
@@ -61,9 +71,7 @@ def make_routes() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for part in (installation, groups, instance_types, secrets, artifacts):
-        app.include_router(part.router)
-    for part in (deployments, aliases, access, history, operations, events, logs):
+    for part in _PARTS:
         app.include_router(part.router)
     failures.install(app)
     return app
@@ -74,7 +82,9 @@ def make_app(deps: Deps) -> ASGIApp:
     app = make_routes()
     app.state.services = Services.of(deps)
     gate = Gate(app, directory=deps.directory, largest_body=deps.settings.max_body_bytes)
-    return Frame(gate, telemetry=deps.telemetry, metrics=deps.metrics)
+    routes = [route for part in _PARTS for route in part.router.routes if isinstance(route, APIRoute)]
+    audited = Audited(gate, routes=routes, directory=deps.directory, refused=deps.refused)
+    return Frame(audited, telemetry=deps.telemetry, metrics=deps.metrics)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -8,6 +8,7 @@ from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.installation_events import (
     ArtifactAdopted,
     ArtifactHidden,
+    GatewayRemoved,
     GroupConfigured,
     InstanceTypeConfigured,
     KeyConfigured,
@@ -16,6 +17,7 @@ from slipway_contracts.installation_events import (
 
 from slipway_api.directory import Directory
 from slipway_api.names import SOURCE
+from slipway_api.origins import current_origin
 
 Configured = (
     KeyConfigured
@@ -24,6 +26,7 @@ Configured = (
     | SecretConfigured
     | ArtifactAdopted
     | ArtifactHidden
+    | GatewayRemoved
 )
 
 
@@ -71,6 +74,7 @@ def configuration(
         time=at or now(),
         correlation_id=identifier,
         traceparent=traceparent,
+        origin=current_origin(),
     )
     return Outgoing(subject=subjects.of(message), message=message, envelope=envelope, expect=expect)
 
@@ -79,6 +83,8 @@ def _subject(message: Configured) -> str:
     match message:
         case KeyConfigured():
             return message.user
+        case GatewayRemoved():
+            return message.gateway
         case InstanceTypeConfigured():
             return message.name
         case SecretConfigured():

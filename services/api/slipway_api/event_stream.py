@@ -7,27 +7,23 @@ the beginning and with each heartbeat, so that a client resumes where it was eve
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
+from enum import StrEnum
 
 from slipway_chassis.event_log import EventLog
+from slipway_contracts.cdevents import MEANINGFUL
 
-from slipway_api.feed import Feed, Interest
+from slipway_api.feed import Batch, Feed, Gap, Interest
 
 
-@dataclass(frozen=True, kw_only=True)
-class Gap:
-    """Part of the log that was asked for and is not there."""
+class Format(StrEnum):
+    """The vocabulary of a stream."""
 
-    first: int
-    last: int
-    reason: str
-
-    @property
-    def sse(self) -> bytes:
-        """The gap as the event stream tells it; the client goes on behind it."""
-        data = json.dumps({"from": self.first, "to": self.last, "reason": self.reason})
-        return f"id: {self.last}\nevent: gap\ndata: {data}\n\n".encode()
+    CLOUDEVENTS = "cloudevents"
+    """The messages of the log as they are, each in a CloudEvent."""
+    CDEVENTS = "cdevents"
+    """What they mean in CDEvents, each in a CloudEvent."""
 
 
 class EventStreams:
@@ -44,32 +40,32 @@ class EventStreams:
         self._log = log
         self._heartbeat = heartbeat.total_seconds()
 
-    async def events(self, interest: Interest, *, after: int | None) -> AsyncGenerator[bytes]:
+    async def events(
+        self, interest: Interest, *, after: int | None, format_: Format
+    ) -> AsyncGenerator[bytes]:
         """Return chunks of events behind `after`, None: from the present on, until the feed closes."""
         yield b"retry: 1000\n\n"
         await self._feed.started.wait()
         position = self._feed.head if after is None else after
-        if gap := await self._gap(position):
-            position = gap.last
-            yield gap.sse
+        if position > self._feed.head and position > (end := await self._log.end()):
+            yield _told(Gap(first=end + 1, last=end, reason="the log ends before this position"))
+            position = end
         yield b"id: %d\n: connected\n\n" % position
+        as_cdevents = format_ is Format.CDEVENTS
+        if as_cdevents:
+            interest = replace(interest, among=MEANINGFUL)
         batches = self._feed.batches(interest, after=position, within=self._heartbeat)
         async with aclosing(batches):
-            async for position, entries in batches:
-                if entries:
-                    yield b"".join([entry.sse for entry in entries])
-                else:
-                    yield b"id: %d\n: heartbeat\n\n" % position
+            async for batch in batches:
+                events = batch.cdevents if as_cdevents else batch.sse
+                yield events or _without_events(batch)
 
-    async def _gap(self, position: int) -> Gap | None:
-        """Find out whether the log can go on right behind this position."""
-        if position == self._feed.head:
-            return None
-        end = await self._log.end()
-        if position > end:
-            return Gap(first=end + 1, last=end, reason="the log ends before this position")
-        async for stored in self._log.read("slipway.>", after=position):
-            if stored.sequence == position + 1:
-                return None
-            return Gap(first=position + 1, last=stored.sequence - 1, reason="no longer kept")
-        return Gap(first=position + 1, last=end, reason="no longer kept") if position < end else None
+
+def _without_events(batch: Batch) -> bytes:
+    return _told(batch.gap) if batch.gap else b"id: %d\n: heartbeat\n\n" % batch.position
+
+
+def _told(gap: Gap) -> bytes:
+    """Return the gap as the event stream tells it; the client goes on behind it."""
+    data = json.dumps({"from": gap.first, "to": gap.last, "reason": gap.reason})
+    return f"id: {gap.last}\nevent: gap\ndata: {data}\n\n".encode()

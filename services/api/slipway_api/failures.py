@@ -38,6 +38,7 @@ async def answer(request: Request, error: Exception) -> Response:
     problem = problem_of(error, request)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("request failed", reason=problem.reason(), problem=problem.detail, because=repr(error))
+    request.state.problem = problem
     return problems.problem_response(problem, request.state.request_id, request.url.path)
 
 

@@ -6,9 +6,10 @@ Refuses before a body is read. Knows no route but those that need no key.
 import re
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from prometheus_client import Histogram
 from slipway_chassis.logs import log_context
 from slipway_chassis.metrics import Metrics
@@ -20,9 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from slipway_api import problems
 from slipway_api.access import Principal
 from slipway_api.directory import Directory
+from slipway_api.origins import request_in_hand
 from slipway_api.uploads import too_large
 
-OPEN_PATHS: Final = frozenset({"/openapi.json"})
+_OPEN: Final = re.compile(r"/(openapi|asyncapi)\.json|/v1/schemas(/[^/]+)?")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_OTHER_METHOD: Final = "_OTHER"
 _UNROUTED: Final = "unrouted"
 _UPLOAD: Final = re.compile(r"/v1/groups/[^/]+/artifacts/[^/]+")
 
@@ -63,24 +67,36 @@ class Frame:
             await send(message)
 
         began = time.monotonic()
-        attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        method = scope["method"] if scope["method"] in _METHODS else _OTHER_METHOD
+        attributes = {
+            "http.request.method": method,
+            "url.path": scope["path"],
+            "url.scheme": scope["scheme"],
+        }
+        if method is _OTHER_METHOD:
+            attributes["http.request.method_original"] = scope["method"]
         parent = Headers(scope=scope).get("traceparent")
         with (
             log_context(request_id=request_id),
-            self._telemetry.span(
-                scope["method"], kind=SpanKind.SERVER, parent=parent, attributes=attributes
-            ) as span,
+            request_in_hand(scope),
+            self._telemetry.span(method, kind=SpanKind.SERVER, parent=parent, attributes=attributes) as span,
         ):
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
-                self._finish(span, scope, status, time.monotonic() - began)
+                route = getattr(scope.get("route"), "path", None)
+                self._finish(span, method, route, status)
+                seconds = time.monotonic() - began
+                self._seconds.labels(method, route or _UNROUTED, str(status)).observe(seconds)
 
-    def _finish(self, span: Span, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", _UNROUTED)
-        span.update_name(f"{scope['method']} {route}")
-        span.set_attributes({"http.route": route, "http.response.status_code": status})
-        self._seconds.labels(scope["method"], route, str(status)).observe(seconds)
+    def _finish(self, span: Span, method: str, route: str | None, status: int) -> None:
+        if route is not None:
+            span.update_name(f"{method} {route}")
+            span.set_attribute("http.route", route)
+        span.set_attribute("http.response.status_code", status)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            span.set_attribute("error.type", str(status))
+            span.set_status(StatusCode.ERROR)
 
 
 class Gate:
@@ -99,7 +115,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+        if scope["type"] != "http" or _OPEN.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -108,6 +124,7 @@ class Gate:
             if not _is_upload(scope):
                 receive = self._bounded(headers, receive)
         except problems.ProblemError as problem:
+            scope["state"]["problem"] = problem
             response = problems.problem_response(problem, scope["state"]["request_id"], scope["path"])
             await response(scope, receive, send)
             return

@@ -8,11 +8,11 @@ from slipway_store.queries import Reads
 from slipway_store.rows import ReleaseHistory, VersionRow
 
 from slipway_api import lifecycle_refusals, refusals
+from slipway_api.details import release as shown
 from slipway_api.differences import Running, differences
 from slipway_api.lifecycle_refusals import how_to_restore
 from slipway_api.lifecycle_views import HistoryEntry, ReleaseDiff
 from slipway_api.paging import Cut, page
-from slipway_api.queries import release as shown
 from slipway_api.views import Page, Release
 
 _ENDS: Final = ("stop", "delete", "purge")

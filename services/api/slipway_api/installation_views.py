@@ -60,6 +60,19 @@ class TargetDetail(Target):
     )
 
 
+class Gateway(View):
+    """Who routes requests, and how far it has followed the log."""
+
+    name: str
+    applied: int = Field(description="Sequence of the log that its Envoy has confirmed.")
+    held: dict[str, int] = Field(
+        description="Deployments (`<group>/<deployment>`) whose record from this sequence on is not applied."
+    )
+    envoy: str = Field(description="`ok` or `down`.")
+    heard_at: AwareDatetime = Field(description="When it last wrote its record.")
+    silent: bool = Field(description="It has not for long. Changes of routes wait for it all the same.")
+
+
 class SecretView(View):
     """A secret, never its value."""
 

@@ -1,4 +1,4 @@
-"""Refusals about versions, releases, aliases and access of a deployment."""
+"""Refusals about versions, releases, aliases and access of a deployment, and about gateways."""
 
 from http import HTTPStatus
 
@@ -81,3 +81,15 @@ class BasicUserNotFoundError(ProblemError):
     """The deployment has no user of basic authentication of this name."""
 
     status = HTTPStatus.NOT_FOUND
+
+
+class GatewayNotFoundError(ProblemError):
+    """There is no record of such a gateway."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class GatewayAliveError(ProblemError):
+    """The gateway was heard of a moment ago, so that it cannot be removed."""
+
+    status = HTTPStatus.CONFLICT

@@ -15,8 +15,8 @@ from slipway_store.rows import DeploymentStatus
 
 from slipway_api import problems
 from slipway_api.access import Principal
+from slipway_api.details import summary
 from slipway_api.paging import Cut, decode, page
-from slipway_api.queries import summary
 from slipway_api.views import Deployment, Page
 
 Order = Literal["id", "-id", "created", "-created", "changed", "-changed"]

@@ -10,10 +10,11 @@ from typing import Final
 import uvicorn
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.logs import get_logger
 from slipway_chassis.process import Service, run_service
 from slipway_chassis.secrets import Recipients, Secrets
-from slipway_contracts.topology import LOG_LINES
+from slipway_contracts.topology import GATEWAYS, LOG_LINES
 from slipway_store.connections import open_pool
 from slipway_store.queries import open_reads
 from starlette.types import ASGIApp
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp
 from slipway_api.app import make_app
 from slipway_api.directory import Directory
 from slipway_api.feed import Feed
+from slipway_api.refused import RefusedRequests
 from slipway_api.reservations import SCHEMA, Reservations
 from slipway_api.services import Deps
 from slipway_api.settings import ApiSettings
@@ -29,6 +31,8 @@ from slipway_api.uses import Uses
 
 _GRACE_SECONDS: Final = 3
 _OWN_CONNECTIONS: Final = 4
+_TELLING_SECONDS: Final = 1.0
+_COLLECT_AFTER: Final = 10_000  # objects that hold others: a request makes hundreds, and leaves no cycles
 _log: Final = get_logger()
 
 
@@ -57,6 +61,7 @@ async def serve(service: Service[ApiSettings]) -> None:
     reservations = Reservations(pool=own_tables)
     directory = Directory(log=log)
     feed = Feed(log=log, events=settings.feed_events, size=settings.feed_bytes)
+    refused = RefusedRequests(log=log, within=settings.refusals_within, metrics=service.metrics)
     deps = Deps(
         settings=settings,
         log=log,
@@ -64,11 +69,13 @@ async def serve(service: Service[ApiSettings]) -> None:
         reads=reads,
         reservations=reservations,
         uses=Uses(pool=own_tables),
+        heartbeats=Heartbeats(connection=service.connection, bucket=GATEWAYS.name),
         secrets=Secrets(connection=service.connection),
         recipients=recipients,
         blobs=FilesystemBlobStore(settings.blob_root),
         directory=directory,
         feed=feed,
+        refused=refused,
         telemetry=service.telemetry,
         metrics=service.metrics,
         stopping=service.stopping,
@@ -82,7 +89,9 @@ async def serve(service: Service[ApiSettings]) -> None:
     service.probes.add("directory", lambda: _reading(directory, feed))
     try:
         async with asyncio.TaskGroup() as tasks:
+            telling = tasks.create_task(refused.run())
             followers = [
+                telling,
                 tasks.create_task(directory.run()),
                 tasks.create_task(feed.run()),
                 tasks.create_task(sweep.run()),
@@ -90,7 +99,10 @@ async def serve(service: Service[ApiSettings]) -> None:
             ]
             app = make_app(deps)
             gc.freeze()  # what was imported stays: the collector need not look at it again
+            gc.set_threshold(_COLLECT_AFTER)
             await _serve_http(app, settings, service.stopping)
+            refused.close()
+            await asyncio.wait([telling], timeout=_TELLING_SECONDS)
             for follower in followers:
                 follower.cancel()
     finally:
@@ -108,6 +120,9 @@ async def _serve_http(app: ASGIApp, settings: ApiSettings, stopping: asyncio.Eve
         log_config=None,
         access_log=False,
         server_header=False,
+        # Uvicorn's own default trusts whatever this machine sends.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     listening = socket.create_server((settings.host, settings.port), backlog=2048)

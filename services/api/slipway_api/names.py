@@ -19,6 +19,7 @@ from slipway_contracts.names import derived_id
 from slipway_api import problems
 from slipway_api.idempotency import Ask
 from slipway_api.lanes import load_desired, load_lane
+from slipway_api.origins import current_origin
 
 SOURCE: Final = "/slipway/api"
 
@@ -56,6 +57,7 @@ class Names:
             time=at,
             correlation_id=ask.id,
             traceparent=ask.traceparent,
+            origin=current_origin(),
         )
         expect = Expect(sequence=last.sequence if last else 0)
         return Outgoing(subject=subjects.of(claim), message=claim, envelope=envelope, expect=expect)

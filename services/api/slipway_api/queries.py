@@ -6,47 +6,28 @@ Every read takes the position it must have reached at least. Decides nothing.
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from slipway_chassis.event_log import EventLog
 from slipway_contracts.commands import Command
 from slipway_contracts.evolve import DeploymentFacts
-from slipway_contracts.lifecycle import (
-    TERMINAL_OPERATIONS,
-    UNFINISHED_RELEASES,
-    DeploymentState,
-    OperationState,
-    ReleaseState,
-)
-from slipway_contracts.replica import ReplicaState
+from slipway_contracts.lifecycle import TERMINAL_OPERATIONS, DeploymentState, OperationState
 from slipway_store.connections import DatabaseUnavailableError
 from slipway_store.queries import Reads
 from slipway_store.rows import DeploymentDetail as Status
-from slipway_store.rows import DeploymentStatus, OperationRow, ReleaseHistory, ReplicaRow
+from slipway_store.rows import OperationRow, ReleaseHistory
 
 from slipway_api import lifecycle_refusals, problems, progress, refusals
 from slipway_api.access import Principal, Role
-from slipway_api.conditions import conditions
+from slipway_api.details import MOST_UNFINISHED, MOST_VERSIONS, Seen, detail
 from slipway_api.feed import Feed, Interest
 from slipway_api.lifecycle_views import AccessDetail, BasicAccount
-from slipway_api.portrait import Addresses, aliases_of, call_example, serving_of, settings_of
-from slipway_api.views import (
-    Accepted,
-    Alias,
-    Deployment,
-    DeploymentDetail,
-    Operation,
-    Overdue,
-    Release,
-    Replica,
-)
+from slipway_api.portrait import Addresses, aliases_of, call_example
+from slipway_api.views import Accepted, Alias, DeploymentDetail, Operation
 
 _OPERATION_TYPES: Final = ("operation", "release.created")
 _UNFINISHED: Final = (OperationState.PENDING, OperationState.RUNNING)
-_ENDED_REPLICAS: Final = (ReplicaState.EXITED, ReplicaState.GONE)
-_MOST_UNFINISHED: Final = 20
-_MOST_VERSIONS: Final = 500
 
 
 class Queries:
@@ -142,8 +123,8 @@ class Queries:
         batches = self._feed.batches(interest, after=sequence, within=within.total_seconds())
         try:
             async with asyncio.timeout(within.total_seconds()), aclosing(batches):
-                async for _, entries in batches:
-                    for entry in entries:
+                async for batch in batches:
+                    for entry in batch.entries:
                         operation = progress.fold(operation, entry.stored)
                         sequence = entry.sequence
                         if operation.state in TERMINAL_OPERATIONS:
@@ -160,31 +141,20 @@ class Queries:
         """
         status, facts = await self._standing(group, deployment)
         newest = next(iter(await self.rows.releases(group, deployment, limit=1)), None)
-        live = await self._live(status, newest)
-        replicas = await self.rows.replicas_shown(group, deployment)
-        addresses = self.addresses(status)
-        version = live.version if live else None
-        failed = newest.failure if newest and newest.state is ReleaseState.FAILED else None
-        return DeploymentDetail(
-            **summary(status).model_dump(),
-            url=addresses.base,
-            endpoints=addresses.endpoints(version),
-            settings=settings_of(status),
-            aliases=aliases_of(facts.desired, addresses),
-            pins=list(status.pins),
-            call_example=call_example(status.settings.access, addresses, version),
-            charge=status.charge,
-            deleted=status.deleted,
-            leftovers=await self._leftovers(status),
-            serving=serving_of(facts.desired, addresses),
-            conditions=list(conditions(facts, newest, live, replicas)),
-            live=release(live) if live else None,
-            next=release(newest) if newest and newest.state in UNFINISHED_RELEASES else None,
-            failure=failed or status.crash_loop,
-            crash_loop=status.crash_loop,
-            overdue=await self._overdue(facts),
-            replica_list=_shown(replicas, newest, live),
+        seen = Seen(
+            status=status,
+            facts=facts,
+            newest=newest,
+            live=await self._live(status, newest),
+            replicas=await self.rows.replicas_shown(group, deployment),
+            versions=()
+            if status.deleted is None
+            else await self.rows.versions(group, deployment, limit=MOST_VERSIONS),
+            unfinished=await self.rows.operations(
+                groups=[group], deployment=deployment, states=_UNFINISHED, limit=MOST_UNFINISHED
+            ),
         )
+        return detail(seen, self.addresses(status), now=datetime.now(UTC))
 
     async def aliases(self, group: str, deployment: str) -> Sequence[Alias]:
         """Return every alias of a deployment, `live` first.
@@ -246,37 +216,3 @@ class Queries:
         if status.live_release is None or (newest is not None and newest.number == status.live_release):
             return newest if status.live_release is not None else None
         return await self.rows.release(status.group, status.id, status.live_release)
-
-    async def _leftovers(self, status: Status) -> list[str]:
-        if status.deleted is None:
-            return []
-        rows = await self.rows.versions(status.group, status.id, limit=_MOST_VERSIONS)
-        return [f"{row.label}: {what}" for row in rows for what in row.leftovers]
-
-    async def _overdue(self, facts: DeploymentFacts) -> Overdue | None:
-        rows = await self.rows.operations(
-            groups=[facts.group], deployment=facts.deployment, states=_UNFINISHED, limit=_MOST_UNFINISHED
-        )
-        late = (progress.from_row(row, desired=facts.desired).overdue for row in rows)
-        return min(filter(None, late), key=lambda overdue: overdue.since, default=None)
-
-
-def _shown(
-    rows: Sequence[ReplicaRow], newest: ReleaseHistory | None, live: ReleaseHistory | None
-) -> list[Replica]:
-    """Return the replicas that are there, and those of the releases that matter that ended."""
-    kept = {workload for row in (newest, live) if row is not None for workload in row.workloads.values()}
-    shown = (row for row in rows if row.state not in _ENDED_REPLICAS or row.workload in kept)
-    return [Replica.model_validate(row) for row in shown]
-
-
-def summary(status: DeploymentStatus) -> Deployment:
-    """Return a deployment as lists show it."""
-    shown = status.model_dump() | {"name": status.name or status.id}
-    return Deployment(etag=str(status.last_command), **shown)
-
-
-def release(row: ReleaseHistory) -> Release:
-    """Return a release as the client sees it."""
-    found = Release.model_validate(row)
-    return found if row.version is None else found.model_copy(update={"version_id": row.version.id})

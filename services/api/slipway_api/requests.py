@@ -21,6 +21,7 @@ from slipway_contracts.release import LARGEST_ENVIRONMENT
 from slipway_contracts.size import Size
 
 MAX_REPLICAS: Final = 1000
+USER_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9.@_-]{0,127}$"
 _RESERVED: Final = frozenset({"PORT"})
 _LONGEST_REFERENCE: Final = 80
 
@@ -183,7 +184,7 @@ class GrantBody(RequestBody):
 class KeyBody(RequestBody):
     """A new API key."""
 
-    user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.@_-]{0,127}$")] = Field(
+    user: Annotated[str, StringConstraints(pattern=USER_PATTERN)] = Field(
         description="Shown wherever something says who did it.", examples=["ada"]
     )
     grants: list[GrantBody] = Field(min_length=1, max_length=100)

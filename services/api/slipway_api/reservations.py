@@ -5,7 +5,7 @@ it sums, under the lock of the group and the target, and remembers what was deci
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -106,7 +106,8 @@ _USE_OF_TARGETS: Final = _use("target", "$1::text[]")
 # sweep does again, or nobody counted on it.
 _CONFIRM: Final = """
     with flush as materialized (select set_config('synchronous_commit', 'off', true))
-    update reservation set sequence = $2 from flush where id = $1
+    update reservation set sequence = stored.sequence
+    from flush, unnest($1::uuid[], $2::bigint[]) as stored (id, sequence) where reservation.id = stored.id
 """
 _DROP: Final = """
     with flush as materialized (select set_config('synchronous_commit', 'off', true))
@@ -125,6 +126,14 @@ _TAKE_TURN: Final = """
     on conflict (name) do update set name = excluded.name
 """
 _COUNTED: Final = f"{_counted('group', '$1::text')} union all {_counted('target', '$3::text')}"
+# One statement sees one state of the tables: what it keeps is not in what it counts.
+_COUNTED_AND_KEPT: Final = f"""
+    with kept as (
+        insert into reservation (
+            "group", deployment, target, id, command, behind, {", ".join(_RESOURCES)}, reserved_at
+        ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now()) on conflict (id) do nothing
+    ) {_COUNTED}
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,14 +202,19 @@ class Reservations:
         """
         async with self._connection() as connection, connection.transaction():
             await self._take_turn(connection, wish, durable=keep and durable)
-            counted = await connection.fetch(_COUNTED, wish.group, wish.deployment, wish.target)
-            judge(_found(counted, "group"), _found(counted, "target") if wish.target is not None else None)
+            owner = wish.group, wish.deployment, wish.target
             if keep:
-                await self._keep(connection, wish)
+                charges = (getattr(wish.charge, each) for each in _RESOURCES)
+                counted = await connection.fetch(
+                    _COUNTED_AND_KEPT, *owner, wish.id, wish.command, wish.behind, *charges
+                )
+            else:
+                counted = await connection.fetch(_COUNTED, *owner)
+            judge(_found(counted, "group"), _found(counted, "target") if wish.target is not None else None)
 
-    async def confirm(self, identifier: str, sequence: int) -> None:
-        """Remember where the log has the command."""
-        await self._execute(_CONFIRM, identifier, sequence)
+    async def confirm(self, sequences: Mapping[str, int]) -> None:
+        """Remember where the log has the commands of these reservations."""
+        await self._execute(_CONFIRM, list(sequences), list(sequences.values()))
 
     async def drop(self, identifier: str) -> None:
         """Forget a reservation whose command is not in the log and never will be."""
@@ -231,21 +245,6 @@ class Reservations:
     async def _take_turn(self, connection: _Connection, wish: Wish, *, durable: bool) -> None:
         names = [f"group/{wish.group}"] + ([f"target/{wish.target}"] if wish.target else [])
         await connection.execute(_TAKE_TURN, names, durable)
-
-    async def _keep(self, connection: _Connection, wish: Wish) -> None:
-        columns = ", ".join(_RESOURCES)
-        await connection.execute(
-            f'insert into reservation (id, command, "group", deployment, target, behind, {columns}, '  # noqa: S608
-            "reserved_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now()) "
-            "on conflict (id) do nothing",
-            wish.id,
-            wish.command,
-            wish.group,
-            wish.deployment,
-            wish.target,
-            wish.behind,
-            *(getattr(wish.charge, each) for each in _RESOURCES),
-        )
 
     async def _execute(self, statement: str, *arguments: object) -> None:
         async with self._connection() as connection:

@@ -6,6 +6,7 @@ from typing import Self
 
 from slipway_chassis.blobs import BlobStore
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.metrics import Metrics
 from slipway_chassis.secrets import Recipients, Secrets
 from slipway_chassis.telemetry import Telemetry
@@ -21,17 +22,21 @@ from slipway_api.directory import Directory
 from slipway_api.endpoint_keys import EndpointKeys
 from slipway_api.event_stream import EventStreams
 from slipway_api.feed import Feed
+from slipway_api.gateways import Gateways
 from slipway_api.group_secrets import GroupSecrets
 from slipway_api.groups import Groups
 from slipway_api.histories import Histories
 from slipway_api.instance_types import InstanceTypes
 from slipway_api.keys import Keys
 from slipway_api.log_reading import LogReading
+from slipway_api.past import Past
 from slipway_api.queries import Queries
+from slipway_api.refused import RefusedRequests
 from slipway_api.reservations import Reservations
 from slipway_api.settings import ApiSettings
 from slipway_api.submissions import Submissions
 from slipway_api.targets import Targets
+from slipway_api.timelines import Timelines
 from slipway_api.uploads import Uploads
 from slipway_api.uses import Uses
 from slipway_api.versions import Versions
@@ -44,6 +49,7 @@ class Deps:
     Attributes:
         log: the log.
         lines: the stream of log lines.
+        heartbeats: the records of the gateways.
         secrets: the sealed versions of secrets.
         recipients: who may open them; None: nobody.
         stopping: set when the process is to end.
@@ -55,11 +61,13 @@ class Deps:
     reads: Reads
     reservations: Reservations
     uses: Uses
+    heartbeats: Heartbeats
     secrets: Secrets
     recipients: Recipients | None
     blobs: BlobStore
     directory: Directory
     feed: Feed
+    refused: RefusedRequests
     telemetry: Telemetry
     metrics: Metrics
     stopping: asyncio.Event
@@ -75,12 +83,15 @@ class Services:
     archive: Archive
     versions: Versions
     histories: Histories
+    timelines: Timelines
     queries: Queries
+    past: Past
     uploads: Uploads
     keys: Keys
     groups: Groups
     instance_types: InstanceTypes
     targets: Targets
+    gateways: Gateways
     secrets: GroupSecrets
     artifacts: Artifacts
     event_streams: EventStreams
@@ -121,10 +132,17 @@ class Services:
             archive=archive,
             versions=Versions(log=deps.log, archive=archive, blobs=deps.blobs),
             histories=Histories(reads=deps.reads),
+            timelines=Timelines(reads=deps.reads),
             queries=Queries(
                 log=deps.log,
                 reads=deps.reads,
                 feed=deps.feed,
+                gateway_url=settings.gateway_url,
+                patience=settings.projection_timeout,
+            ),
+            past=Past(
+                log=deps.log,
+                reads=deps.reads,
                 gateway_url=settings.gateway_url,
                 patience=settings.projection_timeout,
             ),
@@ -133,6 +151,11 @@ class Services:
             groups=Groups(configuring=configuring, directory=deps.directory, reservations=deps.reservations),
             instance_types=InstanceTypes(configuring=configuring, directory=deps.directory),
             targets=Targets(directory=deps.directory, reservations=deps.reservations, reads=deps.reads),
+            gateways=Gateways(
+                heartbeats=deps.heartbeats,
+                configuring=configuring,
+                silent_after=settings.gateway_silent_after,
+            ),
             secrets=GroupSecrets(
                 log=deps.log,
                 configuring=configuring,

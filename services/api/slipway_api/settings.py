@@ -1,9 +1,10 @@
 """Settings of the api."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from slipway_chassis.settings import ServiceSettings
 
 
@@ -41,6 +42,20 @@ class ApiSettings(ServiceSettings):
     )
     max_body_bytes: int = Field(default=256 << 10, gt=0, description="Largest JSON body.")
     max_artifact_bytes: int = Field(default=10 << 30, gt=0, description="Largest artifact.")
+    refusals_within: timedelta = Field(
+        default=timedelta(minutes=1),
+        gt=timedelta(0),
+        description="Like refused requests within this time are told once more, with their number.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks, by comma, whose X-Forwarded-For names the client.",
+    )
+    gateway_silent_after: timedelta = Field(
+        default=timedelta(seconds=15),
+        gt=timedelta(0),
+        description="Age of its record from which on a gateway counts as silent, and may be removed.",
+    )
     feed_events: int = Field(default=4096, gt=0, description="Events held in memory for event streams.")
     feed_bytes: int = Field(default=16 << 20, gt=0, description="Bytes held in memory for event streams.")
     secret_keys: Path | None = Field(
@@ -49,3 +64,11 @@ class ApiSettings(ServiceSettings):
     endpoint_key_file: Path | None = Field(
         default=None, description="PEM file of the Ed25519 key that signs keys of endpoints."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _only_networks(cls, given: str) -> str:
+        """Refuse what would trust nobody, or everybody, without saying so."""
+        for each in filter(None, given.split(",")):
+            ip_network(each.strip())
+        return given

@@ -145,15 +145,19 @@ class Standing:
         return self.desired is not None and self.desired.wanted is not Wanted.RUNNING
 
 
-async def load_standing(log: EventLog, group: str, deployment: str) -> Standing:
-    """Read where a deployment stands."""
+async def load_standing(
+    log: EventLog, group: str, deployment: str, *, last_command: int | None = None
+) -> Standing:
+    """Read where a deployment stands; faster where the sequence of its last command is known."""
     last = await log.last(subjects.desired(group, deployment))
     desired = readable(last) if last else None
     if not isinstance(desired, Desired):
         desired = None
-    lane = subjects.deployer_commands(group, deployment)
-    behind = log.read(lane, after=desired.position if desired else 0)
-    messages = [readable(stored) async for stored in behind]
+    position = desired.position if desired else 0
+    messages: list[AnyMessage | None] = []
+    if last_command is None or last_command > position:
+        lane = subjects.deployer_commands(group, deployment)
+        messages = [readable(stored) async for stored in log.read(lane, after=position)]
     commands = [message for message in messages if isinstance(message, AnyDeployerCommand)]
     return Standing.of(group, deployment, desired, commands)
 

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 EVENT_STREAM: Final = "text/event-stream"
 NDJSON: Final = "application/x-ndjson"
+JSONL: Final = "application/jsonl"
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 

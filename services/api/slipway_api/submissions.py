@@ -25,6 +25,7 @@ from slipway_api.admission import Admission, Admitted
 from slipway_api.idempotency import Ask
 from slipway_api.lanes import Lane, load_lane
 from slipway_api.names import SOURCE, Names
+from slipway_api.origins import current_origin
 from slipway_api.plan_views import Plan
 from slipway_api.plans import plan_of
 from slipway_api.standing import Standing
@@ -40,6 +41,8 @@ class Decision:
     Attributes:
         claims: names in the group's URL paths that the deployment has from this command on.
         standing: where the deployment stands, with which the plan compares; None: it was not read.
+        beside: what the log gets in the same batch.
+        cause: id of the message that led to the request's own command.
     """
 
     commands: tuple[Command, ...]
@@ -47,6 +50,8 @@ class Decision:
     notices: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     standing: Standing | None = None
+    beside: tuple[Outgoing, ...] = ()
+    cause: str | None = None
 
 
 Decide = Callable[[Lane], Awaitable[Decision]]
@@ -83,7 +88,7 @@ class Submissions:
         admitted = Admitted()
         for _ in range(ATTEMPTS):
             if may_be_repeat and (found := await self._recorded(ask, group, deployment)):
-                await self._admission.confirm(admitted, found.sequence)
+                self._admission.confirm(admitted, found.sequence)
                 return found
             lane = await load_lane(self._log, group, deployment)
             try:
@@ -106,7 +111,7 @@ class Submissions:
                 return _plan(decision)
             expect = Expect(sequence=lane.last, subject=subjects.deployer_commands(group, deployment))
             try:
-                return await self._publish_admitted(ask, decision.commands, expect, claims, admitted)
+                return await self._publish_admitted(ask, decision, expect, claims, admitted)
             except (errors.ConflictError, errors.DuplicateError):
                 may_be_repeat = True
         raise problems.ChangedMeanwhileError(
@@ -139,7 +144,7 @@ class Submissions:
     async def _publish_admitted(
         self,
         ask: Ask,
-        commands: tuple[Command, ...],
+        decision: Decision,
         expect: Expect,
         claims: Sequence[Outgoing],
         admitted: Admitted,
@@ -150,13 +155,14 @@ class Submissions:
         sweep asks the log.
         """
         try:
-            accepted = await self._publish(ask, commands, expect, claims)
+            others = [*claims, *decision.beside]
+            accepted = await self._publish(ask, decision.commands, expect, others, decision.cause)
         except (errors.DuplicateError, errors.LogUnavailableError, problems.LogUnavailableError):
             raise
         except (errors.SlipwayError, problems.ProblemError):
             await self._admission.withdraw(admitted)
             raise
-        await self._admission.confirm(admitted, accepted.sequence)
+        self._admission.confirm(admitted, accepted.sequence)
         return accepted
 
     async def _publish(
@@ -164,14 +170,15 @@ class Submissions:
         ask: Ask,
         commands: tuple[Command, ...],
         expect: Expect | None,
-        claims: Sequence[Outgoing] = (),
+        others: Sequence[Outgoing] = (),
+        cause: str | None = None,
     ) -> Accepted:
         for command in commands:
             _require_readable(command)
         *before, last = commands
         at = now()
-        batch = [*claims, *(_outgoing(ask, command, build_id(ask), at) for command in before)]
-        batch.append(_outgoing(ask, last, ask.id, at, expect))
+        batch = [*others, *(_outgoing(ask, command, build_id(ask), at) for command in before)]
+        batch.append(_outgoing(ask, last, ask.id, at, expect, cause))
         try:
             receipt = await self._log.publish_batch(batch)
         except errors.LogUnavailableError as error:
@@ -185,7 +192,7 @@ class Submissions:
         stored = await self._log.get(receipt.sequence)
         if stored is None:
             raise _outcome_unknown(ask, None)
-        return _accepted_from_log(ask, stored)
+        return accepted_from_log(ask, stored)
 
     async def _recorded(self, ask: Ask, group: str, deployment: str) -> Accepted | None:
         """Find this command in the projection, else in the lane behind the projection."""
@@ -198,7 +205,7 @@ class Submissions:
             after = 0
         async for stored in self._log.read(subjects.deployer_commands(group, deployment), after=after):
             if stored.envelope.id == ask.id:
-                return _accepted_from_log(ask, stored)
+                return accepted_from_log(ask, stored)
         return None
 
     async def _older_repeat(self, ask: Ask) -> Accepted | None:
@@ -229,8 +236,13 @@ def _require_readable(command: Command) -> None:
         ) from error
 
 
-def _outgoing(
-    ask: Ask, command: Command, identifier: str, at: datetime, expect: Expect | None = None
+def _outgoing(  # noqa: PLR0917
+    ask: Ask,
+    command: Command,
+    identifier: str,
+    at: datetime,
+    expect: Expect | None = None,
+    cause: str | None = None,
 ) -> Outgoing:
     envelope = Envelope(
         id=identifier,
@@ -238,8 +250,10 @@ def _outgoing(
         source=SOURCE,
         subject=f"{command.group}/{command.deployment}",
         time=at,
+        causation_id=cause,
         correlation_id=ask.id,
         traceparent=ask.traceparent,
+        origin=current_origin(),
     )
     return Outgoing(subject=subjects.of(command), message=command, envelope=envelope, expect=expect)
 
@@ -250,7 +264,12 @@ def _accepted(operation: Operation, sequence: int) -> Accepted:
     )
 
 
-def _accepted_from_log(ask: Ask, stored: Stored) -> Accepted:
+def accepted_from_log(ask: Ask, stored: Stored) -> Accepted:
+    """Return the answer to a repeat of the request whose command this is.
+
+    Raises:
+        ProblemError: IdempotencyKeyReusedError, or LogUnavailableError where it is no command.
+    """
     command = stored.message
     if not isinstance(command, Command):
         raise _outcome_unknown(ask, None)

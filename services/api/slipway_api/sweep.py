@@ -61,7 +61,7 @@ class Sweep:
                 await self._reservations.drop(doubt.id)
                 _log.info("gave a reservation back", command=doubt.command, group=doubt.group)
             else:
-                await self._reservations.confirm(doubt.id, sequence)
+                await self._reservations.confirm({doubt.id: sequence})
 
     async def _sequence(self, doubt: InDoubt) -> int | None:
         lane = subjects.deployer_commands(doubt.group, doubt.deployment)

@@ -18,6 +18,7 @@ from slipway_api.lanes import load_lane
 from slipway_api.lifecycle_refusals import how_to_restore
 from slipway_api.lifecycle_views import Layer, VersionDetail
 from slipway_api.names import SOURCE
+from slipway_api.origins import current_origin
 from slipway_api.views import Version
 
 
@@ -95,5 +96,6 @@ def _outgoing(ask: Ask, message: VersionHidden) -> Outgoing:
         time=now(),
         correlation_id=ask.id,
         traceparent=ask.traceparent,
+        origin=current_origin(),
     )
     return Outgoing(subject=subjects.of(message), message=message, envelope=envelope)

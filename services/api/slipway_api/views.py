@@ -207,6 +207,7 @@ class Deployment(View):
 class DeploymentDetail(Deployment):
     """A deployment with all that there is to say about now."""
 
+    as_of: int | None = Field(default=None, description="Position in the log, of an answer of the past.")
     url: str = Field(description="Base of its endpoints.")
     endpoints: list[Endpoint]
     settings: Settings

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from slipway_api import openapi, problems
 from slipway_api.app import make_routes
 
@@ -29,15 +30,35 @@ def test_the_published_document_is_that_of_the_code() -> None:
     assert PUBLISHED.read_text(encoding="utf-8") == openapi.render(), "run: make contracts"
 
 
+def test_the_document_obeys_the_rules_of_openapi(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_the_rules_of_openapi_would_tell(document: dict[str, Any]) -> None:
+    me = document["paths"]["/v1/me"]["get"]
+    spoiled = {**document, "paths": {"/v1/{who}": {"get": {**me, "parameters": [{"name": "who"}]}}}}
+
+    assert not OpenAPIV31SpecValidator(spoiled).is_valid()
+
+
 def test_every_route_is_described_and_its_problems_declared(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         assert path.startswith("/v1/"), path
         assert operation["summary"], path
         assert operation["description"], path
-        assert {"401", "403"} <= operation["responses"].keys(), (method, path)
+        guarded = {"401", "403"} <= operation["responses"].keys()
+        assert guarded is ("security" not in operation), (method, path)
         for status, response in operation["responses"].items():
             if int(status) >= 400:
                 assert "application/problem+json" in response["content"], (method, path, status)
+
+
+def test_schemas_alone_need_no_key(document: dict[str, Any]) -> None:
+    unguarded = {path for path, _, operation in operations(document) if operation.get("security") == []}
+
+    assert unguarded == {"/v1/schemas", "/v1/schemas/{type}"}
 
 
 def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
@@ -85,6 +106,11 @@ def test_reasons_are_never_renamed() -> None:
         "BuildNotFound": 404,
         "CapacityExceeded": 409,
         "ChangedMeanwhile": 409,
+        "DeadMessageNotFound": 404,
+        "DeadMessageNotRetriable": 409,
+        "DeadMessageOvertaken": 409,
+        "DeadMessageSettled": 409,
+        "DeadMessageUnreadable": 422,
         "DeploymentExists": 409,
         "DeploymentNotFound": 404,
         "DeploymentsDisabled": 403,
@@ -93,6 +119,8 @@ def test_reasons_are_never_renamed() -> None:
         "EndpointKeysUnavailable": 503,
         "FileUnsettled": 409,
         "FoundFileMissing": 404,
+        "GatewayAlive": 409,
+        "GatewayNotFound": 404,
         "GroupNotFound": 404,
         "IdempotencyKeyReused": 422,
         "InstanceTypeNotFound": 404,
@@ -120,6 +148,7 @@ def test_reasons_are_never_renamed() -> None:
         "ReleaseNotRestorable": 409,
         "RoleMissing": 403,
         "RouteUnknown": 404,
+        "SchemaNotFound": 404,
         "SecretInUse": 409,
         "SecretNotFound": 404,
         "SecretsUnavailable": 503,

@@ -180,12 +180,17 @@ async def test_a_client_that_does_not_read_costs_the_others_nothing_and_loses_no
     assert [sequence for sequence in late if sequence >= told[0]] == told
 
 
-async def test_a_beginning_that_is_no_longer_kept_is_told_as_a_gap(api: Api) -> None:
-    told = await tell(api, 10)
-    await api.service.js.purge_stream(LOG.name, seq=told[5])
+async def test_a_beginning_that_is_no_longer_kept_is_told_as_a_gap(
+    connection: Connection, make_database: Callable[[], Awaitable[str]], tmp_path: Path
+) -> None:
+    async with running_api(
+        connection=connection, database_url=await make_database(), folder=tmp_path, feed_events=1
+    ) as api:
+        told = await tell(api, 10)
+        await api.service.js.purge_stream(LOG.name, seq=told[5])
 
-    async with subscribed(api.http, last_event_id=told[1]) as subscriber:
-        await eventually(lambda: len(subscriber.events) == 6)
+        async with subscribed(api.http, last_event_id=told[1]) as subscriber:
+            await eventually(lambda: len(subscriber.events) == 6)
 
     gap = subscriber.events[0]
     assert gap.event == "gap"
@@ -218,6 +223,24 @@ async def test_silence_has_a_heartbeat_that_moves_the_position(
         await eventually(lambda: subscriber.messages[-1].id == str(told[0]))
 
     assert subscriber.events == []
+
+
+async def test_a_busy_log_that_has_nothing_for_a_subscriber_does_not_silence_its_heartbeat(
+    connection: Connection, make_database: Callable[[], Awaitable[str]], tmp_path: Path
+) -> None:
+    async with (
+        running_api(
+            connection=connection, database_url=await make_database(), folder=tmp_path, heartbeat="PT0.3S"
+        ) as api,
+        subscribed(api.http, query={"deployment": "digits"}) as subscriber,
+    ):
+        first = len(subscriber.messages)
+        async with asyncio.timeout(10):
+            while len(subscriber.messages) == first:
+                (last,) = await tell(api, 1, deployment="other")
+
+    assert subscriber.events == []
+    assert 0 < int(subscriber.messages[-1].id) <= last
 
 
 async def test_a_reader_for_whom_there_is_nothing_is_back_in_the_ring_after_one_look_at_the_log(

@@ -195,7 +195,7 @@ async def test_a_confirmed_reservation_counts_until_the_projection_holds_its_com
     await stand.project(5)
     await reservations.reserve(wish, anything)
 
-    await reservations.confirm(wish.id, 6)
+    await reservations.confirm({wish.id: 6})
     before = await reservations.of_groups(["default"])
     await stand.project(6)
     after = await reservations.of_groups(["default"])
@@ -209,8 +209,7 @@ async def test_settled_reservations_are_forgotten_and_no_others(stand: Stand) ->
     settled, ahead, in_doubt = make_wish("a"), make_wish("b"), make_wish("c")
     for wish in (settled, ahead, in_doubt):
         await reservations.reserve(wish, anything)
-    await reservations.confirm(settled.id, 5)
-    await reservations.confirm(ahead.id, 6)
+    await reservations.confirm({settled.id: 5, ahead.id: 6})
     await stand.project(5)
 
     await reservations.drop_settled()

@@ -14,6 +14,7 @@ from slipway_api.archive import Archive
 from slipway_api.baselines import Baselines
 from slipway_api.commands.aliases import AliasCommands
 from slipway_api.commands.builds import BuildCommands
+from slipway_api.commands.dead import DeadMessageCommands
 from slipway_api.commands.ends import EndCommands
 from slipway_api.commands.releases import ReleaseCommands
 from slipway_api.commands.returns import ReturnCommands
@@ -35,6 +36,7 @@ class Commands:
     aliases: AliasCommands
     settings: SettingsCommands
     ends: EndCommands
+    dead: DeadMessageCommands
 
     @classmethod
     def of(
@@ -82,4 +84,7 @@ class Commands:
             aliases=AliasCommands(submissions=submissions, archive=archive, namespace=namespace, log=log),
             settings=SettingsCommands(submissions=submissions, keys=keys, log=log),
             ends=EndCommands(submissions=submissions, archive=archive, log=log),
+            dead=DeadMessageCommands(
+                submissions=submissions, log=log, reads=reads, build_timeout=build_timeout
+            ),
         )

@@ -1,5 +1,6 @@
 """Releases as they are asked for: whole ones, changed ones, earlier ones again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Literal
@@ -86,7 +87,8 @@ class ReleaseCommands:
         async def decide(lane: Lane) -> Decision:
             if lane.exists:
                 raise refusals.exists(group, body.id, lane)
-            decision = await self._deploy(ask, Standing(group=group, deployment=body.id), lane, body)
+            version = await self._version(group, body.id, body)
+            decision = await self._deploy(ask, Standing(group=group, deployment=body.id), lane, body, version)
             *before, deploy = decision.commands
             settings = await self._begun(lane, group, body)
             begun = deploy.model_copy(update={"settings": settings})
@@ -108,8 +110,11 @@ class ReleaseCommands:
 
         async def decide(lane: Lane) -> Decision:
             refusals.require(lane, group, deployment)
-            standing = await load_standing(self._log, group, deployment)
-            return await self._deploy(ask, standing, lane, body)
+            standing, version = await asyncio.gather(
+                load_standing(self._log, group, deployment, last_command=lane.last),
+                self._version(group, deployment, body),
+            )
+            return await self._deploy(ask, standing, lane, body, version)
 
         return await self._submissions.to_deployer(ask, group, deployment, decide)
 
@@ -151,10 +156,14 @@ class ReleaseCommands:
 
         return await self._change(ask, (group, deployment, body.alias), "scale", change)
 
-    async def _deploy(self, ask: Ask, standing: Standing, lane: Lane, body: DeployBody) -> Decision:
+    async def _version(self, group: str, deployment: str, body: DeployBody) -> Version | None:
+        return await self._archive.version(group, deployment, body.version) if body.version else None
+
+    async def _deploy(
+        self, ask: Ask, standing: Standing, lane: Lane, body: DeployBody, version: Version | None
+    ) -> Decision:
         group, deployment = standing.group, standing.deployment
         config = await self._resolution.whole(group, body)
-        version = await self._archive.version(group, deployment, body.version) if body.version else None
         shares = standing.shares_of(body.alias)
         request = ReleaseRequest(
             version=version,
@@ -185,7 +194,7 @@ class ReleaseCommands:
 
         async def decide(lane: Lane) -> Decision:
             refusals.require(lane, group, deployment)
-            standing = await load_standing(self._log, group, deployment)
+            standing = await load_standing(self._log, group, deployment, last_command=lane.last)
             base = await self._baselines.of(standing, alias, last_command=lane.last)
             config = await change(base.config)
             other = await self._archive.version(group, deployment, version) if version else None

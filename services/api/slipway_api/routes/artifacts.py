@@ -138,6 +138,7 @@ async def head_artifact(*, _group: ReadableGroup, digest: DigestPath, api: Api) 
 
 @router.put(
     "/groups/{group}/artifacts/{digest}",
+    dependencies=[InEarnest],
     response_model=Artifact,
     status_code=HTTPStatus.CREATED,
     responses={

@@ -47,6 +47,14 @@ Level = Annotated[
         "have to be built again."
     ),
 ]
+Moment = Annotated[
+    str | None,
+    Query(
+        max_length=64,
+        description="How it stood then: a sequence of the log, or a time of RFC 3339; default: now.",
+        examples=["1042", "2026-01-31T12:00:00Z"],
+    ),
+]
 _PLAIN_RESTART: Final = RestartBody()
 _BACK: Final = RollbackBody()
 _ADMITTED: Final = (
@@ -119,14 +127,20 @@ async def create_deployment(
     "/groups/{group}/deployments/{deployment}",
     response_model=DeploymentDetail,
     dependencies=[Reached],
-    responses=read_responses(problems.GroupNotFoundError, problems.DeploymentNotFoundError),
+    responses=read_responses(
+        problems.GroupNotFoundError, problems.DeploymentNotFoundError, problems.LogUnavailableError
+    ),
     summary="Show a deployment",
 )
-async def get_deployment(*, group: ReadableGroup, deployment: DeploymentPath, api: Api) -> Response:
-    """Says what runs, where it is called, why something failed, and what is overdue.
+async def get_deployment(
+    *, group: ReadableGroup, deployment: DeploymentPath, api: Api, at: Moment = None
+) -> Response:
+    """Says what runs, where it is called, why something failed, and what is overdue; `at`: what was so then.
 
-    `ETag` is the position of its last command: give it as `If-Match`.
+    `ETag` is the position of its last command: give it as `If-Match`. An answer of the past has none.
     """
+    if at is not None:
+        return as_json(await api.past.deployment(group, deployment, at))
     detail = await api.queries.deployment(group, deployment)
     return as_json(detail, headers={"ETag": f'"{detail.etag}"'})
 

@@ -11,7 +11,9 @@ from slipway_store.rows import EventRow
 from starlette.responses import Response
 
 from slipway_api import problems
-from slipway_api.feed import Interest, is_wanted
+from slipway_api.access import ANY_GROUP, Role
+from slipway_api.event_stream import Format
+from slipway_api.feed import REFUSED, Interest, is_wanted
 from slipway_api.paging import page
 from slipway_api.routes.answers import as_json, read_responses
 from slipway_api.routes.parameters import (
@@ -44,17 +46,22 @@ async def _interest(
         list[str] | None,
         Query(
             description="Types or the begin of types, cut at dots; several by comma. "
-            "Default: all but `desired.v1`, which comes only when asked for.",
+            "Default: all but `desired.v1` and `request.refused.v1`, which come only when asked for; "
+            "refused requests only to admins.",
             examples=[["release,build.failed"]],
         ),
     ] = None,
 ) -> Interest:
-    groups = visible(caller, group)
+    groups, wanted = visible(caller, group), _types(types)
+    audits = is_wanted(REFUSED, wanted)
+    if audits:
+        caller.require(Role.ADMIN, group or ANY_GROUP)
     return Interest(
         groups=None if groups is None else frozenset(groups),
         group=group,
         deployment=deployment,
-        types=_types(types),
+        types=wanted,
+        audits=audits,
     )
 
 
@@ -82,8 +89,32 @@ async def _begin(
     return behind if last_event_id is None else last_event_id
 
 
+async def _format(
+    *,
+    wanted: Annotated[
+        Format,
+        Query(
+            alias="format",
+            description="Of a stream: the messages as they are, or what they mean in CDEvents.",
+        ),
+    ] = Format.CLOUDEVENTS,
+    accept: Annotated[str, Header()] = "application/json",
+) -> Format | None:
+    """Return the format of the stream that is asked for; None: a page is."""
+    if EVENT_STREAM in accept:
+        return wanted
+    if wanted is not Format.CLOUDEVENTS:
+        raise problems.InvalidRequestError(
+            f"Only a stream can have the format {wanted}, and a page was asked for.",
+            hint=f"Send Accept: {EVENT_STREAM}, or leave out format.",
+            errors=[{"pointer": "format", "detail": "of a stream only", "code": "format"}],
+        )
+    return None
+
+
 Wanted = Annotated[Interest, Depends(_interest)]
 Begin = Annotated[int | None, Depends(_begin)]
+StreamFormat = Annotated[Format | None, Depends(_format)]
 
 
 @router.get(
@@ -97,18 +128,19 @@ async def list_events(
     *,
     interest: Wanted,
     begin: Begin,
+    stream: StreamFormat,
     cut: Part,
     api: Api,
     ends: Ends,
-    accept: Annotated[str, Header()] = "application/json",
 ) -> Response:
     """Tells what happened, in the order of the log: commands, decisions, observations.
 
     A stream has `id:` the sequence, `event:` the type, `data:` the structured CloudEvent; a comment comes
     in silence. Where the beginning is no longer kept, an event `gap` says from where to where.
+    `format=cdevents` tells builds, versions and what aliases serve in the vocabulary of CDEvents instead.
     """
-    if EVENT_STREAM in accept:
-        chunks = partial(api.event_streams.events, interest, after=begin)
+    if stream is not None:
+        chunks = partial(api.event_streams.events, interest, after=begin, format_=stream)
         return ByteStream(chunks, media_type=EVENT_STREAM, ends=ends)
     after = cut.behind() or begin or 0
     return as_json(

@@ -7,9 +7,9 @@ from slipway_contracts.lifecycle import BuildState, ReleaseState
 from starlette.responses import Response
 
 from slipway_api import lifecycle_problems, problems, refusals
+from slipway_api.details import release
 from slipway_api.lifecycle_views import HistoryEntry, ReleaseDiff, VersionDetail
 from slipway_api.paging import page
-from slipway_api.queries import release
 from slipway_api.requests import BuildBody
 from slipway_api.routes.answers import (
     ACCEPTED,

@@ -1,0 +1,100 @@
+"""Which refused requests the audit is told of, and what of them: never a body, a key or a value of a query.
+
+What a request changed needs no telling here: the messages that it caused carry its origin.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from fastapi.routing import APIRoute
+from slipway_contracts.installation_events import RequestRefused
+from slipway_contracts.names import NAME_PATTERN
+from starlette.datastructures import QueryParams
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from slipway_api import problems
+from slipway_api.access import KEY_PREFIX
+from slipway_api.directory import Directory
+from slipway_api.origins import current_origin
+from slipway_api.refused import RefusedRequests
+
+UNROUTED: Final = "unrouted"
+"""In the place of a route, where there is none."""
+MUTATIONS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_YES: Final = frozenset({"1", "on", "t", "true", "y", "yes"})
+_REPEAT_THE_REQUEST: Final = (
+    problems.InvalidRequestError,
+    problems.MalformedBodyError,
+    problems.RouteUnknownError,
+)
+_KEY: Final = re.compile(rf"{KEY_PREFIX}[\w-]+")
+_LONGEST_MESSAGE: Final = 500
+
+
+class Audited:
+    """Tells of refused requests that would have changed something; answers are long on their way then.
+
+    Args:
+        app: what is inside; it leaves the problem that it answered in the state of the request.
+        routes: those of the API.
+        directory: knows the groups.
+        refused: is told.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, routes: Sequence[APIRoute], directory: Directory, refused: RefusedRequests
+    ) -> None:
+        self._app = app
+        self._routes = routes
+        self._directory = directory
+        self._refused = refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if scope["type"] == "http" and scope["method"] in MUTATIONS:
+                self._tell(scope)
+
+    def _tell(self, scope: Scope) -> None:
+        problem = scope["state"].get("problem")
+        if problem is None or _is_trial(scope) or (origin := current_origin()) is None:
+            return
+        route, named = self._route(scope)
+        group, deployment = named.get("group", ""), named.get("deployment", "")
+        # An unknown group would be a subject of the log that anybody could make up.
+        known = self._directory.has_group(group)
+        valid = known and re.fullmatch(NAME_PATTERN, deployment) is not None
+        refused = RequestRefused(
+            group=group if known else None,
+            deployment=deployment if valid else None,
+            method=scope["method"],
+            route=route,
+            status=int(problem.status),
+            reason=problem.reason(),
+            message=_words(problem),
+        )
+        self._refused.tell(refused, origin)
+
+    def _route(self, scope: Scope) -> tuple[str, Mapping[str, str]]:
+        """Return the route's path and what the request's names; also of one that never got there."""
+        found: tuple[str, Mapping[str, str]] = UNROUTED, {}
+        for route in self._routes:
+            if match := route.path_regex.match(scope["path"]):
+                found = route.path, match.groupdict()
+                if scope["method"] in (route.methods or ()):
+                    break
+        return found
+
+
+def _is_trial(scope: Scope) -> bool:
+    return (QueryParams(scope["query_string"]).get("dry_run") or "").lower() in _YES
+
+
+def _words(problem: problems.ProblemError) -> str:
+    """Return what the client was told, unless that may repeat its body or its path."""
+    if isinstance(problem, _REPEAT_THE_REQUEST):
+        return ""
+    return _KEY.sub(f"{KEY_PREFIX}…", problem.detail)[:_LONGEST_MESSAGE]

@@ -1,0 +1,85 @@
+"""Gateways: what each has applied, when it was heard of, and the end of one that is gone for good."""
+
+from datetime import timedelta
+
+from pydantic import ValidationError
+from slipway_chassis.heartbeats import Heartbeat, Heartbeats
+from slipway_chassis.logs import get_logger
+from slipway_contracts.envelope import now
+from slipway_contracts.gateway import GatewayRecord
+from slipway_contracts.installation_events import GatewayRemoved
+
+from slipway_api import lifecycle_problems as problems
+from slipway_api.configuring import Configuring
+from slipway_api.installation_views import Gateway
+
+_log = get_logger()
+
+
+class Gateways:
+    """Shows gateways, and removes those that are gone.
+
+    Args:
+        heartbeats: their records.
+        configuring: tells the log of a removal.
+        silent_after: age of its record from which on a gateway may be removed.
+    """
+
+    def __init__(self, *, heartbeats: Heartbeats, configuring: Configuring, silent_after: timedelta) -> None:
+        self._silent_after = silent_after
+        self._heartbeats = heartbeats
+        self._configuring = configuring
+
+    async def all(self) -> list[Gateway]:
+        """Return all gateways by name.
+
+        Raises:
+            LogUnavailableError: NATS does not answer.
+        """
+        found = [shown for beat in await self._heartbeats.list() if (shown := self._shown(beat)) is not None]
+        return sorted(found, key=lambda each: each.name)
+
+    async def remove(self, name: str, *, by: str) -> None:
+        """Let nothing wait for this gateway any more; when it comes back it counts again.
+
+        Raises:
+            GatewayNotFoundError: there is no record of it.
+            GatewayAliveError: it was heard of a moment ago.
+            LogUnavailableError: NATS does not answer; the removal may have happened or not.
+        """
+        known = await self.all()
+        found = next((each for each in known if each.name == name), None)
+        if found is None:
+            names = [each.name for each in known]
+            raise problems.GatewayNotFoundError(
+                f"There is no gateway {name}.",
+                hint=f"There are: {', '.join(names)}." if names else "No gateway has said anything yet.",
+                gateways=names,
+            )
+        silent = self._silent_after.total_seconds()
+        if not found.silent:
+            raise problems.GatewayAliveError(
+                f"Gateway {name} was heard of at {found.heard_at:%H:%M:%S} UTC: it runs.",
+                hint=f"End it and its Envoy first; it can be removed {silent:g} s after that.",
+                gateway=name,
+                heard_at=found.heard_at.isoformat(),
+                silent_after_seconds=silent,
+            )
+        told = GatewayRemoved(gateway=name, applied=found.applied, heard_at=found.heard_at, by=by)
+        await self._configuring.publish(told)
+        await self._heartbeats.remove(name)
+
+    def _shown(self, beat: Heartbeat) -> Gateway | None:
+        try:
+            record = GatewayRecord.model_validate_json(beat.data or b"")
+        except ValidationError as error:
+            _log.warning("gateway.record_unreadable", gateway=beat.key, error=str(error))
+            return None
+        return Gateway(
+            name=beat.key,
+            applied=record.applied,
+            held=dict(record.held),
+            envoy=record.envoy,
+            heard_at=beat.time,
+            silent=beat.age(now()) > self._silent_after,
+        )

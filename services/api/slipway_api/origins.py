@@ -1,0 +1,50 @@
+"""Whose request is in hand: what every message that it causes says of its origin.
+
+Known to the task of a request and to what that starts. A message that nobody asked for has no origin.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from slipway_contracts.envelope import Origin
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+_LONGEST_AGENT: Final = 200
+_LONGEST_ADDRESS: Final = 64
+_request: Final[ContextVar[Scope | None]] = ContextVar("slipway_request", default=None)
+
+
+@contextmanager
+def request_in_hand(scope: Scope) -> Generator[None]:
+    """Let `current_origin` tell of this request; its state has `request_id`, and `principal` once known."""
+    token = _request.set(scope)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+def current_origin() -> Origin | None:
+    """Return who asks, and from where; None outside of a request.
+
+    The address is the connection's, or what a proxy that the api trusts says of it.
+    """
+    scope = _request.get()
+    if scope is None:
+        return None
+    principal, client = scope["state"].get("principal"), scope.get("client")
+    return Origin(
+        user=principal.user if principal else None,
+        address=_printable(client[0], _LONGEST_ADDRESS) if client else None,
+        agent=_printable(Headers(scope=scope).get("user-agent", ""), _LONGEST_AGENT),
+        request=scope["state"]["request_id"],
+    )
+
+
+def _printable(text: str, longest: int) -> str | None:
+    """Return what a header of the log takes; None for nothing."""
+    kept = "".join(letter if " " <= letter <= "~" else "?" for letter in text[:longest]).strip()
+    return kept or None

@@ -1,0 +1,175 @@
+"""The audit: who did what from where, and what was refused; for admins, as pages and as lines of JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_world import Api, problem, running_api
+from eventually import eventually
+from servers import PostgresServer
+from slipway_api.paging import LARGEST_PAGE
+from slipway_chassis.connection import Connection
+from slipway_contracts.commands import Stop
+from slipway_contracts.envelope import Origin
+from slipway_store.migrate import upgrade
+
+AUDIT = "/v1/audit"
+DIGITS = "/v1/groups/default/deployments/digits"
+NOWHERE = "/v1/groups/default/deployments/nowhere"
+
+
+async def audit(client: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:
+    answer = await client.get(AUDIT, params=query)
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+async def lines(client: httpx.AsyncClient, media_type: str = "application/jsonl", **query: Any) -> list[Any]:
+    answer = await client.get(AUDIT, params=query, headers={"Accept": media_type})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == media_type
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+async def refused(api: Api, count: int) -> list[dict[str, Any]]:
+    """Return the refused requests, once the projection has so many."""
+
+    async def enough() -> list[dict[str, Any]]:
+        found = await audit(api.http, refused=True)
+        return found if len(found) == count else []
+
+    return await eventually(enough)
+
+
+async def asked(api: Api, count: int, *, user: str = "ada", **owner: str) -> list[int]:
+    """Let the log hold commands that somebody asked for."""
+    told: list[int] = []
+    for number in range(count):
+        stop = Stop(**{"group": "default", "deployment": "digits"} | owner, by=user, request_digest="x")
+        told.append(await api.platform.tell(stop, origin=Origin(user=user, request=f"r{number}")))
+    await api.http.get("/v1/events", params={"at_least": told[-1], "page_size": 1})
+    return told
+
+
+async def test_an_accepted_command_is_told_with_its_operation(api: Api) -> None:
+    await api.platform.publish_version()
+    answer = await api.create(headers={"User-Agent": "pipeline/7"})
+
+    accepted = answer.json()
+    command, claim = (await audit(api.http, at_least=accepted["sequence"]))[:2]
+
+    assert (command["action"], command["outcome"]) == ("command.deploy.v1", "accepted")
+    assert (command["user"], command["address"], command["agent"]) == ("admin", "127.0.0.1", "pipeline/7")
+    assert command["request"] == answer.headers["x-request-id"] == claim["request"]
+    assert (command["group"], command["deployment"]) == ("default", "digits")
+    assert command["operation"] == accepted["operation"]["id"]
+    assert command["sequence"] == accepted["sequence"]
+    assert (claim["action"], claim["details"], claim["operation"]) == (
+        "name.claimed.v1",
+        {"name": "digits"},
+        None,
+    )
+
+
+async def test_a_refused_request_is_told_with_status_and_reason(api: Api) -> None:
+    answer = await api.http.post(f"{NOWHERE}/stop")
+
+    (entry,) = await refused(api, 1)
+
+    document = problem(answer, 404, "DeploymentNotFound")
+    assert entry["action"] == "POST /v1/groups/{group}/deployments/{deployment}/stop"
+    assert (entry["outcome"], entry["status"], entry["reason"]) == ("refused", 404, "DeploymentNotFound")
+    assert (entry["message"], entry["count"], entry["untold"]) == (document["detail"], 1, 0)
+    assert (entry["user"], entry["group"], entry["deployment"]) == ("admin", "default", "nowhere")
+    assert entry["request"] == document["request_id"]
+    assert entry["operation"] is None
+
+
+async def test_what_changes_no_deployment_is_told_by_its_names_without_secrets(api: Api) -> None:
+    secret = await api.key_for("bob", default="viewer")
+
+    (entry,) = await audit(api.http, at_least=await api.platform.log.end())
+
+    assert entry["action"] == "key.configured.v1"
+    assert (entry["details"]["user"], entry["details"]["revoked"]) == ("bob", False)
+    assert (entry["user"], entry["group"]) == ("admin", None)
+    assert secret not in json.dumps(entry)
+
+
+async def test_admins_see_what_they_administer_and_others_are_refused(api: Api) -> None:
+    await api.http.put("/v1/groups/vision", json={})
+    eve = api.client(await api.key_for("eve", default="deployer", vision="viewer"))
+    ada = api.client(await api.key_for("ada", default="admin", vision="viewer"))
+    await asked(api, 1, group="vision")
+    mine = await asked(api, 2)
+
+    for client, query in [(eve, {}), (eve, {"group": "default"}), (ada, {"group": "vision"})]:
+        for accept in ("application/json", "application/x-ndjson"):
+            answer = await client.get(AUDIT, params=query, headers={"Accept": accept})
+            assert problem(answer, 403, "RoleMissing")["role_needed"] == "admin"
+    problem(await api.client(None).get(AUDIT), 401, "KeyMissing")
+
+    assert [entry["sequence"] for entry in await audit(ada)] == mine[::-1]
+    assert await audit(ada, group="default") == await audit(ada)
+    assert {entry["group"] for entry in await audit(api.http)} == {None, "default", "vision"}
+    assert {entry["group"] for entry in await audit(api.http, group="vision")} == {"vision"}
+
+
+async def test_filters_leave_what_they_name(api: Api) -> None:
+    first = await asked(api, 2)
+    second = await asked(api, 1, user="bob", deployment="other")
+    await api.http.post(f"{NOWHERE}/stop")
+    (entry,) = await refused(api, 1)
+    times = {each["sequence"]: each["time"] for each in await audit(api.http)}
+
+    async def found(**query: Any) -> list[int]:
+        return [each["sequence"] for each in await audit(api.http, **query)]
+
+    assert await found() == [entry["sequence"], *second, *first[::-1]]
+    assert await found(user="bob") == second
+    assert await found(group="default", deployment="nowhere") == [entry["sequence"]]
+    assert await found(deployment="other") == second
+    assert await found(refused=False) == [*second, *first[::-1]]
+    assert await found(since=times[first[1]], until=times[second[0]]) == [first[1]]
+    assert await found(**{"from": first[1]}) == [entry["sequence"], *second]
+    for wrong in ({"user": "a\x00"}, {"since": "yesterday"}, {"refused": "perhaps"}, {"group": "A"}):
+        problem(await api.http.get(AUDIT, params=wrong), 422, "InvalidRequest")
+
+
+async def test_pages_go_on_where_the_last_one_ended(api: Api) -> None:
+    told = await asked(api, 5)
+    found: list[int] = []
+    query: dict[str, Any] = {"page_size": 2}
+
+    while query.get("page_token", "begin"):
+        answer = (await api.http.get(AUDIT, params=query)).json()
+        found += [each["sequence"] for each in answer["items"]]
+        await asked(api, 1)
+        query["page_token"] = answer["next_page_token"]
+
+    assert found == told[::-1]
+
+
+@pytest.mark.parametrize("media_type", ["application/x-ndjson", "application/jsonl"])
+async def test_an_export_has_every_entry_as_a_line(api: Api, media_type: str) -> None:
+    told = await asked(api, LARGEST_PAGE + 3)
+    await asked(api, 2, user="bob")
+
+    exported = await lines(api.http, media_type, user="ada")
+
+    assert [each["sequence"] for each in exported] == told[::-1]
+    assert exported[:5] == await audit(api.http, user="ada", page_size=5)
+    assert await lines(api.http, media_type, user="nobody") == []
+
+
+async def test_an_export_of_a_projection_that_is_away_is_refused_before_it_begins(
+    connection: Connection, own_postgres: PostgresServer, tmp_path: Path
+) -> None:
+    await upgrade(own_postgres.url())
+    async with running_api(connection=connection, database_url=own_postgres.url(), folder=tmp_path) as api:
+        own_postgres.kill9()
+        answer = await api.http.get(AUDIT, headers={"Accept": "application/jsonl"})
+        problem(answer, 503, "ProjectionUnavailable")
