@@ -14,8 +14,10 @@ from slipway.commands import (
     access,
     aliases,
     artifacts,
+    audit,
     builds,
     changes,
+    dead,
     deploy,
     deployments,
     events,
@@ -27,6 +29,7 @@ from slipway.commands import (
     logs,
     secrets,
     settings,
+    timeline,
     versions,
 )
 
@@ -35,7 +38,7 @@ _OTHERS: Final = "Other"
 _MODULES: Final = (
     *(deploy, changes, builds, aliases),
     *(lifecycle, settings),
-    *(deployments, history, versions, logs, events),
+    *(deployments, history, timeline, versions, logs, events, dead, audit),
     *(secrets, access),
     *(groups, installation, keys, artifacts),
 )

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from slipway.archive import Archive, pack
 from slipway.comparison_documents import Difference, HistoryEntry
+from slipway.dead_messages import DeadMessages
 from slipway.deployment_commands import DeploymentCommands
 from slipway.documents import (
     Accepted,
@@ -20,6 +21,7 @@ from slipway.documents import (
     Operation,
     Release,
     Version,
+    parsed,
 )
 from slipway.endpoint_access import EndpointAccess
 from slipway.errors import ProtocolError
@@ -29,6 +31,7 @@ from slipway.group_secrets import GroupSecrets
 from slipway.installation import Installation
 from slipway.log_stream import LogLines
 from slipway.stored_files import StoredFiles
+from slipway.timeline_documents import Timeline
 from slipway.tracking import Outcome, Tracking, ended
 from slipway.transport import Request, Transport
 
@@ -70,6 +73,7 @@ class Slipway(DeploymentCommands):
         self.secrets = GroupSecrets(self._api)
         self.artifacts = StoredFiles(self._api)
         self.installation = Installation(self._api)
+        self.dead = DeadMessages(self._api, group=group)
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -87,9 +91,14 @@ class Slipway(DeploymentCommands):
         await self._transport.send(Request(method="PUT", path=path, headers=headers, file=archive.file))
         return True
 
-    async def deployment(self, deployment: str, *, at_least: int | None = None) -> DeploymentDetail:
-        """Return a deployment, as it stands at the sequence `at_least` or later."""
-        return await self._api.get(DeploymentDetail, self._of(deployment), at_least)
+    async def deployment(
+        self, deployment: str, *, at_least: int | None = None, at: str | None = None
+    ) -> DeploymentDetail:
+        """Return a deployment, as it stands at the sequence `at_least` or later.
+
+        `at` asks for the past: a sequence of the log, or a time of RFC 3339.
+        """
+        return await self._api.get(DeploymentDetail, self._of(deployment), at_least, at=at)
 
     async def aliases(self, deployment: str) -> Sequence[Alias]:
         """Return the aliases of a deployment."""
@@ -128,6 +137,13 @@ class Slipway(DeploymentCommands):
         """Return how two releases differ."""
         path = self._of(deployment, "releases", str(before), "diff", str(after))
         return await self._api.get(Difference, path)
+
+    async def timeline(self, deployment: str, *, operation: str | None = None) -> Timeline:
+        """Return where the time of an operation went; None: of the last one."""
+        query = {} if operation is None else {"operation": operation}
+        path = self._of(deployment, "timeline")
+        answer = await self._transport.send(Request(method="GET", path=path, query=query))
+        return parsed(Timeline, answer.document)
 
     def versions(self, deployment: str, *, limit: int | None = None) -> AsyncIterator[Version]:
         """Yield the versions of a deployment, newest first."""

@@ -205,8 +205,9 @@ class Settings(Document):
 
 
 class DeploymentDetail(Deployment):
-    """All that there is to say about a deployment now."""
+    """All that there is to say about a deployment; `as_of`: the position in the log, of one of the past."""
 
+    as_of: int | None = None
     url: str
     endpoints: tuple[Endpoint, ...]
     settings: Settings | None = None

@@ -87,9 +87,10 @@ class Exchange:
         """Change what is no command of a deployment, and return the document that the API answers."""
         return parsed(kind, await self.perform(method, path, terms, body=body, query=query) or {})
 
-    async def get(self, kind: type[D], path: str, at_least: int | None = None) -> D:
-        """Return a document, of the sequence `at_least` or later."""
-        query = {} if at_least is None else {"at_least": str(at_least)}
+    async def get(self, kind: type[D], path: str, at_least: int | None = None, *, at: str | None = None) -> D:
+        """Return a document, of the sequence `at_least` or later; `at`: as it was then."""
+        asked = {"at_least": None if at_least is None else str(at_least), "at": at}
+        query = {name: value for name, value in asked.items() if value is not None}
         answer = await self._transport.send(Request(method="GET", path=path, query=query))
         return parsed(kind, answer.document)
 

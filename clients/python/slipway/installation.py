@@ -5,7 +5,7 @@ from typing import Any
 
 from slipway.documents import Document
 from slipway.exchange import Exchange
-from slipway.installation_documents import ApiKey, Group, InstanceType, NewApiKey, Target
+from slipway.installation_documents import ApiKey, AuditEntry, Gateway, Group, InstanceType, NewApiKey, Target
 from slipway.mutation import Terms
 
 
@@ -44,6 +44,14 @@ class Installation:
         """Yield the targets with their room and their health."""
         return self._api.pages(Target, self._api.root("targets"))
 
+    def gateways(self) -> AsyncIterator[Gateway]:
+        """Yield the gateways with what they have applied."""
+        return self._api.pages(Gateway, self._api.root("gateways"))
+
+    async def remove_gateway(self, name: str) -> None:
+        """Let nothing wait any more for a gateway that is gone for good, with its Envoy."""
+        await self._api.configure(Document, "DELETE", self._api.root("gateways", name))
+
     def api_keys(self) -> AsyncIterator[ApiKey]:
         """Yield the API keys that open something, without the keys themselves."""
         return self._api.pages(ApiKey, self._api.root("keys"))
@@ -52,6 +60,16 @@ class Installation:
         """Make an API key; the answer has it as `secret`, and nothing has it later."""
         body = {"user": user, "grants": list(grants)}
         return await self._api.configure(NewApiKey, "POST", self._api.root("keys"), body)
+
+    def audit(self, wish: Mapping[str, str], *, limit: int | None = None) -> AsyncIterator[AuditEntry]:
+        """Yield who did what, or tried to, newest first; for admins.
+
+        Args:
+            wish: filters, as the API names them: `group`, `deployment`, `user`, `since`, `until`, `refused`,
+                `from`.
+            limit: at most so many.
+        """
+        return self._api.pages(AuditEntry, self._api.root("audit"), limit, tuple(wish.items()))
 
     async def revoke_key(self, key: str) -> None:
         """Let an API key open nothing any more."""

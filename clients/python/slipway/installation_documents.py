@@ -93,6 +93,16 @@ class Target(Document):
     unknown_workloads: tuple[dict[str, Any], ...] | None = None
 
 
+class Gateway(Document):
+    """Who routes requests, and how far it has followed the log."""
+
+    name: str
+    applied: int
+    envoy: str
+    heard_at: datetime
+    silent: bool
+
+
 class ApiKey(Document):
     """An API key, without the key."""
 
@@ -105,6 +115,25 @@ class NewApiKey(ApiKey):
     """A new API key, which is shown once."""
 
     secret: str
+
+
+class AuditEntry(Document):
+    """What somebody asked for, or like requests of somebody that were refused."""
+
+    sequence: int
+    time: datetime
+    request: str
+    user: str | None = None
+    address: str | None = None
+    action: str
+    group: str | None = None
+    deployment: str | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+    outcome: str
+    status: int | None = None
+    reason: str | None = None
+    count: int = 1
+    untold: int = 0
 
 
 class Artifact(Document):

@@ -54,6 +54,7 @@ QUESTIONS: dict[str, Question] = {
     "build": lambda c: c.build("d", source=DIGEST, label="v1"),
     "cancel-build": lambda c: c.cancel_build("d", ID),
     "show": lambda c: c.deployment("d", at_least=3),
+    "show-past": lambda c: c.deployment("d", at="2026-01-31T12:00:00Z"),
     "aliases": lambda c: c.aliases("d"),
     "operation": lambda c: c.operation(ID),
     "build-read": lambda c: c.get_build("d", ID),
@@ -65,6 +66,7 @@ QUESTIONS: dict[str, Question] = {
     "search": lambda c: anext(c.deployments({"q": ["x"], "sort": ["-changed"], "target": ["t"]})),
     "releases": lambda c: anext(c.releases("d")),
     "history": lambda c: anext(c.history("d")),
+    "timeline": lambda c: c.timeline("d", operation=ID),
     "versions": lambda c: anext(c.versions("d")),
     "builds": lambda c: anext(c.builds("d")),
     "events": lambda c: anext(c.past_events(deployment="d", types=("release",))),
@@ -86,6 +88,10 @@ QUESTIONS: dict[str, Question] = {
     "adopt-version": lambda c: c.artifacts.adopt_version("x.tar.gz", deployment="d", label="v1"),
     "artifact-hide": lambda c: c.artifacts.hide(DIGEST),
     "artifact-unhide": lambda c: c.artifacts.unhide(DIGEST),
+    "dead": lambda c: anext(c.dead.all(deployment="d", state="open")),
+    "dead-read": lambda c: c.dead.get(3),
+    "dead-retry": lambda c: c.dead.retry(3),
+    "dead-discard": lambda c: c.dead.discard(3),
     "groups": lambda c: anext(c.installation.groups()),
     "group": lambda c: c.installation.group("g"),
     "group-set": lambda c: c.installation.set_group(
@@ -99,6 +105,9 @@ QUESTIONS: dict[str, Question] = {
     "targets": lambda c: anext(c.installation.targets()),
     "keys": lambda c: anext(c.installation.api_keys()),
     "key-create": lambda c: c.installation.create_key("bob", [{"group": "*", "role": "viewer"}]),
+    "audit": lambda c: anext(
+        c.installation.audit({"group": "g", "user": "ada", "refused": "true", "from": "3"})
+    ),
     "api-key-revoke": lambda c: c.installation.revoke_key(ID),
 }
 

@@ -56,13 +56,14 @@ def leaves(command: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
 OWN = [
     (words, command)
     for words, command in leaves(get_command(make_app()))
-    if words[0] not in {"up", "down", "status", "projections", "greet"}
+    if words[0] not in {"up", "down", "status", "projections", "subscriber", "greet"}
 ]
 MUTATIONS = {
     *("deploy", "redeploy", "update", "scale", "restart", "rollback", "build"),
     *("alias set", "alias rm", "pin", "unpin", "start", "stop", "cancel", "rename", "set"),
     *("delete", "rm", "undelete", "purge", "access open", "access basic", "access keys"),
     *("access key add", "access key rotate", "access key revoke", "access user add", "access user rm"),
+    "dead retry",
 }
 
 

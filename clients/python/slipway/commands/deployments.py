@@ -81,10 +81,21 @@ async def ls(  # noqa: PLR0913 - one per option
     invocation.terminal.table([Column(title=title) for title in columns], rows)
 
 
-async def show(invocation: Invocation, name: options.Deployment) -> None:
+async def show(
+    invocation: Invocation,
+    name: options.Deployment,
+    *,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MOMENT",
+            help="As it was at this sequence of the log, or at this time, as 2026-01-31T12:00:00Z.",
+        ),
+    ] = None,
+) -> None:
     """Show a deployment: what serves, where it is called, and why it failed."""
     async with invocation.client() as slipway:
-        found = await slipway.deployment(name)
+        found = await slipway.deployment(name, at=at)
     if invocation.as_json:
         invocation.document(found.as_json())
         return
@@ -93,7 +104,7 @@ async def show(invocation: Invocation, name: options.Deployment) -> None:
     _table(invocation, ("ALIAS", "RELEASES", "URL"), _aliases(found))
     _table(invocation, ("ENDPOINT", "URL"), [(each.name, each.url) for each in found.endpoints])
     _table(invocation, ("CONDITION", "TRUE", "WHY"), _conditions(found))
-    if found.call_example:
+    if found.call_example and found.as_of is None:
         terminal.say(f"Call it: {found.call_example}")
     if found.failure is not None:
         terminal.failure(_what_failed(found), found.failure.as_json())
@@ -130,6 +141,7 @@ def _status(found: "DeploymentDetail") -> list[tuple[str, str]]:
         ("name", found.name or found.id),
         ("id", found.id if found.name not in {"", found.id} else ""),
         ("group", found.group),
+        ("as of", f"sequence {found.as_of}" if found.as_of is not None else ""),
         ("description", found.description),
         ("metadata", " ".join(f"{name}={value}" for name, value in found.metadata.items())),
         ("state", found.state),

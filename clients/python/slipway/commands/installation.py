@@ -1,4 +1,4 @@
-"""`instance-type` and `target`: how large replicas are, and where they run."""
+"""`instance-type`, `target` and `gateway`: how large replicas are, where they run, who routes to them."""
 
 # ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
 
@@ -95,6 +95,40 @@ async def list_targets(invocation: Invocation) -> None:
     invocation.terminal.table(columns, [_of_target(each) for each in found])
 
 
+async def list_gateways(invocation: Invocation) -> None:
+    """List who routes requests; a change of routes ends when each of them has applied it."""
+    from slipway.terminal import Column
+
+    async with invocation.client() as slipway:
+        found = [each async for each in slipway.installation.gateways()]
+    if invocation.as_json:
+        invocation.document([each.as_json() for each in found])
+        return
+    if not found:
+        invocation.advise("No gateway has said anything yet.")
+        return
+    columns = [Column(title=title) for title in ("GATEWAY", "HEARD", "APPLIED", "ENVOY")]
+    rows = [
+        (
+            each.name,
+            f"{each.heard_at:%Y-%m-%d %H:%M:%S}" + (" (silent)" if each.silent else ""),
+            str(each.applied),
+            each.envoy,
+        )
+        for each in found
+    ]
+    invocation.terminal.table(columns, rows)
+
+
+async def remove_gateway(
+    invocation: Invocation, name: Annotated[str, typer.Argument(metavar="GATEWAY", help="Its name.")]
+) -> None:
+    """Let nothing wait any more for a gateway that is gone for good, with its Envoy."""
+    async with invocation.client() as slipway:
+        await slipway.installation.remove_gateway(name)
+    invocation.answer({"name": name, "removed": True}, f"Gateway {name} is removed.")
+
+
 def _of_target(target: "Target") -> tuple[str, ...]:
     from slipway.installation_documents import Amount
     from slipway.rendering import spoken_binary
@@ -119,8 +153,11 @@ def register(app: typer.Typer) -> None:
     targets = typer.Typer(no_args_is_help=True, help="Where deployments can run.")
     add_commands(targets, {"list": list_targets}, {})
     targets.callback()(_targets)
+    gateways = typer.Typer(no_args_is_help=True, help="Who routes requests to replicas.")
+    add_commands(gateways, {"list": list_gateways, "rm": remove_gateway}, {})
     app.add_typer(types, name="instance-type", rich_help_panel=PANEL)
     app.add_typer(targets, name="target", rich_help_panel=PANEL)
+    app.add_typer(gateways, name="gateway", rich_help_panel=PANEL)
 
 
 def _targets() -> None:
