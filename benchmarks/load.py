@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import cast
 
 from httptools import HttpParserError, HttpResponseParser
@@ -107,21 +108,24 @@ async def open_loop(
 
 
 async def closed_loop(
-    request: Request, *, connections: int, seconds: float, check: Check = any_success
+    *requests: Request, connections: int, seconds: float, check: Check = any_success
 ) -> list[float]:
-    """Keep so many connections busy for a time; return the seconds that each answer took.
+    """Keep so many connections to one server busy for a time; return the seconds that each answer took.
+
+    Of several requests each is sent in its turn.
 
     Raises:
         AssertionError: an answer was wrong.
         BrokenConnectionError: a connection broke.
     """
     until = time.perf_counter() + seconds
-    pool = _Pool(request)
+    pool = _Pool(requests[0])
+    turns = cycle([request.encode() for request in requests])
 
     async def keep_busy() -> list[float]:
         taken = []
         while (began := time.perf_counter()) < until:
-            answer = await pool.ask()
+            answer = await pool.ask(next(turns))
             assert check(answer) is not None, answer
             taken.append(time.perf_counter() - began)
         return taken
@@ -157,10 +161,10 @@ class _Pool:
         self._bytes = request.encode()
         self._idle: deque[_Connection] = deque()
 
-    async def ask(self) -> Answer:
+    async def ask(self, request: bytes | None = None) -> Answer:
         connection = self._take() or await self._open()
         try:
-            answer = await connection.ask(self._bytes)
+            answer = await connection.ask(request or self._bytes)
         except BaseException:
             connection.close()
             raise
