@@ -6,9 +6,9 @@ from typing import Any
 from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_chassis.stored import Stored
 from slipway_contracts.codec import encode
-from slipway_projector.folding import fold, touches
 from slipway_projector.logged import Logged, read
 from slipway_projector.working_rows import WorkingRows
+from slipway_store.folding import fold, touches
 from slipway_store.records import EVENT, RECORDS, Key, R, Record
 from slipway_store.rows import Row
 

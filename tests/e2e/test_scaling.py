@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 from e2e.running_platform import FIXTURES, RunningPlatform, calling, ended
 from e2e.scaled_platform import SERVICES, ScaledPlatform, scaled, until_serving
+from eventually import eventually
 from slipway.documents import Configuration
 
 _MORE: Final = 2
@@ -69,11 +70,31 @@ async def test_three_of_each_lose_nothing_when_one_of_each_is_killed(own_platfor
         messages = await told(made, operations)
         await own_platform.ready()
 
+    # The gateways beside the platform's own are gone for good, and nothing may wait for them.
+    for name in await gone_gateways(own_platform):
+        ran = own_platform.slipway("gateway", "rm", name)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    redeploy = own_platform.slipway("redeploy", "scaled", "--env", "GREETING=alone")
     verified = own_platform.slipway("projections", "verify")
     assert [probe.failures for probe in probes] == [[]] * 3
     assert all(probe.answers > 100 for probe in probes)
     assert sorted(messages) == sorted(operations)
+    assert redeploy.returncode == 0, redeploy.stdout + redeploy.stderr
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+async def gone_gateways(platform: RunningPlatform) -> list[str]:
+    """Return the gateways that were started beside the platform's own, once all of them are silent."""
+    async with platform.client() as client:
+
+        async def gone() -> list[str]:
+            return [each.name async for each in client.installation.gateways() if each.silent]
+
+        async def are_gone() -> bool:
+            return len(await gone()) == _MORE
+
+        await eventually(are_gone, timeout=60)
+        return await gone()
 
 
 async def told(made: ScaledPlatform, operations: list[str]) -> list[str]:
