@@ -17,10 +17,12 @@ from slipway_api.routes import (
     groups,
     history,
     installation,
+    installation_webhooks,
     instance_types,
     logs,
     operations,
     secrets,
+    webhooks,
 )
 from slipway_api.services import Deps, Services
 from slipway_api.views import Problem
@@ -61,7 +63,7 @@ def make_routes() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for part in (installation, groups, instance_types, secrets, artifacts):
+    for part in (installation, groups, instance_types, secrets, artifacts, webhooks, installation_webhooks):
         app.include_router(part.router)
     for part in (deployments, aliases, access, history, operations, events, logs):
         app.include_router(part.router)

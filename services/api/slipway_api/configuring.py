@@ -12,6 +12,7 @@ from slipway_contracts.installation_events import (
     InstanceTypeConfigured,
     KeyConfigured,
     SecretConfigured,
+    WebhookConfigured,
 )
 
 from slipway_api.directory import Directory
@@ -24,6 +25,7 @@ Configured = (
     | SecretConfigured
     | ArtifactAdopted
     | ArtifactHidden
+    | WebhookConfigured
 )
 
 
@@ -85,5 +87,7 @@ def _subject(message: Configured) -> str:
             return f"{message.group}/{message.secret}"
         case ArtifactAdopted() | ArtifactHidden():
             return f"{message.group}/{message.digest}"
+        case WebhookConfigured():
+            return f"{message.group}/{message.webhook}" if message.group else message.webhook
         case GroupConfigured():
             return message.group

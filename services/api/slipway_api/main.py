@@ -10,10 +10,11 @@ from typing import Final
 import uvicorn
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.logs import get_logger
 from slipway_chassis.process import Service, run_service
 from slipway_chassis.secrets import Recipients, Secrets
-from slipway_contracts.topology import LOG_LINES
+from slipway_contracts.topology import LOG_LINES, WEBHOOK_SECRETS, WEBHOOKS
 from slipway_store.connections import open_pool
 from slipway_store.queries import open_reads
 from starlette.types import ASGIApp
@@ -29,6 +30,7 @@ from slipway_api.uses import Uses
 
 _GRACE_SECONDS: Final = 3
 _OWN_CONNECTIONS: Final = 4
+_NOTIFIER: Final = "notifier"
 _log: Final = get_logger()
 
 
@@ -65,7 +67,10 @@ async def serve(service: Service[ApiSettings]) -> None:
         reservations=reservations,
         uses=Uses(pool=own_tables),
         secrets=Secrets(connection=service.connection),
-        recipients=recipients,
+        recipients=recipients.without(_NOTIFIER) if recipients is not None else None,
+        webhook_secrets=Secrets(connection=service.connection, bucket=WEBHOOK_SECRETS.name),
+        webhook_recipients=recipients.only(_NOTIFIER) if recipients is not None else None,
+        webhook_positions=Heartbeats(connection=service.connection, bucket=WEBHOOKS.name),
         blobs=FilesystemBlobStore(settings.blob_root),
         directory=directory,
         feed=feed,

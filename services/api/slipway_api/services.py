@@ -6,6 +6,7 @@ from typing import Self
 
 from slipway_chassis.blobs import BlobStore
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.metrics import Metrics
 from slipway_chassis.secrets import Recipients, Secrets
 from slipway_chassis.telemetry import Telemetry
@@ -35,6 +36,7 @@ from slipway_api.targets import Targets
 from slipway_api.uploads import Uploads
 from slipway_api.uses import Uses
 from slipway_api.versions import Versions
+from slipway_api.webhooks import Webhooks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,9 @@ class Deps:
         lines: the stream of log lines.
         secrets: the sealed versions of secrets.
         recipients: who may open them; None: nobody.
+        webhook_secrets: the sealed secrets of webhooks.
+        webhook_recipients: the notifier, which may open those; None: there is none.
+        webhook_positions: what the notifier says of webhooks.
         stopping: set when the process is to end.
     """
 
@@ -57,6 +62,9 @@ class Deps:
     uses: Uses
     secrets: Secrets
     recipients: Recipients | None
+    webhook_secrets: Secrets
+    webhook_recipients: Recipients | None
+    webhook_positions: Heartbeats
     blobs: BlobStore
     directory: Directory
     feed: Feed
@@ -83,6 +91,7 @@ class Services:
     targets: Targets
     secrets: GroupSecrets
     artifacts: Artifacts
+    webhooks: Webhooks
     event_streams: EventStreams
     log_reading: LogReading
     stopping: asyncio.Event
@@ -145,6 +154,14 @@ class Services:
             ),
             artifacts=Artifacts(
                 blobs=deps.blobs, configuring=configuring, directory=deps.directory, uses=deps.uses
+            ),
+            webhooks=Webhooks(
+                log=deps.log,
+                configuring=configuring,
+                directory=deps.directory,
+                secrets=deps.webhook_secrets,
+                recipients=deps.webhook_recipients,
+                positions=deps.webhook_positions,
             ),
             event_streams=EventStreams(feed=deps.feed, log=deps.log, heartbeat=settings.heartbeat),
             log_reading=LogReading(lines=deps.lines, reads=deps.reads),
