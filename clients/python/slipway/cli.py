@@ -28,6 +28,7 @@ from slipway.commands import (
     secrets,
     settings,
     versions,
+    webhooks,
 )
 
 PLUGINS: Final = "slipway.commands"
@@ -36,7 +37,7 @@ _MODULES: Final = (
     *(deploy, changes, builds, aliases),
     *(lifecycle, settings),
     *(deployments, history, versions, logs, events),
-    *(secrets, access),
+    *(secrets, access, webhooks),
     *(groups, installation, keys, artifacts),
 )
 

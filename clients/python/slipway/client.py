@@ -31,6 +31,7 @@ from slipway.log_stream import LogLines
 from slipway.stored_files import StoredFiles
 from slipway.tracking import Outcome, Tracking, ended
 from slipway.transport import Request, Transport
+from slipway.webhooks import Webhooks
 
 
 class Slipway(DeploymentCommands):
@@ -68,6 +69,7 @@ class Slipway(DeploymentCommands):
         self._api = Exchange(transport=self._transport, group=group, page_size=page_size)
         self.access = EndpointAccess(self._api)
         self.secrets = GroupSecrets(self._api)
+        self.webhooks = Webhooks(self._api)
         self.artifacts = StoredFiles(self._api)
         self.installation = Installation(self._api)
 
