@@ -11,8 +11,8 @@ from typing import Final
 from slipway_standalone import private_files
 from slipway_standalone.errors import StateFolderError
 
-OPENERS: Final = ("builder", "deployer")
-"""The services that may open secrets."""
+OPENERS: Final = ("builder", "deployer", "notifier")
+"""The services that may open secrets: of groups the first two, of webhooks the last."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
 
@@ -79,6 +80,14 @@ class Site:
     host: str = LOOPBACK
     environment: Mapping[str, str] = field(repr=False)
     """That of the command line; only a few of its variables are passed on."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only this machine can reach the API."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @property
     def reach(self) -> str:
@@ -246,4 +255,9 @@ def _own_settings(site: Site) -> dict[str, dict[str, str]]:
             "ENDPOINT_JWKS": str(keys.endpoints_public),
         },
         "projector": {"DATABASE_URL": site.database_url(POSTGRES_PROJECTOR)},
+        "notifier": {
+            "SECRET_KEY_FILE": str(keys.opener("notifier")),
+            # Who alone can ask for a webhook sits at this machine, and so do their receivers.
+            "WEBHOOK_PRIVATE_ADDRESSES": "true" if site.is_private else "false",
+        },
     }

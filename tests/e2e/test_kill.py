@@ -16,6 +16,7 @@ PROCESSES = (
     "monitor",
     "gateway",
     "projector",
+    "notifier",
     "nats",
     "postgres",
     "envoy",

@@ -31,6 +31,7 @@ from slipway.commands import (
     settings,
     timeline,
     versions,
+    webhooks,
 )
 
 PLUGINS: Final = "slipway.commands"
@@ -39,7 +40,7 @@ _MODULES: Final = (
     *(deploy, changes, builds, aliases),
     *(lifecycle, settings),
     *(deployments, history, timeline, versions, logs, events, dead, audit),
-    *(secrets, access),
+    *(secrets, access, webhooks),
     *(groups, installation, keys, artifacts),
 )
 

@@ -34,6 +34,7 @@ from slipway.stored_files import StoredFiles
 from slipway.timeline_documents import Timeline
 from slipway.tracking import Outcome, Tracking, ended
 from slipway.transport import Request, Transport
+from slipway.webhooks import Webhooks
 
 
 class Slipway(DeploymentCommands):
@@ -71,6 +72,7 @@ class Slipway(DeploymentCommands):
         self._api = Exchange(transport=self._transport, group=group, page_size=page_size)
         self.access = EndpointAccess(self._api)
         self.secrets = GroupSecrets(self._api)
+        self.webhooks = Webhooks(self._api)
         self.artifacts = StoredFiles(self._api)
         self.installation = Installation(self._api)
         self.dead = DeadMessages(self._api, group=group)

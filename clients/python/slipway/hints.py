@@ -36,6 +36,10 @@ _COMMANDS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "TargetNotFound": ("See the targets: ", ("target", "list")),
     "VersionHidden": ("Show it again: ", ("versions", "unhide", "{deployment}", "{version}")),
     "VersionNotFound": ("See the versions: ", ("versions", "list", "{deployment}")),
+    "WebhookNotFound": (
+        "See the webhooks, with --all-groups those of the installation: ",
+        ("webhook", "list"),
+    ),
 }
 _CONNECTION: Final = frozenset({"KeyMissing", "KeyUnknown"})
 

@@ -7,12 +7,14 @@ from slipway.documents import Document
 from slipway.exchange import Exchange
 from slipway.installation_documents import ApiKey, AuditEntry, Gateway, Group, InstanceType, NewApiKey, Target
 from slipway.mutation import Terms
+from slipway.webhooks import Webhooks
 
 
 class Installation:
     """What admins configure, and what all users may look at."""
 
     def __init__(self, api: Exchange) -> None:
+        self.webhooks = Webhooks(api, installation=True)
         self._api = api
 
     def groups(self) -> AsyncIterator[Group]:

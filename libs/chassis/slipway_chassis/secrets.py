@@ -79,6 +79,7 @@ class Recipients:
     def __init__(self, keys: Mapping[str, str]) -> None:
         if not keys:
             raise SettingsError(f"{KEYS_VARIABLE}: the file names no service that may open secrets")
+        self._keys = dict(keys)
         self._boxes = {service: SealedBox(_public_key(service, key)) for service, key in keys.items()}
 
     @classmethod
@@ -97,6 +98,15 @@ class Recipients:
         if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
             raise SettingsError(f"{KEYS_VARIABLE}: {path} must be a JSON object of service names and keys")
         return cls(keys)
+
+    def only(self, service: str) -> Self | None:
+        """Return this recipient alone; None: it is not among these."""
+        return type(self)({service: self._keys[service]}) if service in self._keys else None
+
+    def without(self, service: str) -> Self | None:
+        """Return the others; None: there are none."""
+        others = {name: key for name, key in self._keys.items() if name != service}
+        return type(self)(others) if others else None
 
     def seal(self, value: str) -> bytes:
         """Return what to store: one box per recipient; sealing the same value again gives other bytes.

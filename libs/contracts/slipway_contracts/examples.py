@@ -172,6 +172,22 @@ _OTHER_EVENTS: Final = (
     installation_events.InstanceTypeConfigured(
         name="small", size=Size(cpu=0.5, memory_bytes=512 << 20), by="ada"
     ),
+    installation_events.WebhookConfigured(
+        group="default",
+        webhook=derived_id("webhook"),
+        url="https://ops.example.com/slipway",
+        types=("release.failed", "deployment"),
+        secret=1,
+        by="ada",
+    ),
+    installation_events.WebhookDisabled(
+        group="default",
+        webhook=derived_id("webhook"),
+        revision=17,
+        reason="gone",
+        message="the receiver answered 410",
+        position=42,
+    ),
     installation_events.GroupConfigured(
         group="default", description="Where deployments go unless told otherwise."
     ),

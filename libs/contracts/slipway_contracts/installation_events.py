@@ -1,4 +1,4 @@
-"""Events of groups and of the installation: names, secrets, artifacts, instance types, keys and targets."""
+"""Events of groups and of the installation: names, secrets, artifacts, webhooks and the rest."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -191,6 +191,48 @@ class RequestRefused(Message):
     )
 
 
+class WebhookConfigured(Message):
+    """The full new value of a webhook, without its secret; emitted by the api."""
+
+    type: Literal["webhook.configured.v1"] = "webhook.configured.v1"
+    group: GroupName | None = Field(description="Whose events it gets; None: all of the installation.")
+    webhook: OperationId
+    url: str
+    description: str = ""
+    types: tuple[str, ...] = Field(
+        default=(),
+        description="Begin of the wanted types, cut at dots; empty: all but `desired` and `request.refused`.",
+    )
+    deployment: DeploymentId | None = Field(default=None, description="Only its events; None: all.")
+    format: Literal["cloudevents", "cdevents"] = "cloudevents"
+    secret: int = Field(ge=1, description="Version of the secret that signs.")
+    former_secret: int | None = Field(default=None, description="Version that signs as well, for a while.")
+    former_until: AwareDatetime | None = None
+    after: int | None = Field(
+        default=None,
+        ge=0,
+        description="Deliver from behind this sequence of the log on. None: go on; where nothing was "
+        "delivered before, from behind this message.",
+    )
+    disabled: bool = False
+    removed: bool = False
+    by: str
+
+
+class WebhookDisabled(Message):
+    """Nothing is sent to a webhook until it is configured again; emitted by the notifier."""
+
+    type: Literal["webhook.disabled.v1"] = "webhook.disabled.v1"
+    group: GroupName | None
+    webhook: OperationId
+    revision: int = Field(description="Sequence of the configuration that was in force; a later prevails.")
+    reason: Literal["gone", "failing"] = Field(
+        description="`gone`: the receiver answered 410. `failing`: nothing was taken for too long."
+    )
+    message: str = ""
+    position: int = Field(ge=0, description="Everything up to this sequence was delivered.")
+
+
 GroupEvent = GroupConfigured | NameClaimed | SecretConfigured | ArtifactAdopted | ArtifactHidden
 InstallationEvent = (
     TargetAnnounced
@@ -200,4 +242,6 @@ InstallationEvent = (
     | KeyConfigured
     | GatewayRemoved
     | RequestRefused
+    | WebhookConfigured
+    | WebhookDisabled
 )

@@ -26,6 +26,8 @@ from slipway_contracts.installation_events import (
     NameClaimed,
     RequestRefused,
     SecretConfigured,
+    WebhookConfigured,
+    WebhookDisabled,
 )
 from slipway_contracts.message import DeploymentMessage, Message
 from slipway_contracts.replica import ReplicaFact
@@ -36,6 +38,7 @@ ALL_REPLICAS: Final = "slipway.*.*.replica.>"
 ALL_COMMANDS: Final = "slipway.*.*.cmd.>"
 ALL_EVENTS: Final = "slipway.*.*.evt.>"
 INSTALLATION_EVENTS: Final = "slipway.*._.evt.>"
+WEBHOOK_EVENTS: Final = "slipway.*._.evt.webhook.*"
 
 
 def of(message: Command | Event | Desired | ReplicaFact) -> str:
@@ -57,7 +60,15 @@ def of(message: Command | Event | Desired | ReplicaFact) -> str:
             return _event(f"{message.group}.{message.deployment}", message)
         case NameClaimed():
             return name_claim(message.group, message.name)
-        case GroupConfigured() | SecretConfigured() | ArtifactAdopted() | ArtifactHidden() | RequestRefused():
+        case (
+            GroupConfigured()
+            | SecretConfigured()
+            | ArtifactAdopted()
+            | ArtifactHidden()
+            | RequestRefused()
+            | WebhookConfigured()
+            | WebhookDisabled()
+        ):
             return _event(f"{message.group or NONE}.{NONE}", message)
         case _:
             return _event(f"{NONE}.{NONE}", message)
@@ -98,9 +109,9 @@ def name_claim(group: str, name: str) -> str:
     return f"slipway.{group}.{NONE}.evt.name.{name}"
 
 
-def group_events(group: str, noun: str) -> str:
-    """Return the filter of what is configured in a group about this noun, as `secret`."""
-    return f"slipway.{group}.{NONE}.evt.{noun}.*"
+def group_events(group: str | None, noun: str) -> str:
+    """Return the filter of what is configured about this noun, as `secret`, in a group or in none."""
+    return f"slipway.{group or NONE}.{NONE}.evt.{noun}.*"
 
 
 def build_events(group: str, identifier: str) -> str:

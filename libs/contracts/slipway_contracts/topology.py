@@ -104,7 +104,15 @@ SECRETS: Final = BucketSpec(
     description="Versions of secrets, each sealed to the services that may open it.",
     readers=("api", "builder", "deployer"),
 )
-BUCKETS: Final = (LEASES, GATEWAYS, SECRETS)
+WEBHOOKS: Final = BucketSpec(
+    name="webhooks", description="How far each webhook is.", readers=("api", "notifier")
+)
+WEBHOOK_SECRETS: Final = BucketSpec(
+    name="webhook-secrets",
+    description="What signs the deliveries of webhooks, sealed to the notifier.",
+    readers=("api", "notifier"),
+)
+BUCKETS: Final = (LEASES, GATEWAYS, SECRETS, WEBHOOKS, WEBHOOK_SECRETS)
 
 RIGHTS: Final = (
     ServiceRights(
@@ -122,8 +130,9 @@ RIGHTS: Final = (
             "slipway._._.evt.instance-type.*",
             "slipway._._.evt.key.*",
             "slipway._._.evt.gateway.removed",
+            "slipway.*._.evt.webhook.configured",
         ),
-        buckets_written=("secrets", "gateways"),
+        buckets_written=("secrets", "gateways", "webhook-secrets"),
     ),
     ServiceRights(
         service="builder",
@@ -158,6 +167,11 @@ RIGHTS: Final = (
     ),
     ServiceRights(service="gateway", publish=(), buckets_written=("gateways",)),
     ServiceRights(service="projector", publish=()),
+    ServiceRights(
+        service="notifier",
+        publish=("slipway.*._.evt.webhook.disabled",),
+        buckets_written=("leases", "webhooks"),
+    ),
 )
 
 

@@ -39,6 +39,8 @@ from slipway_contracts.installation_events import (
     TargetAnnounced,
     TargetFound,
     TargetLost,
+    WebhookConfigured,
+    WebhookDisabled,
 )
 from slipway_contracts.message import DeploymentMessage
 from slipway_contracts.replica import ReplicaFact, ReplicaState
@@ -191,6 +193,8 @@ def _by_installation_event(event: InstallationEvent, logged: Told) -> Iterator[T
             yield Touch(INSTANCE_TYPE, (event.name,), configured)
         case KeyConfigured():
             yield Touch(KEY, (event.key,), partial(installation.key, event=event, logged=logged))
+        case WebhookConfigured() | WebhookDisabled():
+            pass  # Those who need them read the messages themselves.
         case RequestRefused() | GatewayRemoved():
             pass  # The audit reads the messages themselves.
 

@@ -21,19 +21,21 @@ from slipway_api.routes import (
     groups,
     history,
     installation,
+    installation_webhooks,
     instance_types,
     logs,
     operations,
     schemas,
     secrets,
     timeline,
+    webhooks,
 )
 from slipway_api.services import Deps, Services
 from slipway_api.views import Problem
 
 VERSION: Final = "0.1.0"
 _PARTS: Final = (
-    *(installation, gateways, groups, instance_types, secrets, artifacts),
+    *(installation, gateways, groups, instance_types, secrets, artifacts, webhooks, installation_webhooks),
     *(deployments, aliases, access, history, timeline, operations, events, dead, logs, audit, schemas),
 )
 _DESCRIPTION: Final = """\

@@ -13,6 +13,7 @@ from slipway_contracts.installation_events import (
     InstanceTypeConfigured,
     KeyConfigured,
     SecretConfigured,
+    WebhookConfigured,
 )
 
 from slipway_api.directory import Directory
@@ -27,6 +28,7 @@ Configured = (
     | ArtifactAdopted
     | ArtifactHidden
     | GatewayRemoved
+    | WebhookConfigured
 )
 
 
@@ -91,5 +93,7 @@ def _subject(message: Configured) -> str:
             return f"{message.group}/{message.secret}"
         case ArtifactAdopted() | ArtifactHidden():
             return f"{message.group}/{message.digest}"
+        case WebhookConfigured():
+            return f"{message.group}/{message.webhook}" if message.group else message.webhook
         case GroupConfigured():
             return message.group

@@ -26,7 +26,10 @@ from slipway_contracts.installation_events import (
     TargetAnnounced,
     TargetFound,
     TargetLost,
+    WebhookConfigured,
+    WebhookDisabled,
 )
+from slipway_contracts.webhooks import WebhookRegister
 
 from slipway_api.access import Principal, digest_of
 from slipway_api.memberships import Memberships
@@ -72,6 +75,7 @@ class Directory:
         self.caught_up = asyncio.Event()
         self.secrets = SecretRegister()
         self.artifacts = ArtifactRegister()
+        self.webhooks = WebhookRegister()
         self._log = log
         self._keys: dict[str, _KeyKnown] = {}
         self._groups: dict[str, GroupKnown] = {}
@@ -181,6 +185,8 @@ class Directory:
                 self.secrets.take(secret, stored.envelope.time)
             case ArtifactAdopted() | ArtifactHidden() as artifact:
                 self.artifacts.take(artifact, stored.envelope.time)
+            case WebhookConfigured() | WebhookDisabled() as webhook:
+                self.webhooks.take(webhook, sequence=stored.sequence, at=stored.envelope.time)
             case TargetAnnounced() | TargetLost() | TargetFound() as of_target:
                 self._take_target(of_target)
             case _:

@@ -14,7 +14,7 @@ from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.logs import get_logger
 from slipway_chassis.process import Service, run_service
 from slipway_chassis.secrets import Recipients, Secrets
-from slipway_contracts.topology import GATEWAYS, LOG_LINES
+from slipway_contracts.topology import GATEWAYS, LOG_LINES, WEBHOOK_SECRETS, WEBHOOKS
 from slipway_store.connections import open_pool
 from slipway_store.queries import open_reads
 from starlette.types import ASGIApp
@@ -33,6 +33,7 @@ _GRACE_SECONDS: Final = 3
 _OWN_CONNECTIONS: Final = 4
 _TELLING_SECONDS: Final = 1.0
 _COLLECT_AFTER: Final = 10_000  # objects that hold others: a request makes hundreds, and leaves no cycles
+_NOTIFIER: Final = "notifier"
 _log: Final = get_logger()
 
 
@@ -71,7 +72,10 @@ async def serve(service: Service[ApiSettings]) -> None:
         uses=Uses(pool=own_tables),
         heartbeats=Heartbeats(connection=service.connection, bucket=GATEWAYS.name),
         secrets=Secrets(connection=service.connection),
-        recipients=recipients,
+        recipients=recipients.without(_NOTIFIER) if recipients is not None else None,
+        webhook_secrets=Secrets(connection=service.connection, bucket=WEBHOOK_SECRETS.name),
+        webhook_recipients=recipients.only(_NOTIFIER) if recipients is not None else None,
+        webhook_positions=Heartbeats(connection=service.connection, bucket=WEBHOOKS.name),
         blobs=FilesystemBlobStore(settings.blob_root),
         directory=directory,
         feed=feed,

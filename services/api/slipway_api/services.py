@@ -40,6 +40,7 @@ from slipway_api.timelines import Timelines
 from slipway_api.uploads import Uploads
 from slipway_api.uses import Uses
 from slipway_api.versions import Versions
+from slipway_api.webhooks import Webhooks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,9 @@ class Deps:
         heartbeats: the records of the gateways.
         secrets: the sealed versions of secrets.
         recipients: who may open them; None: nobody.
+        webhook_secrets: the sealed secrets of webhooks.
+        webhook_recipients: the notifier, which may open those; None: there is none.
+        webhook_positions: what the notifier says of webhooks.
         stopping: set when the process is to end.
     """
 
@@ -64,6 +68,9 @@ class Deps:
     heartbeats: Heartbeats
     secrets: Secrets
     recipients: Recipients | None
+    webhook_secrets: Secrets
+    webhook_recipients: Recipients | None
+    webhook_positions: Heartbeats
     blobs: BlobStore
     directory: Directory
     feed: Feed
@@ -94,6 +101,7 @@ class Services:
     gateways: Gateways
     secrets: GroupSecrets
     artifacts: Artifacts
+    webhooks: Webhooks
     event_streams: EventStreams
     log_reading: LogReading
     stopping: asyncio.Event
@@ -168,6 +176,14 @@ class Services:
             ),
             artifacts=Artifacts(
                 blobs=deps.blobs, configuring=configuring, directory=deps.directory, uses=deps.uses
+            ),
+            webhooks=Webhooks(
+                log=deps.log,
+                configuring=configuring,
+                directory=deps.directory,
+                secrets=deps.webhook_secrets,
+                recipients=deps.webhook_recipients,
+                positions=deps.webhook_positions,
             ),
             event_streams=EventStreams(feed=deps.feed, log=deps.log, heartbeat=settings.heartbeat),
             log_reading=LogReading(lines=deps.lines, reads=deps.reads),

@@ -156,9 +156,11 @@ def test_reasons_are_never_renamed() -> None:
         "Starting": 503,
         "StorageFull": 507,
         "TargetNotFound": 422,
+        "TooManyWebhooks": 409,
         "UploadIncomplete": 400,
         "VersionHidden": 409,
         "VersionNotFound": 404,
         "VersionNotRunnable": 422,
         "VersionRemoved": 409,
+        "WebhookNotFound": 404,
     }

@@ -83,6 +83,23 @@ async def test_no_service_reads_the_answers_to_another(running: Platform, servic
     await connection.close()
 
 
+@pytest.mark.parametrize("service", [rights.service for rights in RIGHTS])
+async def test_boxes_of_webhooks_are_read_by_the_notifier_and_the_api_only(
+    running: Platform, service: str
+) -> None:
+    connection = await connected(running, service)
+    request = b'{"last_by_subj": "$KV.webhook-secrets.g.id.1"}'
+
+    try:
+        answer = await connection.request("$JS.API.STREAM.MSG.GET.KV_webhook-secrets", request, timeout=0.5)
+        was_answered = b"no message found" in answer.data
+    except NatsError:
+        was_answered = False
+
+    assert was_answered == (service in {"api", "notifier"})
+    await connection.close()
+
+
 async def test_nats_refuses_whoever_has_no_password(running: Platform) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port("nats"))
 

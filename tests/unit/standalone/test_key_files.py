@@ -31,7 +31,7 @@ def fits(keys: KeyFiles) -> bool:
 
 
 def test_every_key_is_there_and_only_its_owner_may_read_it(keys: KeyFiles) -> None:
-    assert len(contents(keys)) == 5
+    assert len(contents(keys)) == 6
     assert {stat.S_IMODE(path.stat().st_mode) for path in keys.folder.iterdir()} == {0o600}
 
 
@@ -77,7 +77,7 @@ def test_a_missing_file_of_a_former_run_is_made_and_the_public_keys_fit_again(
     after = contents(keys)
     assert set(after) == set(before)
     assert fits(keys)
-    private = {"builder.secret-key", "deployer.secret-key", "endpoint-key.pem"} - {name}
+    private = {f"{service}.secret-key" for service in OPENERS} - {name} | {"endpoint-key.pem"}
     assert all(after[each] == before[each] for each in private)
 
 

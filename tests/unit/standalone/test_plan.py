@@ -87,7 +87,20 @@ def test_a_service_is_told_of_the_keys_it_needs_and_of_no_other(service: str) ->
         "builder": {"SLIPWAY_SECRET_KEY_FILE": "/a state/keys/builder.secret-key"},
         "deployer": {"SLIPWAY_SECRET_KEY_FILE": "/a state/keys/deployer.secret-key"},
         "gateway": {"SLIPWAY_ENDPOINT_JWKS": "/a state/keys/endpoint-jwks.json"},
+        "notifier": {"SLIPWAY_SECRET_KEY_FILE": "/a state/keys/notifier.secret-key"},
     }.get(service, {})
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [("127.0.0.1", "true"), ("::1", "true"), ("0.0.0.0", "false"), ("10.0.0.7", "false")],  # noqa: S104
+)
+def test_webhooks_reach_private_addresses_only_where_nobody_else_can_ask_for_them(
+    host: str, allowed: str
+) -> None:
+    environment = programs(make_site(host=host))["notifier"].environment
+
+    assert environment["SLIPWAY_WEBHOOK_PRIVATE_ADDRESSES"] == allowed
 
 
 def test_services_stop_before_replicas_and_servers_after_them() -> None:

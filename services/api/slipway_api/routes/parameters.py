@@ -61,6 +61,11 @@ async def _writable(group: _GroupPath, caller: Caller, services: Api) -> str:
     return _known(group, services)
 
 
+async def _administrable(group: _GroupPath, caller: Caller, services: Api) -> str:
+    caller.require(Role.ADMIN, group)
+    return _known(group, services)
+
+
 async def _admin(caller: Caller) -> Principal:
     caller.require(Role.ADMIN, ANY_GROUP)
     return caller
@@ -68,6 +73,7 @@ async def _admin(caller: Caller) -> Principal:
 
 ReadableGroup = Annotated[str, Depends(_readable)]
 WritableGroup = Annotated[str, Depends(_writable)]
+AdminGroup = Annotated[str, Depends(_administrable)]
 Admin = Annotated[Principal, Depends(_admin)]
 DeploymentPath = Annotated[DeploymentId, Path(description="Id of the deployment.", examples=["digits"])]
 OperationPath = Annotated[OperationId, Path(description="Id of the operation.")]

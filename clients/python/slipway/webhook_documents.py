@@ -1,0 +1,36 @@
+"""What the API answers about webhooks, as far as this package reads it."""
+
+from datetime import datetime
+
+from slipway.documents import Document
+
+
+class WebhookDelivery(Document):
+    """How far a webhook is."""
+
+    position: int
+    delivered_at: datetime | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+    next_attempt_at: datetime | None = None
+    problem: str | None = None
+
+
+class Webhook(Document):
+    """A webhook, without its secret."""
+
+    id: str
+    group: str | None = None
+    url: str
+    description: str = ""
+    types: tuple[str, ...] = ()
+    deployment: str | None = None
+    state: str
+    reason: str | None = None
+    delivery: WebhookDelivery | None = None
+
+
+class NewWebhook(Webhook):
+    """A webhook with its new secret."""
+
+    secret: str

@@ -1,0 +1,119 @@
+"""Webhooks of a group: managed by its admins."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path
+from slipway_contracts.names import OperationId
+from starlette.responses import Response
+
+from slipway_api import problems
+from slipway_api.routes.answers import Responses, as_json, responses
+from slipway_api.routes.parameters import AdminGroup, Api, Caller, InEarnest
+from slipway_api.views import Page
+from slipway_api.webhook_problems import TooManyWebhooksError, WebhookNotFoundError
+from slipway_api.webhook_requests import RotateBody, WebhookBody, WebhookPatch
+from slipway_api.webhook_views import NewWebhook, Webhook
+
+router: Final = APIRouter(prefix="/v1/groups/{group}/webhooks", tags=["webhooks"])
+WebhookPath = Annotated[OperationId, Path(description="Id of the webhook.")]
+_WRITING: Final = (
+    problems.MalformedBodyError,
+    problems.BodyTooLargeError,
+    problems.ChangedMeanwhileError,
+    problems.LogUnavailableError,
+    problems.StorageFullError,
+)
+_OF_GROUP: Final = (problems.GroupNotFoundError,)
+
+
+def of_reads(*more: type[problems.ProblemError]) -> Responses:
+    """Return the OpenAPI responses of a route that shows webhooks."""
+    return responses(problems.LogUnavailableError, *more)
+
+
+def of_creation(*more: type[problems.ProblemError]) -> Responses:
+    """Return the OpenAPI responses of a route that makes one."""
+    return responses(TooManyWebhooksError, problems.SecretsUnavailableError, *_WRITING, *more)
+
+
+def of_changes(*more: type[problems.ProblemError]) -> Responses:
+    """Return the OpenAPI responses of a route that changes one."""
+    return responses(WebhookNotFoundError, *_WRITING, *more)
+
+
+def of_rotation(*more: type[problems.ProblemError]) -> Responses:
+    """Return the OpenAPI responses of a route that gives one a new secret."""
+    return responses(WebhookNotFoundError, problems.SecretsUnavailableError, *_WRITING, *more)
+
+
+def created(webhook: NewWebhook) -> Response:
+    """Return the answer that shows a new webhook and its secret."""
+    owner = "/v1" if webhook.group is None else f"/v1/groups/{webhook.group}"
+    headers = {"Location": f"{owner}/webhooks/{webhook.id}", "Cache-Control": "no-store"}
+    return as_json(webhook, status=HTTPStatus.CREATED, headers=headers)
+
+
+def rotated(webhook: NewWebhook) -> Response:
+    """Return the answer that shows a new secret."""
+    return as_json(webhook, headers={"Cache-Control": "no-store"})
+
+
+CREATED: Final[dict[str, Any]] = {
+    "dependencies": [InEarnest],
+    "response_model": NewWebhook,
+    "status_code": HTTPStatus.CREATED,
+}
+REMOVED: Final[dict[str, Any]] = {"dependencies": [InEarnest], "status_code": HTTPStatus.NO_CONTENT}
+ROTATED: Final[dict[str, Any]] = {"dependencies": [InEarnest], "response_model": NewWebhook}
+
+
+@router.get("", responses=of_reads(*_OF_GROUP), summary="List the webhooks of a group")
+async def list_webhooks(*, group: AdminGroup, api: Api) -> Page[Webhook]:
+    """Lists where events of the group are sent, and how far each receiver is; no secret."""
+    return Page(items=await api.webhooks.all(group))
+
+
+@router.post("", **CREATED, responses=of_creation(*_OF_GROUP), summary="Make a webhook")
+async def create_webhook(*, group: AdminGroup, body: WebhookBody, caller: Caller, api: Api) -> Response:
+    """Sends events of the group from now on, and shows the secret that verifies them, once.
+
+    Every event is a POST of a structured CloudEvent, signed as Standard Webhooks says, in the order of the
+    log, and repeated with growing waits until the answer is 2xx. 410 disables the webhook.
+    A repeat makes another one: remove what you did not get to see.
+    """
+    return created(await api.webhooks.create(group, body, by=caller.user))
+
+
+@router.get("/{webhook}", responses=of_reads(WebhookNotFoundError, *_OF_GROUP), summary="Show a webhook")
+async def get_webhook(*, group: AdminGroup, webhook: WebhookPath, api: Api) -> Webhook:
+    """Shows a webhook and how far its receiver is."""
+    return await api.webhooks.show(group, webhook)
+
+
+@router.patch(
+    "/{webhook}", dependencies=[InEarnest], responses=of_changes(*_OF_GROUP), summary="Change a webhook"
+)
+async def update_webhook(
+    *, group: AdminGroup, webhook: WebhookPath, body: WebhookPatch, caller: Caller, api: Api
+) -> Webhook:
+    """Changes what the body names; one that waits or was given up is tried at once, with `{}` too."""
+    return await api.webhooks.change(group, webhook, body, by=caller.user)
+
+
+@router.delete("/{webhook}", **REMOVED, responses=of_changes(*_OF_GROUP), summary="Remove a webhook")
+async def delete_webhook(*, group: AdminGroup, webhook: WebhookPath, caller: Caller, api: Api) -> None:
+    """Ends it: a delivery that is under way may still arrive."""
+    await api.webhooks.remove(group, webhook, by=caller.user)
+
+
+@router.post(
+    "/{webhook}/rotate", **ROTATED, responses=of_rotation(*_OF_GROUP), summary="Rotate a webhook's secret"
+)
+async def rotate_webhook(
+    *, group: AdminGroup, webhook: WebhookPath, body: RotateBody, caller: Caller, api: Api
+) -> Response:
+    """Makes a new secret and shows it, once; both sign for `grace_seconds`."""
+    grace = timedelta(seconds=body.grace_seconds)
+    return rotated(await api.webhooks.rotate(group, webhook, grace, by=caller.user))

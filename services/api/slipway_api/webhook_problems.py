@@ -1,0 +1,17 @@
+"""Refusals about webhooks, as types."""
+
+from http import HTTPStatus
+
+from slipway_api.problems import ProblemError
+
+
+class WebhookNotFoundError(ProblemError):
+    """No such webhook here, or it was removed."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class TooManyWebhooksError(ProblemError):
+    """The group, or the installation, has as many webhooks as it may have."""
+
+    status = HTTPStatus.CONFLICT

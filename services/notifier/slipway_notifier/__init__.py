@@ -1,0 +1,1 @@
+"""Sends what happens to webhooks."""

@@ -1,0 +1,192 @@
+"""Sends to one webhook: in the order of the log, each event until it is taken, with its own waits.
+
+Between attempts it holds no event, only its position: what follows is read again when it is due.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random, SystemRandom
+from typing import Final, Literal, Protocol
+
+from slipway_chassis.logs import get_logger
+from slipway_contracts.envelope import now
+from slipway_contracts.installation_events import WebhookConfigured, WebhookDisabled
+from slipway_contracts.webhooks import WebhookKnown, WebhookProgress
+
+from slipway_notifier.feed import Entry, Feed, Interest
+from slipway_notifier.outcome import Delivered, Failed, Gone, Outcome
+from slipway_notifier.progress_store import ProgressStore
+
+_IDLE_SECONDS: Final = 5.0
+_LONGEST_PROBLEM: Final = 500
+_JITTER: Final = 0.2
+_log: Final = get_logger()
+_random: Final = SystemRandom()
+
+
+class Delivers(Protocol):
+    """One attempt; `Deliverer`, or a test's own."""
+
+    async def deliver(self, webhook: WebhookConfigured, entry: Entry) -> Outcome:
+        """Try once."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long is waited between attempts, and in all.
+
+    Attributes:
+        backoff: one wait after each failure; the last one is repeated.
+        limit: a webhook that has taken nothing for so long is given up.
+    """
+
+    backoff: Sequence[timedelta]
+    limit: timedelta
+
+    def wait_after(self, failures: int, *, random: Random = _random) -> timedelta:
+        """Return the wait after so many failures, at least one; a fifth longer or shorter, by chance."""
+        wait = self.backoff[min(failures, len(self.backoff)) - 1]
+        return wait * random.uniform(1 - _JITTER, 1 + _JITTER)
+
+
+def begin(known: WebhookKnown, stored: WebhookProgress | None, *, end: int) -> WebhookProgress:
+    """Return where delivery goes on, of what was stored and what is configured.
+
+    A new configuration is tried at once, whatever became of the one before. A log that ends before the
+    position was replaced: delivery goes on with what is new in it.
+    """
+    fresh = WebhookProgress(begun=known.begun, revision=known.revision, position=known.start)
+    if stored is None or stored.begun != known.begun:
+        progress = fresh
+    elif stored.revision != known.revision:
+        kept = {"position": stored.position, "delivered_at": stored.delivered_at}
+        progress = fresh.model_copy(update=kept)
+    else:
+        progress = stored
+    return progress.model_copy(update={"position": min(progress.position, end)})
+
+
+class Worker:
+    """Sends to one webhook as it is configured.
+
+    Args:
+        known: the webhook.
+        progress: where delivery goes on.
+        feed: what happens.
+        store: is told of every step.
+        deliverer: tries.
+        patience: how long.
+    """
+
+    def __init__(
+        self,
+        *,
+        known: WebhookKnown,
+        progress: WebhookProgress,
+        feed: Feed,
+        store: ProgressStore,
+        deliverer: Delivers,
+        patience: Patience,
+    ) -> None:
+        self.known: Final = known
+        self._progress = progress
+        self._feed = feed
+        self._store = store
+        self._deliverer = deliverer
+        self._patience = patience
+        wanted = known.configured
+        self._interest = Interest(group=wanted.group, deployment=wanted.deployment, types=wanted.types)
+
+    @property
+    def progress(self) -> WebhookProgress:
+        """How far it is."""
+        return self._progress
+
+    async def run(self) -> WebhookDisabled:
+        """Send until nothing may be sent any more, and return why."""
+        while True:
+            await self._until_due()
+            position, entries = await self._next()
+            for entry in entries:
+                ended = await self._deliver(entry)
+                if ended is not None:
+                    return ended
+                if self._progress.next_attempt_at is not None:
+                    break
+            else:
+                self._skip_to(position)
+
+    async def _until_due(self) -> None:
+        due = self._progress.next_attempt_at
+        if due is not None:
+            await asyncio.sleep((due - now()).total_seconds())
+
+    async def _next(self) -> tuple[int, Sequence[Entry]]:
+        after = self._progress.position
+        async with aclosing(self._feed.batches(self._interest, after=after, within=_IDLE_SECONDS)) as batches:
+            return await anext(batches)
+
+    async def _deliver(self, entry: Entry) -> WebhookDisabled | None:
+        outcome = await self._deliverer.deliver(self.known.configured, entry)
+        match outcome:
+            case Delivered():
+                self._succeed(entry.sequence)
+                return None
+            case Gone():
+                return self._end("gone", "the receiver answered 410 Gone")
+            case Failed():
+                return self._fail(outcome)
+
+    def _succeed(self, position: int) -> None:
+        if self._progress.failures:
+            _log.info("webhook works again", webhook=self.known.id, failures=self._progress.failures)
+        self._progress = WebhookProgress(
+            begun=self.known.begun, revision=self.known.revision, position=position, delivered_at=now()
+        )
+        self._store.note(self.known.id, self._progress)
+
+    def _skip_to(self, position: int) -> None:
+        if position > self._progress.position:
+            self._progress = self._progress.model_copy(update={"position": position})
+            self._store.note(self.known.id, self._progress, urgent=False)
+
+    def _fail(self, failed: Failed) -> WebhookDisabled | None:
+        at, failures = now(), self._progress.failures + 1
+        since = self._progress.failing_since or at
+        problem = failed.problem[:_LONGEST_PROBLEM]
+        wait = max(self._patience.wait_after(failures), failed.retry_after or timedelta(0))
+        self._progress = self._progress.model_copy(
+            update={
+                "failures": failures,
+                "failing_since": since,
+                "next_attempt_at": at + wait,
+                "problem": problem,
+            }
+        )
+        self._store.note(self.known.id, self._progress)
+        _log.warning(
+            "webhook takes nothing",
+            webhook=self.known.id,
+            failures=failures,
+            problem=problem,
+            again_in_seconds=round(wait.total_seconds(), 1),
+        )
+        if at - since >= self._patience.limit:
+            return self._end("failing", problem)
+        return None
+
+    def _end(self, reason: Literal["gone", "failing"], message: str) -> WebhookDisabled:
+        self._progress = self._progress.model_copy(update={"next_attempt_at": None, "problem": message})
+        self._store.note(self.known.id, self._progress)
+        return WebhookDisabled(
+            group=self.known.configured.group,
+            webhook=self.known.id,
+            revision=self.known.revision,
+            reason=reason,
+            message=message,
+            position=self._progress.position,
+        )

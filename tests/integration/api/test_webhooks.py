@@ -1,0 +1,276 @@
+"""Webhooks by the API: who may manage them, what is shown of them, and that a notifier goes by it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from api_world import Api, problem, running_api
+from eventually import eventually
+from servers import NatsServer
+from slipway_chassis.connection import Connection
+from slipway_chassis.event_log import EventLog
+from slipway_chassis.secrets import make_key_pair
+from standardwebhooks.webhooks import Webhook as Verifier
+from standardwebhooks.webhooks import WebhookVerificationError
+from webhook_world import Receiver, WebhookWorld, receiving
+
+HOOKS = "/v1/groups/default/webhooks"
+URL = "https://receiver.example/hook"
+
+
+@pytest.fixture
+async def world(
+    connection: Connection, log: EventLog, fresh_nats: NatsServer, tmp_path: Path
+) -> AsyncIterator[WebhookWorld]:
+    world = WebhookWorld(connection=connection, log=log, folder=tmp_path, nats_url=fresh_nats.url)
+    yield world
+    await world.stop()
+
+
+@asynccontextmanager
+async def api_with(
+    recipients: dict[str, str], connection: Connection, database_url: str, folder: Path
+) -> AsyncIterator[Api]:
+    file = folder / "recipients.json"
+    file.write_text(json.dumps(recipients))
+    async with running_api(
+        connection=connection, database_url=database_url, folder=folder, secret_keys=file
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+async def api(
+    world: WebhookWorld, make_database: Callable[[], Awaitable[str]], tmp_path: Path
+) -> AsyncIterator[Api]:
+    """An api that can seal to the notifier of this world, and to a deployer."""
+    recipients = {"notifier": world.public_key, "deployer": make_key_pair().public}
+    async with api_with(recipients, world.connection, await make_database(), tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
+
+
+async def make(client: httpx.AsyncClient, path: str = HOOKS, **body: Any) -> dict[str, Any]:
+    answer = await client.post(path, json={"url": URL, **body})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    assert answer.headers["location"] == f"{path}/{made['id']}"
+    assert answer.headers["cache-control"] == "no-store"
+    return made
+
+
+async def test_what_is_made_here_is_sent_and_verified_with_the_secret_that_was_shown(
+    api: Api, world: WebhookWorld, receiver: Receiver
+) -> None:
+    await world.start()
+    made = await make(api.http, url=receiver.url, types=["release"])
+
+    sent = await world.happen(3)
+    await eventually(lambda: receiver.sequences == sent)
+
+    assert all(Verifier(made["secret"]).verify(each.body, each.headers) for each in receiver.taken)
+
+    async def delivered() -> bool:
+        shown = (await api.http.get(f"{HOOKS}/{made['id']}")).json()
+        return bool(shown["delivery"] and shown["delivery"]["position"] >= sent[-1])
+
+    await eventually(delivered)
+
+
+async def test_a_rotated_secret_signs_beside_the_one_before(
+    api: Api, world: WebhookWorld, receiver: Receiver
+) -> None:
+    await world.start()
+    made = await make(api.http, url=receiver.url, types=["release"])
+
+    first = await api.http.post(f"{HOOKS}/{made['id']}/rotate", json={"grace_seconds": 3600})
+    await world.happen()
+    await eventually(lambda: receiver.taken)
+    second = await api.http.post(f"{HOOKS}/{made['id']}/rotate", json={"grace_seconds": 0})
+    await world.happen()
+    await eventually(lambda: len(receiver.taken) == 2)
+
+    both, late = receiver.taken
+    secrets = [made["secret"], first.json()["secret"], second.json()["secret"]]
+    assert len(set(secrets)) == 3
+    for secret in secrets[:2]:
+        Verifier(secret).verify(both.body, both.headers)
+    Verifier(secrets[2]).verify(late.body, late.headers)
+    with pytest.raises(WebhookVerificationError):
+        Verifier(secrets[1]).verify(late.body, late.headers)
+
+
+async def test_a_webhook_that_answered_410_is_shown_as_gone_and_enabled_again(
+    api: Api, world: WebhookWorld, receiver: Receiver
+) -> None:
+    receiver.status = 410
+    await world.start()
+    made = await make(api.http, url=receiver.url, types=["release"])
+    sent = await world.happen(2)
+
+    async def gone() -> bool:
+        shown = (await api.http.get(f"{HOOKS}/{made['id']}")).json()
+        return (shown["state"], shown["reason"]) == ("gone", "the receiver answered 410 Gone")
+
+    await eventually(gone)
+    receiver.status = 200
+    answer = await api.http.patch(f"{HOOKS}/{made['id']}", json={"disabled": False})
+
+    assert answer.json()["state"] == "active"
+    await eventually(lambda: receiver.sequences == sent)
+
+
+async def test_a_disabled_webhook_gets_nothing_and_goes_on_where_it_is_told_to(
+    api: Api, world: WebhookWorld, receiver: Receiver
+) -> None:
+    await world.start()
+    made = await make(api.http, url=receiver.url, types=["release"])
+    other = await make(api.http, url=receiver.url, types=["release"], description="other")
+    await api.http.patch(f"{HOOKS}/{made['id']}", json={"disabled": True})
+
+    missed = await world.happen(2)
+    await eventually(lambda: receiver.sequences == missed)
+    await api.http.delete(f"{HOOKS}/{other['id']}")
+    await api.http.patch(f"{HOOKS}/{made['id']}", json={"disabled": False, "after": missed[0]})
+
+    await eventually(lambda: receiver.sequences == [*missed, missed[1]])
+
+
+async def test_a_patch_changes_what_it_names_and_null_puts_back_the_default(api: Api) -> None:
+    made = await make(api.http, types=["release"], deployment="digits", description="pages ops")
+
+    answer = await api.http.patch(
+        f"{HOOKS}/{made['id']}",
+        json={"types": ["build", "release.failed"], "deployment": None, "url": None, "disabled": None},
+    )
+
+    changed = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert changed["types"] == ["build", "release.failed"]
+    assert (changed["deployment"], changed["description"], changed["url"]) == (None, "pages ops", URL)
+
+
+async def test_many_changes_at_once_are_all_made(api: Api) -> None:
+    made = await make(api.http)
+    path = f"{HOOKS}/{made['id']}"
+
+    changes: list[dict[str, Any]] = [{"description": "new"}, {"types": ["build"]}, {"deployment": "digits"}]
+    answers = await asyncio.gather(*(api.http.patch(path, json=change) for change in changes))
+
+    assert {answer.status_code for answer in answers} == {200}
+    shown = (await api.http.get(path)).json()
+    assert {name: shown[name] for change in changes for name in change} == {
+        name: value for change in changes for name, value in change.items()
+    }
+
+
+async def test_only_admins_of_the_group_manage_its_webhooks_and_only_admins_of_all_those_of_all(
+    api: Api,
+) -> None:
+    admin = api.client(await api.key_for("ada", default="admin"))
+    deployer = api.client(await api.key_for("bob", default="deployer"))
+    of_group = await make(admin)
+    of_all = await make(api.http, "/v1/webhooks")
+
+    for client, path in ((deployer, HOOKS), (admin, "/v1/webhooks")):
+        problem(await client.get(path), 403, "RoleMissing")
+        problem(await client.post(path, json={"url": URL}), 403, "RoleMissing")
+        problem(await client.delete(f"{path}/{of_all['id']}"), 403, "RoleMissing")
+    problem(await admin.get(f"{HOOKS}/{of_all['id']}"), 404, "WebhookNotFound")
+    problem(await api.http.get(f"/v1/webhooks/{of_group['id']}"), 404, "WebhookNotFound")
+    assert [each["id"] for each in (await admin.get(HOOKS)).json()["items"]] == [of_group["id"]]
+    assert [each["id"] for each in (await api.http.get("/v1/webhooks")).json()["items"]] == [of_all["id"]]
+
+
+async def test_a_removed_webhook_is_not_there_any_more(api: Api) -> None:
+    made = await make(api.http)
+
+    removed = await api.http.delete(f"{HOOKS}/{made['id']}")
+
+    assert removed.status_code == 204
+    for again in (api.http.get, api.http.delete):
+        problem(await again(f"{HOOKS}/{made['id']}"), 404, "WebhookNotFound")
+    problem(await api.http.post(f"{HOOKS}/{made['id']}/rotate", json={}), 404, "WebhookNotFound")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("url", "ftp://receiver.example"),
+        ("url", "receiver.example"),
+        ("url", "https://ada:secret@receiver.example"),
+        ("url", "https://receiver.example/#part"),
+        ("types", ["relase"]),
+        ("types", ["release.li"]),
+        ("format", "cdevents"),
+        ("after", -1),
+    ],
+)
+async def test_what_cannot_be_sent_to_or_never_comes_is_refused(api: Api, field: str, value: Any) -> None:
+    answer = await api.http.post(HOOKS, json={"url": URL, field: value})
+
+    document = problem(answer, 422, "InvalidRequest")
+    assert document["errors"][0]["pointer"].startswith(f"#/{field}")
+    assert "ada:secret" not in answer.text
+
+
+async def test_without_a_key_of_a_notifier_none_can_be_made(
+    connection: Connection, make_database: Callable[[], Awaitable[str]], tmp_path: Path
+) -> None:
+    recipients = {"deployer": make_key_pair().public}
+    async with api_with(recipients, connection, await make_database(), tmp_path) as api:
+        problem(await api.http.post(HOOKS, json={"url": URL}), 503, "SecretsUnavailable")
+
+
+async def test_there_are_no_more_than_a_hundred(api: Api) -> None:
+    for _ in range(100):
+        await make(api.http)
+
+    problem(await api.http.post(HOOKS, json={"url": URL}), 409, "TooManyWebhooks")
+
+
+async def test_a_secret_is_sealed_to_the_notifier_alone_and_shown_in_no_other_place(
+    api: Api, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = await make(api.http)
+    rotated = (await api.http.post(f"{HOOKS}/{made['id']}/rotate", json={})).json()
+    await api.http.put("/v1/groups/default/secrets/token", json={"value": "x"})
+
+    boxes = EventLog(connection=api.service.connection, stream="KV_webhook-secrets")
+    sealed = [each.data.decode() async for each in boxes.read("$KV.>", after=0)]
+    of_groups = EventLog(connection=api.service.connection, stream="KV_secrets")
+    group_secrets = [each.data.decode() async for each in of_groups.read("$KV.>", after=0)]
+    bodies = [each.data.decode() async for each in api.platform.log.read("slipway.>", after=0)]
+    shown = (await api.http.get(f"{HOOKS}/{made['id']}")).text + (await api.http.get(HOOKS)).text
+    rows = await dump(api)
+    printed = capfd.readouterr()
+
+    assert [set(json.loads(box)) for box in sealed] == [{"notifier"}, {"notifier"}]
+    assert [set(json.loads(box)) for box in group_secrets] == [{"deployer"}]
+    for secret in (made["secret"], rotated["secret"]):
+        for text in (*sealed, *bodies, shown, rows, printed.out, printed.err):
+            assert secret.removeprefix("whsec_") not in text
+
+
+async def dump(api: Api) -> str:
+    connection = await asyncpg.connect(api.service.settings.database_url.get_secret_value())
+    try:
+        tables = await connection.fetch(
+            "select table_schema, table_name from information_schema.tables "
+            "where table_schema like 'slipway%'"
+        )
+        rows = [await connection.fetch(f'select * from {schema}."{name}"') for schema, name in tables]  # noqa: S608
+        return repr(rows)
+    finally:
+        await connection.close()
