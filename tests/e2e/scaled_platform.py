@@ -20,7 +20,7 @@ from gateway_servers import EnvoyServer
 from servers import die_with_parent, free_port
 from slipway.client import Slipway
 
-SERVICES: Final = ("api", "builder", "deployer", "monitor", "gateway", "projector")
+SERVICES: Final = ("api", "builder", "deployer", "monitor", "gateway", "notifier", "projector")
 
 
 @dataclass

@@ -15,9 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from slipway_api.app import make_routes
 from slipway_chassis.metrics import Outcome
 from slipway_contracts.codec import MESSAGE_TYPES
+from slipway_notifier.outcome import Kind
 
 DOCS = Path(__file__).parents[2] / "docs" / "tracing.md"
-SERVICES = ("api", "builder", "deployer", "gateway", "monitor", "projector")
+SERVICES = ("api", "builder", "deployer", "gateway", "monitor", "notifier", "projector")
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER"}
 STATUS = re.compile(r"[0-5]\d\d|0")
 
@@ -30,7 +31,7 @@ BOUNDED: dict[str, Callable[[str], object]] = {
     "service": SERVICES.__contains__,
     "type": {*MESSAGE_TYPES, "unknown"}.__contains__,
     "noun": {*(name.partition(".")[0] for name in MESSAGE_TYPES), "unknown"}.__contains__,
-    "outcome": get_args(Outcome).__contains__,
+    "outcome": {*get_args(Outcome), "delivered", "gone", *get_args(Kind)}.__contains__,
     "method": METHODS.__contains__,
     "route": _routes().__contains__,
     "status": STATUS.fullmatch,

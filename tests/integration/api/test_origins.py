@@ -29,6 +29,7 @@ from slipway_contracts.topology import GATEWAYS
 
 UNLOGGED = {"PUT /v1/groups/{group}/artifacts/{digest}"}
 """An upload changes nothing that anybody sees until a command names it, and that one is in the log."""
+RECIPIENTS = ("builder", "deployer", "notifier")
 DEPLOYMENTS = "/v1/groups/{group}/deployments"
 DIGITS = f"{DEPLOYMENTS}/{{deployment}}"
 ARTIFACTS = "/v1/groups/{group}/artifacts"
@@ -44,7 +45,7 @@ async def api(
     record = GatewayRecord(gateway="edge-1", applied=1, at=now()).model_dump_json().encode()
     await Heartbeats(connection=connection, bucket=GATEWAYS.name).beat("edge-1", record)
     recipients, signing = tmp_path / "recipients.json", tmp_path / "signing.pem"
-    recipients.write_text(json.dumps({name: make_key_pair().public for name in ("builder", "deployer")}))
+    recipients.write_text(json.dumps({name: make_key_pair().public for name in RECIPIENTS}))
     key = Ed25519PrivateKey.generate()
     signing.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     async with running_api(
@@ -92,6 +93,14 @@ async def of_the_installation(walk: Walk) -> None:
     await walk("DELETE /v1/gateways/{gateway}", gateway="edge-1")
     await walk("PUT /v1/groups/{group}/secrets/{name}", {"value": "x"}, name="token")
     await walk("DELETE /v1/groups/{group}/secrets/{name}", name="token")
+
+
+async def of_webhooks(walk: Walk) -> None:
+    for path in ("/v1/groups/{group}/webhooks", "/v1/webhooks"):
+        made = await walk(f"POST {path}", {"url": "https://receiver.example/hook"})
+        await walk(f"PATCH {path}/{{webhook}}", {"description": "what it is for"}, webhook=made.json()["id"])
+        await walk(f"POST {path}/{{webhook}}/rotate", {}, webhook=made.json()["id"])
+        await walk(f"DELETE {path}/{{webhook}}", webhook=made.json()["id"])
 
 
 async def of_artifacts(walk: Walk) -> None:
@@ -178,6 +187,7 @@ async def test_every_mutation_leaves_a_message_that_says_whose_it_was(api: Api) 
     walk = Walk(api)
 
     await of_the_installation(walk)
+    await of_webhooks(walk)
     await of_releases(walk)
     await of_access(walk)
     await of_artifacts(walk)
