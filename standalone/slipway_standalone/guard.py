@@ -25,7 +25,7 @@ def main(name: str) -> None:
     os.chdir(specification["directory"])
     _raise_open_files()
     _restore_signals()
-    os.nice(specification["niceness"])
+    os.nice(specification.get("niceness", 0))
     if specification["account"] is not None:
         _take_account(specification["account"])
     _die_with(supervisor, signal.Signals[f"SIG{specification['end_signal']}"])

@@ -33,6 +33,11 @@ _FOR_DOWNLOADS: Final = (
 )
 
 
+YIELDING: Final = 15
+PUNCTUAL: Final = 5
+"""The niceness of what holds a lease for others: late, it would make a healthy platform look lost."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """One process under the supervisor."""
@@ -49,7 +54,7 @@ class Program:
     """How long it may take to end before it is killed."""
     priority: int
     """Higher ones are stopped first."""
-    niceness: int = 15
+    niceness: int = YIELDING
     """How far it yields the processor to what answers requests, as nice(1): Envoy and the replicas have 0."""
 
     @property
@@ -121,6 +126,7 @@ def servers(site: Site) -> tuple[Program, ...]:
             command=(str(site.binaries.nats_server), "-c", "nats/nats.conf"),
             environment=plain,
             priority=20,
+            niceness=PUNCTUAL,
         ),
         Program(
             name="postgres",
@@ -155,6 +161,7 @@ def services(site: Site) -> tuple[Program, ...]:
             environment=service_environment(site, service),
             group="services",
             priority=2000,
+            niceness=PUNCTUAL if service == "monitor" else YIELDING,
         )
         for service, script in site.binaries.services.items()
     )

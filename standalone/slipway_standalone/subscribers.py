@@ -21,6 +21,7 @@ from slipway_standalone.folder import StateFolder
 from slipway_standalone.plan import LOOPBACK
 from slipway_standalone.run import running_supervisor
 
+_FOR_ADMINS: Final = ("slipway.*._.evt.request.>", "slipway.*._.evt.webhook.>")
 EVERY_GROUP: Final = "*"
 _RESERVED: Final = frozenset({*nats.SERVICES, NATS_PROVISIONER})
 
@@ -43,7 +44,7 @@ class Subscriber:
         """Its entry in the server's configuration."""
         permissions = {
             "publish": {"deny": [">"]},
-            "subscribe": {"allow": [self.subject], "deny": ["slipway.*._.evt.request.>"]},
+            "subscribe": {"allow": [self.subject], "deny": list(_FOR_ADMINS)},
         }
         return {"user": self.name, "password": self.password, "permissions": permissions}
 

@@ -23,7 +23,8 @@ from slipway_api.silence import Silence
 
 _EVERYTHING: Final = "slipway.>"
 DESIRED: Final = "desired.v1"
-REFUSED: Final = "request.refused.v1"
+FOR_ADMINS: Final = frozenset({"request.refused.v1", "webhook.configured.v1"})
+"""They name callers, and URLs that may hold a secret."""
 _BATCH: Final = 256
 _BATCH_BYTES: Final = 64 << 10
 _SHARED: Final = 32
@@ -99,8 +100,8 @@ class Interest:
 
     Attributes:
         groups: those whose messages it may see; None: all, and what belongs to none.
-        types: begin of the wanted types, cut at dots; empty: all but desired records and refused requests.
-        audits: it may see refused requests.
+        types: begin of the wanted types, cut at dots; empty: all but desired records and what is for admins.
+        audits: it may see what only admins may.
         among: of these only the ones that are listed here; None: all.
     """
 
@@ -125,7 +126,7 @@ class Interest:
             return False
         if self.deployment is not None and deployment != self.deployment:
             return False
-        if entry.type == REFUSED and not self.audits:
+        if entry.type in FOR_ADMINS and not self.audits:
             return False
         if self.among is not None and entry.type not in self.among:
             return False
@@ -139,10 +140,10 @@ class Interest:
 def is_wanted(type_name: str, prefixes: Sequence[str]) -> bool:
     """Say whether a type begins, up to a dot, with one of these.
 
-    Without any: all but desired records and refused requests.
+    Without any: all but desired records and what only admins may see.
     """
     if not prefixes:
-        return type_name not in {DESIRED, REFUSED}
+        return type_name != DESIRED and type_name not in FOR_ADMINS
     return any(f"{type_name}.".startswith(f"{prefix}.") for prefix in prefixes)
 
 

@@ -1,5 +1,6 @@
 """Gateways: what each has applied, when it was heard of, and the end of one that is gone for good."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.installation_events import GatewayRemoved
 
 from slipway_api import lifecycle_problems as problems
+from slipway_api.access import Principal
 from slipway_api.configuring import Configuring
 from slipway_api.installation_views import Gateway
 
@@ -30,12 +32,15 @@ class Gateways:
         self._heartbeats = heartbeats
         self._configuring = configuring
 
-    async def all(self) -> list[Gateway]:
-        """Return all gateways by name.
+    async def all(self, caller: Principal) -> list[Gateway]:
+        """Return all gateways by name, with what they hold of the caller's groups.
 
         Raises:
             LogUnavailableError: NATS does not answer.
         """
+        return [each.model_copy(update={"held": _of(caller, each.held)}) for each in await self._known()]
+
+    async def _known(self) -> list[Gateway]:
         found = [shown for beat in await self._heartbeats.list() if (shown := self._shown(beat)) is not None]
         return sorted(found, key=lambda each: each.name)
 
@@ -47,7 +52,7 @@ class Gateways:
             GatewayAliveError: it was heard of a moment ago.
             LogUnavailableError: NATS does not answer; the removal may have happened or not.
         """
-        known = await self.all()
+        known = await self._known()
         found = next((each for each in known if each.name == name), None)
         if found is None:
             names = [each.name for each in known]
@@ -83,3 +88,7 @@ class Gateways:
             heard_at=beat.time,
             silent=beat.age(now()) > self._silent_after,
         )
+
+
+def _of(caller: Principal, held: Mapping[str, int]) -> dict[str, int]:
+    return {name: at for name, at in held.items() if caller.role_in(name.partition("/")[0]) is not None}

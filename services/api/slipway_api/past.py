@@ -22,6 +22,7 @@ from slipway_api.views import DeploymentDetail
 _TOO_LONG: Final = len(str(2**63))
 _AT_ONCE: Final = 2
 """Folding is work of this process: who asks for long histories waits for the others who do."""
+_LONGEST_SECONDS: Final = 10.0
 _AHEAD: Final = timedelta(seconds=1)
 """So far the client's clock may go before this one."""
 
@@ -55,14 +56,23 @@ class Past:
         """
         moment = moment_of(at)
         until = await self._position(group, deployment, moment)
-        async with self._turns:
-            rows = await self._reads.recalled(group, deployment, until=until)
+        rows = await self._recalled(group, deployment, until)
         status = rows.deployment
         if status is None or status.state is DeploymentState.PURGED:
             raise await self._not_found(group, deployment, status, at)
         now = moment if isinstance(moment, datetime) else _time_of(rows)
         addresses = Addresses(gateway=self._gateway_url, group=group, name=status.name or status.id)
         return detail(_seen(rows, status), addresses, now=now, as_of=until)
+
+    async def _recalled(self, group: str, deployment: str, until: int) -> RecalledRows:
+        try:
+            async with asyncio.timeout(_LONGEST_SECONDS), self._turns:
+                return await self._reads.recalled(group, deployment, until=until)
+        except TimeoutError:
+            raise problems.ProjectionBehindError(
+                f"The past of {group}/{deployment} could not be folded within {_LONGEST_SECONDS:g} s.",
+                hint="Its history is long, or others ask too; read its events with GET /v1/events.",
+            ) from None
 
     async def _position(self, group: str, deployment: str, moment: int | datetime) -> int:
         checkpoint = await self._reads.checkpoint()

@@ -58,8 +58,10 @@ class Records:
         stored = await self._event_log.last(subjects.desired(*key))
         desired = upgraded(cast("Desired", stored.message)) if stored else None
         inbox = await self._inbox(key, desired)
-        dead, given_up_ones = await self._given_up(key, inbox[0].sequence) if inbox else (None, frozenset())
-        inbox = [given_up(each) if each.sequence in given_up_ones else each for each in inbox]
+        dead, buried = await self._given_up(key, inbox[0].sequence) if inbox else (None, frozenset())
+        # The end of a build stands, also where the message that told of it was given up.
+        lost = {each.sequence for each in inbox if not isinstance(each.message, BuildEnd)} & buried
+        inbox = [given_up(each) if each.sequence in lost else each for each in inbox]
         return Loaded(desired, stored.sequence if stored else 0, inbox, dead)
 
     async def _given_up(self, key: Key, after: int) -> tuple[int, frozenset[int]]:

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from slipway_notifier.outcome import DeliveryError
 
 T = TypeVar("T")
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -56,6 +57,8 @@ async def addresses_of(host: str, port: int, *, private: bool, resolving: Resolv
 def is_public(address: str) -> bool:
     """Say whether an address belongs to the public internet, also where it hides another one in it."""
     parsed = ip_address(address.partition("%")[0])
+    if isinstance(parsed, IPv6Address) and parsed not in _GLOBAL_UNICAST and parsed not in _NAT64:
+        return parsed.ipv4_mapped is not None and is_public(str(parsed.ipv4_mapped))
     return all(each.is_global and not each.is_multicast for each in (parsed, *_hidden_in(parsed)))
 
 

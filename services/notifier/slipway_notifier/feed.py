@@ -17,7 +17,7 @@ from slipway_chassis.event_log import After, CaughtUp, EventLog, New, Stored
 from slipway_contracts import subjects
 
 _EVERYTHING: Final = "slipway.>"
-_ONLY_BY_NAME: Final = frozenset({"desired.v1", "request.refused.v1"})
+_ONLY_BY_NAME: Final = frozenset({"desired.v1", "request.refused.v1", "webhook.configured.v1"})
 _BATCH: Final = 256
 
 

@@ -258,7 +258,7 @@ async def test_only_what_was_given_up_is_there_and_only_for_those_with_a_role(
 
     for sequence in (alive, 10**9):
         problem(await api.http.get(f"/v1/dead/{sequence}"), 404, "DeadMessageNotFound")
-    problem(await stranger.get(f"/v1/dead/{dead}"), 403, "RoleMissing")
+    problem(await stranger.get(f"/v1/dead/{dead}"), 404, "DeadMessageNotFound")
     problem(await stranger.get("/v1/dead", params={"group": "default"}), 403, "RoleMissing")
     assert (await stranger.get("/v1/dead")).json()["items"] == []
     for verb in ("retry", "discard"):

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import nats
 import pytest
+from eventually import eventually
 from integration.standalone.driver import Platform
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -79,7 +80,7 @@ async def test_no_service_reads_the_answers_to_another(running: Platform, servic
         await connection.subscribe(f"{prefix}.>")
         await connection.flush()
 
-    assert len(refused) == len(RIGHTS)
+    await eventually(lambda: len(refused) == len(RIGHTS))
     await connection.close()
 
 

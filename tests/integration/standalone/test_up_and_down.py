@@ -81,7 +81,9 @@ def test_a_second_up_changes_nothing_and_says_where_it_runs(running: Platform) -
 
 
 def test_a_second_up_that_wants_another_port_is_refused(running: Platform) -> None:
-    said = running.failing_up("--port", str(running.ports.stop - 1))
+    other = next(port for port in running.ports if port != running.port("api"))
+
+    said = running.failing_up("--port", str(other))
 
     assert f"running already, with port {running.port('api')} for api" in said
 
@@ -243,7 +245,7 @@ def test_what_answers_requests_goes_before_what_manages(running: Platform) -> No
     niceness = {server: os.getpriority(os.PRIO_PROCESS, running.pid(server)) for server in SERVERS}
 
     assert niceness["envoy"] == os.getpriority(os.PRIO_PROCESS, running.pid("supervisord"))
-    assert niceness["nats"] == niceness["postgres"] > niceness["envoy"]
+    assert niceness["envoy"] < niceness["nats"] < niceness["postgres"]
 
 
 async def attached(platform: Platform) -> subprocess.Popen[str]:

@@ -113,6 +113,8 @@ class DeadMessageCommands:
         if stored is None:
             raise dead_messages.not_found(sequence)
         group, _ = subjects.owner_of(stored.subject)
+        if caller.role_in(group) is None:
+            raise dead_messages.not_found(sequence)
         caller.require(role, group)
         return stored
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from slipway_api import problems
 from slipway_api.access import ANY_GROUP, Role
 from slipway_api.event_stream import Format
-from slipway_api.feed import REFUSED, Interest, is_wanted
+from slipway_api.feed import FOR_ADMINS, Interest, is_wanted
 from slipway_api.paging import page
 from slipway_api.routes.answers import as_json, read_responses
 from slipway_api.routes.parameters import (
@@ -46,14 +46,14 @@ async def _interest(
         list[str] | None,
         Query(
             description="Types or the begin of types, cut at dots; several by comma. "
-            "Default: all but `desired.v1` and `request.refused.v1`, which come only when asked for; "
-            "refused requests only to admins.",
+            "Default: all but `desired.v1`, `request.refused.v1` and `webhook.configured.v1`, which come "
+            "only when asked for; the latter two only to admins.",
             examples=[["release,build.failed"]],
         ),
     ] = None,
 ) -> Interest:
     groups, wanted = visible(caller, group), _types(types)
-    audits = is_wanted(REFUSED, wanted)
+    audits = bool(wanted) and any(is_wanted(each, wanted) for each in FOR_ADMINS)
     if audits:
         caller.require(Role.ADMIN, group or ANY_GROUP)
     return Interest(

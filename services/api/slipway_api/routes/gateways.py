@@ -18,9 +18,9 @@ _Gateway = Annotated[
 
 
 @router.get("/gateways", responses=responses(problems.LogUnavailableError), summary="List the gateways")
-async def list_gateways(*, _caller: Caller, api: Api) -> Page[Gateway]:
+async def list_gateways(*, caller: Caller, api: Api) -> Page[Gateway]:
     """Lists who routes requests: a change of routes ends when each of these has applied it."""
-    return Page(items=await api.gateways.all())
+    return Page(items=await api.gateways.all(caller))
 
 
 @router.delete(
