@@ -117,7 +117,7 @@ class Queries:
         Its sequence is then that of the message that ended it. Reads the log alone.
         """
         operation, sequence = accepted.operation, accepted.sequence
-        if operation.state in TERMINAL_OPERATIONS:
+        if operation.state in TERMINAL_OPERATIONS or not within:
             return accepted
         interest = Interest(group=operation.group, deployment=operation.deployment, types=_OPERATION_TYPES)
         batches = self._feed.batches(interest, after=sequence, within=within.total_seconds())

@@ -29,6 +29,8 @@ from slipway_projector.meters import Meters
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _PATIENCE_SECONDS: Final = 0.02
+_TOGETHER_SECONDS: Final = 0.005
+"""Messages of one decision arrive one after the other, and shall be seen together."""
 
 _log: Final = get_logger()
 
@@ -122,7 +124,7 @@ class Projector:
             if messages:
                 await self._write(ledger, messages)
             if any(isinstance(item, CaughtUp) for item in items):
-                patience = 0.0
+                patience = _TOGETHER_SECONDS
                 self._problem, self._pause = None, _FIRST_PAUSE
                 _log.info("caught up", at=ledger.checkpoint.sequence)
             if time.monotonic() - verified >= self._verify_period:
