@@ -1,6 +1,6 @@
 """What the gateways say they have applied, kept from their heartbeats."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 from pydantic import ValidationError
@@ -24,13 +24,13 @@ class Gateways:
         """Return the records as they were last seen; none before all of them were."""
         return tuple(self._records.values()) if self._caught_up else ()
 
-    async def follow(self, changed: Callable[[], None]) -> None:
-        """Keep the records, and call `changed` after each that says something new; runs until cancelled."""
+    async def follow(self, changed: Callable[[Sequence[GatewayRecord]], None]) -> None:
+        """Keep the records, and tell them after each that says something new; runs until cancelled."""
         async with aclosing(self._heartbeats.watch()) as beats:
             async for beat in beats:
                 self._caught_up = self._caught_up or isinstance(beat, CaughtUp)
                 if isinstance(beat, CaughtUp) or self._note(beat):
-                    changed()
+                    changed(self.records())
 
     def _note(self, beat: Heartbeat) -> bool:
         before = self._records.get(beat.key)

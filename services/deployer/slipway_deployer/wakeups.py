@@ -53,7 +53,7 @@ class Wakeups:
             if lane.served < ticket:
                 await self._run(key, lane)
         if lane.served == lane.requested:
-            self._lanes.pop(key, None)
+            self._close(key, lane)
         return lane.settled
 
     async def disown(self, key: Key, strays: Sequence[ReplicaFact]) -> bool:
@@ -64,8 +64,13 @@ class Wakeups:
         async with lane.lock:
             settled = await self._disown(key, strays)
         if lane.requested == ticket == lane.served + 1:
-            self._lanes.pop(key, None)
+            self._close(key, lane)
         return settled
+
+    def _close(self, key: Key, lane: _Lane) -> None:
+        # One that shared a run may leave a lane that is closed already, while others run in the next.
+        if self._lanes.get(key) is lane:
+            del self._lanes[key]
 
     async def _run(self, key: Key, lane: _Lane) -> None:
         began, resync, lane.resync = lane.requested, lane.resync, False

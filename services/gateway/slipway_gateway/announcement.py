@@ -38,6 +38,7 @@ class Announcer:
         self._admin = admin
         self._due = asyncio.Event()
         self._applied: int | None = None
+        self._desired: int | None = None
         self._held: Mapping[str, int] = {}
         self._envoy: Literal["ok", "down"] = "ok"
         self._sections: Sequence[Section] = ()
@@ -46,15 +47,28 @@ class Announcer:
         self._said: GatewayRecord | None = None
         self._said_at = 0.0
 
-    def applied(self, sequence: int, held: Mapping[str, int], sections: Sequence[Section]) -> None:
-        """Announce what Envoy has confirmed, but for the deployments that are held; returns at once."""
+    def applied(
+        self, sequence: int, *, desired: int, held: Mapping[str, int], sections: Sequence[Section]
+    ) -> None:
+        """Announce what Envoy has confirmed, but for the deployments that are held; returns at once.
+
+        Only desired records are waited for: where nothing but facts of replicas came since, it is told with
+        the next record.
+
+        Args:
+            sequence: of the last record that Envoy serves by.
+            desired: of the last desired record among these.
+            held: by deployment, its first record that Envoy refuses.
+            sections: what Envoy serves by.
+        """
         if list(sections) != list(self._sections) or self._envoy == "down":
             if time.monotonic() >= self._settles_at:
                 self._settled = self._sections
             self._sections = sections
             self._settles_at = time.monotonic() + _SETTLED_SECONDS
-        if (sequence, held, "ok") != (self._applied, self._held, self._envoy):
-            self._applied = sequence
+        self._applied = sequence
+        if (desired, held, "ok") != (self._desired, self._held, self._envoy):
+            self._desired = desired
             self._held = held
             self._envoy = "ok"
             self._due.set()

@@ -13,7 +13,8 @@ from typing import Final, Literal
 from slipway_chassis.errors import LogTruncatedError
 from slipway_chassis.event_log import CaughtUp, EventLog, LastPerSubject
 from slipway_chassis.logs import get_logger
-from slipway_contracts.subjects import ALL_DESIRED, ALL_REPLICAS
+from slipway_chassis.stored import Stored
+from slipway_contracts.subjects import ALL_DESIRED, ALL_REPLICAS, is_desired
 
 from slipway_gateway.admin import EnvoyDownError
 from slipway_gateway.announcement import Announcer
@@ -61,6 +62,7 @@ class Gateway:
         self._measures = measures
         self._news = asyncio.Event()
         self._seen = 0
+        self._desired = 0
         self._caught_up = False
         self._envoy: Literal["ok", "down"] = "ok"
 
@@ -90,7 +92,7 @@ class Gateway:
             except LogTruncatedError as error:
                 # The routes stay; positions of the log before mean nothing in this one.
                 _log.error("the log was replaced; following it from its beginning", problem=str(error))
-                self._seen = 0
+                self._seen = self._desired = 0
                 self._caught_up = False
 
     async def _follow(self) -> None:
@@ -98,10 +100,16 @@ class Gateway:
             async for record in records:
                 if isinstance(record, CaughtUp):
                     self._caught_up = True
-                elif self._configuration.take(record) and self._caught_up:
-                    self._switches.learnt(record)
+                else:
+                    self._learn_of(record)
                 self._seen = max(self._seen, record.sequence)
                 self._news.set()
+
+    def _learn_of(self, record: Stored) -> None:
+        if self._configuration.take(record) and self._caught_up:
+            self._switches.learnt(record)
+        if is_desired(record.subject):
+            self._desired = max(self._desired, record.sequence)
 
     async def _keep_applied(self) -> None:
         # Not before all records have been read: half of them would show releases without replicas.
@@ -121,7 +129,7 @@ class Gateway:
 
     async def _apply(self) -> bool:
         """Return False where another try soon may help."""
-        seen = self._seen
+        seen, desired = self._seen, self._desired
         started = time.perf_counter()
         # What is known is on disk before it is announced; Envoy need not wait for that.
         saving = asyncio.create_task(self._save(self._configuration.changed))
@@ -144,7 +152,9 @@ class Gateway:
         self._envoy = "ok"
         self._measures.applied(seconds=time.perf_counter() - started, sequence=seen)
         configuration = self._configuration
-        self._announcer.applied(seen, configuration.held, list(configuration.sections))
+        self._announcer.applied(
+            seen, desired=desired, held=configuration.held, sections=list(configuration.sections)
+        )
         return True
 
     async def _save(self, changed: bool) -> None:
