@@ -25,10 +25,12 @@ def main(name: str) -> None:
     os.chdir(specification["directory"])
     _raise_open_files()
     _restore_signals()
-    os.nice(specification.get("niceness", 0))
+    os.nice(specification["niceness"])
     if specification["account"] is not None:
         _take_account(specification["account"])
     _die_with(supervisor, signal.Signals[f"SIG{specification['end_signal']}"])
+    if specification["niceness"] == 0:
+        _begin_session()
     command = specification["command"]
     os.execve(command[0], command, specification["environment"])  # noqa: S606
 
@@ -86,6 +88,16 @@ def _die_with(supervisor: int, end_signal: signal.Signals) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, end_signal.value, 0, 0, 0)
     if os.getppid() != supervisor:
         sys.exit("guard: the supervisor that asked for this process is gone")
+
+
+def _begin_session() -> None:
+    """Leave the supervisor's: Linux may share the processor among sessions, and heed niceness in each only.
+
+    See "The autogroup feature" of sched(7).
+    """
+    # The leader of a process group, which supervisord makes of each program, can begin none.
+    os.setpgid(0, os.getpgid(os.getppid()))
+    os.setsid()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from slipway_standalone.supervision import Supervisor
 
 _DIE_WITH_PARENT: Final = "--die-with-parent"
 _ANSWERS_WITHIN: Final = 15.0
+_YIELDS_WITHIN: Final = 2.0
 _LOOK_EVERY: Final = 0.01
 _DISK_RESERVE: Final = 512 << 20
 _LEAST_LOG_LIMIT: Final = 8 << 30
@@ -88,6 +89,7 @@ def launch(site: Site, *, detach: bool) -> Supervisor:
             start_new_session=True,
             umask=0o077,
         )
+    _yield_processor(process.pid)
     supervisor = Supervisor(site.runtime.supervisor)
     deadline = time.monotonic() + _ANSWERS_WITHIN
     while not _answers(supervisor):
@@ -98,6 +100,24 @@ def launch(site: Site, *, detach: bool) -> Supervisor:
             )
         time.sleep(_LOOK_EVERY)
     return supervisor
+
+
+def _yield_processor(leader: int) -> None:
+    """Let the whole session of this process yield to others, where Linux shares the processor by sessions."""
+    autogroup = Path(f"/proc/{leader}/autogroup")
+    deadline = time.monotonic() + _YIELDS_WITHIN
+    while autogroup.exists():
+        try:
+            autogroup.write_text(str(plan.SESSION_NICENESS))
+        except BlockingIOError:
+            # Linux takes ten such changes a second from all ordinary users together.
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_LOOK_EVERY)
+        except OSError:
+            return
+        else:
+            return
 
 
 def _tracing(site: Site) -> Tracing | None:

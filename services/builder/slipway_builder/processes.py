@@ -42,8 +42,7 @@ async def run(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-        preexec_fn=_die_with_parent(),
+        preexec_fn=_begin(),
     )
     try:
         if process.stdout is not None:
@@ -78,20 +77,22 @@ def _emit(line: bytes, on_line: Callable[[str], None]) -> None:
         on_line(text)
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """Return what asks the kernel to kill the child when the builder dies; Linux only.
+def _begin() -> Callable[[], None]:
+    """Return what gives the child a process group of its own and, on Linux, its death with the builder.
 
-    The signal comes with the death of the thread that forked, so children must be started from the event
-    loop's thread, which lives as long as the process. See prctl(2).
+    Not a session: the child would get as much of the processor as all of the platform, see "The autogroup
+    feature" of sched(7). The signal comes with the death of the thread that forked, so children must be
+    started from the event loop's thread, which lives as long as the process. See prctl(2).
     """
     if sys.platform != "linux":
-        return None
+        return os.setpgrp
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
-    def ask() -> None:
+    def begin() -> None:
+        os.setpgrp()
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
 
-    return ask
+    return begin

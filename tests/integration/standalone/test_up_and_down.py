@@ -248,6 +248,17 @@ def test_what_answers_requests_goes_before_what_manages(running: Platform) -> No
     assert niceness["envoy"] < niceness["nats"] < niceness["postgres"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux without autogroups")
+def test_it_does_so_where_linux_shares_the_processor_by_sessions(running: Platform) -> None:
+    sessions = {name: os.getsid(running.pid(name)) for name in ("supervisord", *SERVERS)}
+    niceness = {
+        name: Path(f"/proc/{running.pid(name)}/autogroup").read_text().split()[-1] for name in sessions
+    }
+
+    assert sessions["nats"] == sessions["postgres"] == sessions["supervisord"] != sessions["envoy"]
+    assert (niceness["envoy"], niceness["supervisord"]) == ("0", "5")
+
+
 async def attached(platform: Platform) -> subprocess.Popen[str]:
     """An `up` in the foreground, when all is ready."""
     foreground = platform.start(platform.up_command(*ONLY_SERVERS))
