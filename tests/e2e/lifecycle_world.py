@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import httpx
-from e2e.running_platform import FIXTURES, RunningPlatform
+from e2e.running_platform import ENDED, FIXTURES, RunningPlatform
+from eventually import until
 from pydantic import SecretStr
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
@@ -92,16 +93,16 @@ class LifecycleWorld:
     def ask(self, method: str, path: str, body: object = None, *, key: str | None = None) -> Answer:
         """Ask the api; a request is tried again, as the same one, while the api itself is not there."""
         headers = {"Idempotency-Key": key or str(uuid.uuid4())} if method != "GET" else {}
-        until = time.monotonic() + 30
-        while True:
+
+        def answered() -> Answer:
             try:
                 said = self._http.request(method, path, json=body, headers=headers)
-            except httpx.TransportError:
-                said = None
-            if said is not None and said.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                return Answer(said.status_code, said.json() if said.content else {})
-            assert time.monotonic() < until, f"{method} {path}: {said.text if said else 'no answer'}"
-            time.sleep(0.1)
+            except httpx.TransportError as error:
+                raise AssertionError(f"no answer: {error}") from error
+            assert said.status_code != httpx.codes.SERVICE_UNAVAILABLE, said.text
+            return Answer(said.status_code, said.json() if said.content else {})
+
+        return self.wait(answered, f"{method} {path} is not answered", within=30)
 
     def of(self, deployment: str, *parts: str) -> str:
         return "/".join((f"/v1/groups/{self.group}/deployments", deployment, *parts)).rstrip("/")
@@ -164,9 +165,9 @@ class LifecycleWorld:
     def ended(self, operation: str, within: float = 90) -> dict[str, Any]:
         """Return the operation when it has ended."""
 
-        def probe() -> dict[str, Any] | None:
+        def probe() -> dict[str, Any]:
             seen = self.ask("GET", f"/v1/operations/{operation}").body
-            assert seen.get("state") in {"SUCCEEDED", "FAILED", "SUPERSEDED", "CANCELED"}, self.story(seen)
+            assert seen.get("state") in ENDED, self.story(seen)
             return seen
 
         return self.wait(probe, "the operation does not end", within)
@@ -180,18 +181,8 @@ class LifecycleWorld:
 
     @staticmethod
     def wait(probe: Callable[[], T | None], otherwise: str, within: float = 60) -> T:
-        """Return the first thing that the probe finds; an AssertionError of it means not yet."""
-        until = time.monotonic() + within
-        while True:
-            last: object = None
-            try:
-                found = probe()
-            except AssertionError as error:
-                found, last = None, str(error)
-            if found is not None:
-                return found
-            assert time.monotonic() < until, f"{otherwise}; last seen: {last}"
-            time.sleep(0.1)
+        """Return the first truthy result of the probe; an AssertionError of it means not yet."""
+        return until(probe, within, otherwise=otherwise)
 
     def desired(self) -> dict[str, Desired]:
         """Return the desired records of the group, by deployment."""
@@ -242,7 +233,7 @@ class LifecycleWorld:
         self.wait(lambda: self._settled(name), f"{name} does not run")
         before = self.platform.pid(name)
         os.kill(before, signal.SIGKILL)
-        self.wait(lambda: True if self._pid(name) != before else None, f"{name} does not come back")
+        self.wait(lambda: self._pid(name) != before, f"{name} does not come back")
 
     def _pid(self, name: str) -> int | None:
         try:
@@ -250,12 +241,12 @@ class LifecycleWorld:
         except (FileNotFoundError, ValueError):
             return None
 
-    def _settled(self, name: str) -> bool | None:
+    def _settled(self, name: str) -> bool:
         try:
             started = (Path("/proc") / str(self.platform.pid(name))).stat().st_ctime
         except (FileNotFoundError, ValueError):
-            return None
-        return True if time.time() - started > _STARTED else None
+            return False
+        return time.time() - started > _STARTED
 
     def kill_replica(self, deployment: str, choice: int) -> bool:
         """Kill a running replica of a deployment; False where none runs."""

@@ -29,7 +29,7 @@ def settle(world: LifecycleWorld, deployments: tuple[str, ...], operations: list
     _no_leftovers(world)
 
 
-def _resting(world: LifecycleWorld, deployment: str) -> bool | None:
+def _resting(world: LifecycleWorld, deployment: str) -> bool:
     told = world.ask("GET", world.of(deployment))
     if told.status == httpx.codes.NOT_FOUND:
         return True

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+from eventually import eventually
 from slipway.client import Slipway
 from slipway.documents import Accepted, Operation
 
@@ -76,24 +77,26 @@ class RunningPlatform:
 
     async def ready(self, within: float = 30) -> None:
         """Wait until every process is ready, and ran long enough not to be a failed start should it die."""
-        deadline = time.monotonic() + within
-        while True:
+
+        async def all_ready() -> bool:
             ran = await asyncio.to_thread(self.slipway, "status", "--json")
             own = [each for each in json.loads(ran.stdout)["processes"] if each["ready"] is not None]
-            if ran.returncode == 0 and all(each["state"] == "running" for each in own):
-                return
-            assert time.monotonic() < deadline, ran.stdout + ran.stderr
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+            assert all(each["state"] == "running" for each in own), ran.stdout
+            return True
+
+        await eventually(all_ready, within)
 
 
 async def ended(client: Slipway, accepted: Accepted, within: float = 60) -> Operation:
     """Return the operation when it has ended, whatever dies meanwhile."""
-    deadline = time.monotonic() + within
-    while True:
-        seen = await client.operation(accepted.operation.id, at_least=accepted.sequence)
-        if seen.state in ENDED:
-            return seen
-        assert time.monotonic() < deadline, f"operation still {seen.state}"
-        await asyncio.sleep(0.1)
+
+    async def seen() -> Operation:
+        operation = await client.operation(accepted.operation.id, at_least=accepted.sequence)
+        assert operation.state in ENDED, operation.state
+        return operation
+
+    return await eventually(seen, within, every=0.1)
 
 
 @dataclass

@@ -42,7 +42,7 @@ class Mined:
     def assert_goes_off(self) -> None:
         """A command's operation may end before its consumer comes to the boundary, as before the ack."""
         went_off = self._folder / failpoints.WENT_OFF
-        self.world.wait(lambda: went_off.exists() or None, "the consumer did not die")
+        self.world.wait(went_off.exists, "the consumer did not die")
 
     def assert_never_goes_off(self) -> None:
         """Take the failpoint away, for a boundary that this command has not."""
@@ -116,7 +116,7 @@ def starting(world: LifecycleWorld, name: str) -> None:
     told = world.ask("POST", world.of(name, "deploy"), {"source": world.upload_files("sleeper", _SLEEPER)})
     assert told.status == 202, told
     world.wait(
-        lambda: True if any(each.state == "STARTING" for each in world.releases(name)) else None,
+        lambda: any(each.state == "STARTING" for each in world.releases(name)),
         "the release does not start",
     )
 

@@ -159,12 +159,6 @@ class OperationNotFoundError(ProblemError):
     status = HTTPStatus.NOT_FOUND
 
 
-class ArtifactNotFoundError(ProblemError):
-    """No such artifact in the blob store."""
-
-    status = HTTPStatus.NOT_FOUND
-
-
 class InstanceTypeNotFoundError(ProblemError):
     """No such instance type, or it was removed."""
 
@@ -173,12 +167,6 @@ class InstanceTypeNotFoundError(ProblemError):
 
 class SecretNotFoundError(ProblemError):
     """No such secret of this group, or no such version of it."""
-
-    status = HTTPStatus.NOT_FOUND
-
-
-class FoundFileMissingError(ProblemError):
-    """No such file among those that were placed in storage by hand."""
 
     status = HTTPStatus.NOT_FOUND
 
@@ -221,19 +209,6 @@ class SecretInUseError(ProblemError):
     """Releases that are kept refer to the secret."""
 
     status = HTTPStatus.CONFLICT
-
-
-class ArtifactHiddenError(ProblemError):
-    """The artifact is hidden and not to be used."""
-
-    status = HTTPStatus.CONFLICT
-
-
-class FileUnsettledError(ProblemError):
-    """The file is still being written."""
-
-    status = HTTPStatus.CONFLICT
-    retry_after = 2
 
 
 class NotRunningError(ProblemError):
@@ -285,26 +260,8 @@ class InvalidRequestError(ProblemError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class DigestMismatchError(ProblemError):
-    """The uploaded bytes have another digest than the path says."""
-
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-class UploadIncompleteError(ProblemError):
-    """The client left before the end of the upload."""
-
-    status = HTTPStatus.BAD_REQUEST
-
-
 class IdempotencyKeyReusedError(ProblemError):
     """The Idempotency-Key was used for another request."""
-
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-class SourceMissingError(ProblemError):
-    """The source artifact is not in the blob store."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 

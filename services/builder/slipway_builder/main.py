@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from slipway_chassis.blobs import FilesystemBlobStore
-from slipway_chassis.broker import LogBroker, make_broker, running
+from slipway_chassis.broker import LogBroker, handle_until, make_broker
 from slipway_chassis.log_lines import LogLinePublisher
 from slipway_chassis.process import Service, run_service
 
@@ -40,8 +40,8 @@ async def build(service: Service[BuilderSettings]) -> None:
         removals = Removals(log=service.log, blobs=builds.blobs, use=ImageUse(log=service.log))
         broker = _broker(service)
         handle(broker, builds=builds, cancels=cancels, removals=removals, concurrency=settings.max_builds)
-        await _until_stopped(
-            service,
+        await handle_until(
+            service.stopping,
             broker,
             cancels.watch(),
             sweep.forever(every=settings.sweep_interval),
@@ -74,18 +74,6 @@ def _broker(service: Service[BuilderSettings]) -> LogBroker:
         dead=DeadCommands(log=service.log).give_up,
         grace=_GRACE_SECONDS,
     )
-
-
-async def _until_stopped(
-    service: Service[BuilderSettings], broker: LogBroker, *work: Coroutine[None, None, None]
-) -> None:
-    """Handle messages and do this work until told to stop; whatever fails ends the process, to begin anew."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each) for each in work]
-        async with running(broker):
-            await service.stopping.wait()
-        for task in tasks:
-            task.cancel()
 
 
 def main() -> None:

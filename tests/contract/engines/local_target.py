@@ -17,6 +17,7 @@ from servers import die_with_parent
 from slipway_engines.engine import Engine
 from slipway_engines.select import make_engine
 from slipway_engines.supervisor.launcher.process_tree import holders
+from slipway_engines.supervisor.rpc import SupervisorClient
 from slipway_engines.supervisor.secret_files import SHARED_MEMORY
 from slipway_engines.supervisor.settings import SupervisorSettings
 
@@ -65,6 +66,13 @@ class LocalTarget:
     def engine(self) -> Engine:
         """Return another engine for the same target."""
         return make_engine("supervisor", self.settings)
+
+    def client(self) -> SupervisorClient:
+        """Return what asks supervisord itself."""
+        settings = self.settings
+        return SupervisorClient(
+            socket=settings.socket, username=settings.username, password=settings.password
+        )
 
     @property
     def pid(self) -> int:

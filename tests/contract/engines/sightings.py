@@ -52,7 +52,7 @@ class Sightings:
         }
 
     async def until(
-        self, workload: Workload, replica: str, state: ReplicaState, *, saying: str = ""
+        self, workload: Workload, replica: str, state: ReplicaState, *, saying: str = "", within: float = 20
     ) -> ReplicaObserved:
         """Wait until a replica's latest report has this state and says this, and return it."""
 
@@ -63,7 +63,7 @@ class Sightings:
             assert saying in (reports[-1].detail or ""), reports[-1]
             return reports[-1]
 
-        seen = await eventually(latest, timeout=20)
+        seen = await eventually(latest, timeout=within)
         assert seen is not None
         return seen
 

@@ -6,17 +6,19 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from integration.builder.builder_world import BuilderWorld, GatedIndex, SilentIndex, Upload
+from servers import NatsServer
 from slipway_builder.dependencies import Installer
 from slipway_builder.host_base import host_base
 from slipway_chassis.blobs import FilesystemBlobStore
+from slipway_chassis.connection import Connection
+from slipway_chassis.event_log import EventLog
 
-Upload = Callable[[Mapping[str, str | bytes]], Awaitable[str]]
 MakeWheel = Callable[..., tuple[str, bytes]]
 
 
@@ -28,6 +30,11 @@ def installer(tmp_path_factory: pytest.TempPathFactory) -> Installer:
 @pytest.fixture
 def blobs(tmp_path: Path) -> FilesystemBlobStore:
     return FilesystemBlobStore(tmp_path / "blobs")
+
+
+@pytest.fixture
+def world(fresh_nats: NatsServer, connection: Connection, log: EventLog, tmp_path: Path) -> BuilderWorld:
+    return BuilderWorld(nats=fresh_nats, connection=connection, log=log, folder=tmp_path)
 
 
 @pytest.fixture
@@ -50,14 +57,6 @@ def upload(blobs: FilesystemBlobStore, tmp_path: Path) -> Upload:
     return run
 
 
-@dataclass(frozen=True)
-class SilentIndex:
-    """A server that takes requests and never answers; `asked` is set by the first."""
-
-    wheel: str
-    asked: asyncio.Event
-
-
 @pytest.fixture
 async def silent_index() -> AsyncIterator[SilentIndex]:
     asked = asyncio.Event()
@@ -75,15 +74,6 @@ async def silent_index() -> AsyncIterator[SilentIndex]:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
-
-
-@dataclass(frozen=True)
-class GatedIndex:
-    """A server that holds its answers, a tiny wheel, back until `open` is set."""
-
-    wheel: str
-    asked: asyncio.Event
-    open: asyncio.Event
 
 
 @pytest.fixture

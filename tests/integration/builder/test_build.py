@@ -3,12 +3,13 @@
 import asyncio
 import json
 import tarfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from child_processes import children
+from integration.builder.builder_world import SilentIndex, Upload
 from slipway_builder.build import Draft, SourceBuild
 from slipway_builder.code_files import EndpointFileMissingError
 from slipway_builder.dependencies import Installer, RequirementsUnresolvableError
@@ -22,7 +23,6 @@ from slipway_chassis.errors import BlobMissingError
 from slipway_contracts.events import BuildStepFinished
 from slipway_contracts.failure import Reason
 
-Upload = Callable[[Mapping[str, str | bytes]], Awaitable[str]]
 MakeWheel = Callable[..., tuple[str, bytes]]
 Build = Callable[..., Awaitable[Draft]]
 BUILD = "01890000-0000-7000-8000-000000000001"
@@ -233,7 +233,7 @@ async def test_a_source_that_is_not_stored_is_told(build: Build) -> None:
 
 
 async def test_a_canceled_build_leaves_no_process_behind(
-    upload: Upload, build: Build, told: Told, silent_index: Any
+    upload: Upload, build: Build, told: Told, silent_index: SilentIndex
 ) -> None:
     source = await upload({"slipway.yaml": f"{GREET}requirements: ['{silent_index.wheel}']\n"})
     running = asyncio.ensure_future(build(source))

@@ -4,10 +4,10 @@ import asyncio
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from child_processes import children
+from integration.builder.builder_world import SilentIndex
 from slipway_builder.dependencies import (
     Installation,
     Installer,
@@ -116,7 +116,9 @@ async def test_a_file_that_is_no_python_does_not_stop_the_installation(
     assert (task.target / "tiny" / "__init__.py").exists()
 
 
-async def test_cancelling_ends_the_installer(installer: Installer, tmp_path: Path, silent_index: Any) -> None:
+async def test_cancelling_ends_the_installer(
+    installer: Installer, tmp_path: Path, silent_index: SilentIndex
+) -> None:
     task = make_task(tmp_path, f"{silent_index.wheel}\n")
     running = asyncio.create_task(installer.install(task, line=lambda _: None))
     await asyncio.wait_for(silent_index.asked.wait(), timeout=10)

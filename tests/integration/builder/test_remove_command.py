@@ -1,30 +1,17 @@
 """The command that removes versions, as a builder process gets it."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from eventually import eventually
-from integration.builder.test_service import APP, World
-from servers import NatsServer
+from integration.builder.builder_world import APP, BuilderWorld, Upload
 from slipway_chassis.blobs import FilesystemBlobStore
-from slipway_chassis.connection import Connection
 from slipway_chassis.errors import TransientError
-from slipway_chassis.event_log import EventLog
-from slipway_chassis.jetstream_api import call
 from slipway_contracts.commands import Build, RemoveVersions, VersionImages
 from slipway_contracts.events import VersionRemoved
-from slipway_contracts.topology import BUILDER_REMOVE, LOG
+from slipway_contracts.topology import BUILDER_REMOVE
 from slipway_contracts.version import Version
-
-Upload = Callable[[Mapping[str, str | bytes]], Awaitable[str]]
-
-
-@pytest.fixture
-def world(fresh_nats: NatsServer, connection: Connection, log: EventLog, tmp_path: Path) -> World:
-    return World(nats=fresh_nats, connection=connection, log=log, folder=tmp_path)
 
 
 def make_removal(*versions: Version) -> RemoveVersions:
@@ -41,20 +28,15 @@ def make_removal(*versions: Version) -> RemoveVersions:
     )
 
 
-async def removed(world: World) -> list[str]:
+async def removed(world: BuilderWorld) -> list[str]:
     return [each.message.version for each in await world.told() if isinstance(each.message, VersionRemoved)]
 
 
-async def is_answered(world: World) -> bool:
-    info = await call(world.connection, f"CONSUMER.INFO.{LOG.name}.{BUILDER_REMOVE.durable}", within=5)
-    return bool(info["num_pending"] == 0 and info["num_ack_pending"] == 0)
-
-
-def blobs(world: World) -> set[str]:
+def blobs(world: BuilderWorld) -> set[str]:
     return {f"sha256:{path.name}" for path in (world.folder / "blobs" / "sha256").glob("*/*")}
 
 
-def parts(world: World, version: Version) -> set[str]:
+def parts(world: BuilderWorld, version: Version) -> set[str]:
     """The blobs of the version's images."""
     found = set()
     for endpoint in version.endpoints:
@@ -65,14 +47,14 @@ def parts(world: World, version: Version) -> set[str]:
     return found
 
 
-async def built(world: World, source: str) -> Version:
+async def built(world: BuilderWorld, source: str) -> Version:
     asked = await world.ask(source)
     assert await world.operation(asked) == "succeeded"
     return (await world.versions())[-1]
 
 
 async def test_a_removed_version_leaves_its_source_and_comes_back_by_a_new_build(
-    world: World, upload: Upload
+    world: BuilderWorld, upload: Upload
 ) -> None:
     source = await upload(APP)
     async with world.builder():
@@ -91,7 +73,7 @@ async def test_a_removed_version_leaves_its_source_and_comes_back_by_a_new_build
 
 
 async def test_a_builder_killed_while_it_removes_leaves_no_half_removed_version(
-    world: World, upload: Upload
+    world: BuilderWorld, upload: Upload
 ) -> None:
     async with world.builder():
         versions = [
@@ -107,7 +89,7 @@ async def test_a_builder_killed_while_it_removes_leaves_no_half_removed_version(
         process.kill()
         await process.wait()
     async with world.builder():
-        await eventually(lambda: is_answered(world), timeout=30)
+        await eventually(lambda: world.everything_is_answered(BUILDER_REMOVE), timeout=30)
 
     assert sorted(await removed(world)) == sorted(version.id for version in versions)
     assert not gone & blobs(world)
@@ -127,7 +109,7 @@ class LosingStore(FilesystemBlobStore):
 
 
 async def test_a_build_whose_blob_was_removed_is_built_again_and_never_told_as_a_success(
-    world: World, upload: Upload
+    world: BuilderWorld, upload: Upload
 ) -> None:
     asked = await world.ask(await upload(APP))
     assert isinstance(asked.message, Build)

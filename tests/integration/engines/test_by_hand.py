@@ -1,10 +1,7 @@
 """What somebody took away by hand is seen, and comes back with the next wish."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
 from contract.engines.apps import ask
 from contract.engines.local_target import LocalTarget
 from contract.engines.sightings import Sightings, observing
@@ -15,19 +12,7 @@ from slipway_contracts.workload import Workload
 from slipway_engines.engine import Engine
 from slipway_engines.errors import EngineUnavailableError
 from slipway_engines.supervisor.program_files import Program, ProgramFiles
-from slipway_engines.supervisor.rpc import Call, SupervisorClient
-
-
-@pytest.fixture
-async def target(tmp_path: Path) -> AsyncIterator[LocalTarget]:
-    target = LocalTarget(tmp_path)
-    yield await target.up()
-    await target.clear()
-
-
-def client_of(target: LocalTarget) -> SupervisorClient:
-    settings = target.settings
-    return SupervisorClient(socket=settings.socket, username=settings.username, password=settings.password)
+from slipway_engines.supervisor.rpc import Call
 
 
 def program_of(target: LocalTarget) -> Program:
@@ -49,8 +34,8 @@ async def test_a_program_that_was_stopped_and_removed_comes_back(target: LocalTa
         await engine.apply(workload)
         (ready,) = (await seen.ready(workload)).values()
         name = program_of(target).name
-        await client_of(target).call(Call("stopProcess", (name, True)))
-        await client_of(target).call(Call("removeProcessGroup", (name,)))
+        await target.client().call(Call("stopProcess", (name, True)))
+        await target.client().call(Call("removeProcessGroup", (name,)))
         await seen.until(workload, "0-1", ReplicaState.UNREADY, saying="stopped, by hand")
 
         await engine.apply(workload)
@@ -66,7 +51,7 @@ async def test_a_wish_taken_after_a_stop_by_hand_was_seen_brings_the_replica_bac
     async with observing(engine) as seen:
         await engine.apply(workload)
         (ready,) = (await seen.ready(workload)).values()
-        await client_of(target).call(Call("stopProcess", (program_of(target).name, False)))
+        await target.client().call(Call("stopProcess", (program_of(target).name, False)))
         await seen.until(workload, "0-1", ReplicaState.UNREADY, saying="stopped, by hand")
 
         await eventually(lambda: is_taken(engine, workload))

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,18 +26,6 @@ from slipway_engines.supervisor.image_plan import plan_image
 from slipway_engines.supervisor.launcher.ports import any_free
 from slipway_engines.supervisor.program_files import Program, ProgramFiles
 from slipway_engines.supervisor.rpc import BAD_NAME, Call, Fault, SupervisorClient
-
-
-@pytest.fixture
-async def target(tmp_path: Path) -> AsyncIterator[LocalTarget]:
-    target = LocalTarget(tmp_path)
-    yield await target.up()
-    await target.clear()
-
-
-def client_of(target: LocalTarget) -> SupervisorClient:
-    settings = target.settings
-    return SupervisorClient(socket=settings.socket, username=settings.username, password=settings.password)
 
 
 async def written_down(target: LocalTarget, workload: Workload) -> Program:
@@ -113,7 +101,7 @@ async def test_a_process_that_somebody_stopped_by_hand_is_started_again_by_the_n
     async with observing(engine) as seen:
         await engine.apply(workload)
         await seen.ready(workload)
-        await client_of(target).call(Call("stopProcess", (name, True)))
+        await target.client().call(Call("stopProcess", (name, True)))
         await seen.until(workload, "0-1", ReplicaState.UNREADY)
 
         await engine.apply(workload)
@@ -167,7 +155,7 @@ async def test_a_program_of_ours_without_files_is_reported_and_left_alone(target
     conf = Path(target.settings.folder) / "programs"
     conf.mkdir(parents=True, exist_ok=True)
     (conf / f"{name}.conf").write_text(f"[program:{name}]\ncommand=/bin/sleep 1000\n")
-    client = client_of(target)
+    client = target.client()
     await client.calls([Call("reloadConfig"), Call("addProcessGroup", (name,))])
     engine = target.engine()
 
@@ -184,7 +172,7 @@ async def test_supervisord_forgets_removed_programs_and_old_files_are_deleted(ta
     workload = workload_of(target)
     settings = target.settings.model_copy(update={"keep_ended": target.settings.keep_ended * 0})
     engine = make_engine("supervisor", settings)
-    client = client_of(target)
+    client = target.client()
     files = ProgramFiles(settings)
     async with observing(engine) as seen:
         await engine.apply(workload)

@@ -1,18 +1,16 @@
 """Replicas that accept and do not answer: which of them hang, and which are merely busy."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from contract.engines.apps import ask
 from contract.engines.local_target import LocalTarget
 from contract.engines.sightings import Sightings, observing
 from contract.engines.target import workload_of
-from eventually import eventually
 from slipway_contracts.replica import ReplicaState
 from slipway_contracts.version import CommandSpec
 from slipway_contracts.workload import Workload
@@ -20,13 +18,7 @@ from slipway_engines.engine import ReplicaObserved
 
 SCRIPT = Path(__file__).parents[3] / "examples" / "misbehaving" / "misbehave.py"
 SINGLE_THREADED = {"SINGLE_THREADED": "1"}
-
-
-@pytest.fixture
-async def target(tmp_path: Path) -> AsyncIterator[LocalTarget]:
-    target = LocalTarget(tmp_path)
-    yield await target.up()
-    await target.clear()
+UNWATCHED_SECONDS = 6
 
 
 def misbehaving(target: LocalTarget, **overrides: Any) -> Workload:
@@ -47,124 +39,111 @@ async def calling(address: str | None, path: str) -> AsyncIterator[asyncio.Task[
             await task
 
 
-async def unready(seen: Sightings, workload: Workload) -> ReplicaObserved:
-    def latest() -> ReplicaObserved | None:
-        report = seen.of(workload, "0-1")[-1]
-        return report if report.state is ReplicaState.UNREADY else None
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A replica that was ready, and all that was seen of it since."""
 
-    report = await eventually(latest, timeout=60)
-    assert report is not None
-    return report
+    seen: Sightings
+    workload: Workload
+    ready: ReplicaObserved
+    until_ready: int
+
+    @property
+    def since_ready(self) -> list[ReplicaObserved]:
+        return self.seen.of(self.workload, "0-1")[self.until_ready :]
+
+    async def unready(self) -> ReplicaObserved:
+        return await self.seen.until(self.workload, "0-1", ReplicaState.UNREADY, within=60)
+
+    async def ready_again(self) -> None:
+        await self.seen.ready(self.workload)
+
+
+@asynccontextmanager
+async def watched(target: LocalTarget, **overrides: Any) -> AsyncIterator[Watched]:
+    """Watch a misbehaving replica, from when it is ready."""
+    workload = misbehaving(target, **overrides)
+    engine = target.engine()
+    async with observing(engine) as seen:
+        await engine.apply(workload)
+        (ready,) = (await seen.ready(workload)).values()
+        yield Watched(seen=seen, workload=workload, ready=ready, until_ready=len(seen.of(workload, "0-1")))
 
 
 async def test_a_replica_that_hangs_while_nobody_waits_is_unready_soon(target: LocalTarget) -> None:
-    workload = misbehaving(target)
-    engine = target.engine()
-    async with observing(engine) as seen:
-        await engine.apply(workload)
-        (ready,) = (await seen.ready(workload)).values()
+    async with watched(target) as replica:
+        await ask(replica.ready.address, "/hang")
 
-        await ask(ready.address, "/hang")
+        report = await replica.unready()
 
-        report = await unready(seen, workload)
-        assert "accepts connections, but has not answered GET /health" in (report.detail or "")
-        assert report.pid == ready.pid
+    assert "accepts connections, but has not answered GET /health" in (report.detail or "")
+    assert report.pid == replica.ready.pid
 
 
 async def test_hanging_and_coming_back_is_one_report_each(target: LocalTarget) -> None:
-    workload = misbehaving(target)
-    engine = target.engine()
-    async with observing(engine) as seen:
-        await engine.apply(workload)
-        (ready,) = (await seen.ready(workload)).values()
-        before = len(seen.of(workload, "0-1"))
-
+    async with watched(target) as replica:
         for _ in range(2):
-            await ask(ready.address, "/hang-health")
-            await unready(seen, workload)
-            await ask(ready.address, "/recover")
-            await seen.ready(workload)
+            await ask(replica.ready.address, "/hang-health")
+            await replica.unready()
+            await ask(replica.ready.address, "/recover")
+            await replica.ready_again()
 
-        reports = seen.of(workload, "0-1")[before:]
-        assert [each.state for each in reports] == 2 * [ReplicaState.UNREADY, ReplicaState.READY]
+        reports = replica.since_ready
+
+    assert [each.state for each in reports] == 2 * [ReplicaState.UNREADY, ReplicaState.READY]
 
 
 async def test_a_single_thread_that_is_busy_with_a_caller_stays_ready(target: LocalTarget) -> None:
-    workload = misbehaving(target, environment=SINGLE_THREADED, timeout_seconds=60.0)
-    engine = target.engine()
-    async with observing(engine) as seen:
-        await engine.apply(workload)
-        (ready,) = (await seen.ready(workload)).values()
-        before = len(seen.of(workload, "0-1"))
+    async with watched(target, environment=SINGLE_THREADED, timeout_seconds=60.0) as replica:
+        answer = await ask(replica.ready.address, "/slow/20")
 
-        answer = await ask(ready.address, "/slow/20")
-
-        assert answer["pid"] == ready.pid
-        assert seen.of(workload, "0-1")[before:] == []
+        assert answer["pid"] == replica.ready.pid
+        assert replica.since_ready == []
 
 
 async def test_a_replica_that_leaves_its_callers_waiting_for_too_long_is_unready(
     target: LocalTarget,
 ) -> None:
-    workload = misbehaving(target, environment=SINGLE_THREADED, timeout_seconds=8.0)
-    engine = target.engine()
-    async with observing(engine) as seen:
-        await engine.apply(workload)
-        (ready,) = (await seen.ready(workload)).values()
+    async with (
+        watched(target, environment=SINGLE_THREADED, timeout_seconds=8.0) as replica,
+        calling(replica.ready.address, "/slow/1000") as call,
+    ):
+        await replica.unready()
 
-        async with calling(ready.address, "/slow/1000") as call:
-            await unready(seen, workload)
-
-            assert not call.done()
+        assert not call.done()
 
 
 async def test_without_a_health_path_a_caller_that_waits_shows_that_a_replica_hangs(
     target: LocalTarget,
 ) -> None:
-    workload = misbehaving(target, health=None, timeout_seconds=8.0)
-    engine = target.engine()
-    async with observing(engine) as seen:
-        await engine.apply(workload)
-        (ready,) = (await seen.ready(workload)).values()
-        await ask(ready.address, "/hang")
+    async with watched(target, health=None, timeout_seconds=8.0) as replica:
+        await ask(replica.ready.address, "/hang")
 
-        async with calling(ready.address, "/"):
-            report = await unready(seen, workload)
+        async with calling(replica.ready.address, "/"):
+            report = await replica.unready()
 
-        assert "has not answered any request" in (report.detail or "")
+    assert "has not answered any request" in (report.detail or "")
 
 
 async def test_without_a_health_path_one_slow_answer_is_no_sign_of_a_replica_that_hangs(
     target: LocalTarget,
 ) -> None:
-    workload = misbehaving(target, health=None, timeout_seconds=6.0)
-    engine = target.engine()
-    async with observing(engine) as seen:
-        await engine.apply(workload)
-        (ready,) = (await seen.ready(workload)).values()
-        before = len(seen.of(workload, "0-1"))
-
-        answer = await ask(ready.address, "/slow/15")
+    async with watched(target, health=None, timeout_seconds=6.0) as replica:
+        answer = await ask(replica.ready.address, "/slow/15")
 
         assert answer["did"] == "slow"
-        assert seen.of(workload, "0-1")[before:] == []
+        assert replica.since_ready == []
 
 
 async def test_who_begins_to_watch_a_busy_replica_does_not_call_it_unready(target: LocalTarget) -> None:
-    workload = misbehaving(target, environment=SINGLE_THREADED, timeout_seconds=60.0)
-    engine = target.engine()
-    async with observing(engine) as first:
-        await engine.apply(workload)
-        (ready,) = (await first.ready(workload)).values()
-    started = time.monotonic()
-    await eventually(lambda: time.monotonic() - started > 6, timeout=20)
+    async with watched(target, environment=SINGLE_THREADED, timeout_seconds=60.0) as before:
+        pass
+    await asyncio.sleep(UNWATCHED_SECONDS)
 
-    async with calling(ready.address, "/slow/12") as call:
-        await eventually(lambda: not call.done())
-        async with observing(target.engine()) as seen:
-            await seen.ready(workload)
+    async with calling(before.ready.address, "/slow/12"), observing(target.engine()) as seen:
+        await seen.ready(before.workload)
 
-            reports = seen.of(workload, "0-1")
+        reports = seen.of(before.workload, "0-1")
 
     assert [(each.state, each.silent) for each in reports] == [
         (ReplicaState.STARTED, True),

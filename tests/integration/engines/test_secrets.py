@@ -1,7 +1,6 @@
 """Where a secret can be found while its replica runs, and after: nowhere but in memory, and then nowhere."""
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from slipway_engines.errors import EngineUnavailableError
 from slipway_engines.select import make_engine
 from slipway_engines.supervisor.image_plan import plan_image
 from slipway_engines.supervisor.program_files import ProgramFiles
-
-
-@pytest.fixture
-async def target(tmp_path: Path) -> AsyncIterator[LocalTarget]:
-    target = LocalTarget(tmp_path)
-    yield await target.up()
-    await target.clear()
 
 
 def holders_of(text: str, folder: Path) -> list[Path]:
