@@ -3,7 +3,8 @@
 (a) fetch, decode and acknowledge: a durable pull consumer of nats-py, the contracts' models. (b) COPY: rows
 that are ready in memory, into the same table with its indexes, in transactions as large as the projector's.
 The three alternate, each with an empty database or a new consumer, on one log of a fleet's events; the
-figures are medians. The projector counts from its first batch on: the start of its process is not measured.
+figures are medians. The projector stands by until the clock starts: the start of its process is not measured,
+its reading of the whole log is.
 
 Freshness: the same projector, caught up, while 1,000 events/s are published one by one on a schedule; from
 the moment at which an event is due to be published to that at which another connection sees its row.
@@ -40,6 +41,7 @@ from slipway_chassis.provision import provision
 from slipway_contracts.codec import parse
 from slipway_contracts.envelope import Envelope
 from slipway_contracts.topology import LOG
+from slipway_projector.database import Database
 from slipway_store.connections import connect
 from slipway_store.migrate import upgrade
 from slipway_store.records import LOGGED
@@ -47,12 +49,13 @@ from slipway_store.records import LOGGED
 T = TypeVar("T")
 EVENTS: Final = 30_000
 ROUNDS: Final = 3
-BATCH: Final = 2_000
+BATCH: Final = 4_000
 FETCH: Final = 500
 DEPLOYMENTS: Final = 500
 FRESH_RATE: Final = 1_000
 FRESH_SECONDS: Final = 10
 LONGEST_SECONDS: Final = 120.0
+STANDBY_POLL: Final = "PT0.01S"
 
 
 @dataclass
@@ -111,21 +114,29 @@ class Bench:
     async def project(self, number: int, *, fresh: Sequence[Outgoing] = ()) -> list[float]:
         """Note events/s of the projector; return how many seconds each of `fresh` took to be seen."""
         url = await self.database(f"projected_{number}")
-        async with self._projector(url), _connected(url) as connection:
-            times, positions = await watch(connection, until=self.events, every=0.05)
-            first = next(place for place, position in enumerate(positions) if position)
-            seconds = times[-1] - times[first]
-            self.projected.append((self.events - positions[first]) / seconds)
-            return await self._freshness(connection, fresh) if fresh else []
+        async with _connected(url) as connection, _connected(url) as writer:
+            assert await Database(url=url).become_writer(writer)
+            async with self._projector(url):
+                await standing_by(connection)
+                await writer.close()
+                began = time.perf_counter()
+                times, _ = await watch(connection, until=self.events, every=0.02)
+                self.projected.append(self.events / (times[-1] - began))
+                return await self._freshness(connection, fresh) if fresh else []
 
     @asynccontextmanager
     async def _projector(self, url: str) -> AsyncIterator[None]:
-        variables = {"SLIPWAY_NATS_URL": self.server.url, "SLIPWAY_DATABASE_URL": url}
+        variables = {
+            "SLIPWAY_NATS_URL": self.server.url,
+            "SLIPWAY_DATABASE_URL": url,
+            "SLIPWAY_STANDBY_POLL": STANDBY_POLL,
+            "SLIPWAY_LOG_LEVEL": "warning",
+        }
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "slipway_projector.main",
-            env=clean_environment(**variables, SLIPWAY_LOG_LEVEL="warning"),
+            env=clean_environment(**variables),
             preexec_fn=die_with_parent(),
         )
         try:
@@ -139,6 +150,18 @@ class Bench:
         published = await publish_at(self.log, fresh, rate=FRESH_RATE)
         times, positions = await watching
         return [times[bisect.bisect_left(positions, sequence)] - due for due, sequence in published]
+
+
+async def standing_by(connection: asyncpg.Connection) -> None:
+    """Wait until another connection has asked for the writer's lock in vain."""
+    query = (
+        "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle' "
+        "and query like '%pg_try_advisory_lock%' and query_start > backend_start + '0.3 s'"
+    )
+    deadline = time.perf_counter() + LONGEST_SECONDS
+    while not await connection.fetchval(query):
+        assert time.perf_counter() < deadline, "no projector stands by"
+        await asyncio.sleep(0.05)
 
 
 async def watch(connection: asyncpg.Connection, *, until: int, every: float) -> tuple[list[float], list[int]]:

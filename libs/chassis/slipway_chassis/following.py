@@ -18,7 +18,7 @@ from slipway_chassis.jetstream_api import NotFoundError, call
 from slipway_chassis.logs import get_logger
 from slipway_chassis.nats_client import Msg, NatsError, Subscription
 from slipway_chassis.reading import Reader
-from slipway_chassis.stored import Stored, stored_of
+from slipway_chassis.stored import Stored, delivery_of
 
 _HEARTBEAT_SECONDS: Final = 2.0
 _SILENCE_SECONDS: Final = 2.5 * _HEARTBEAT_SECONDS
@@ -201,11 +201,11 @@ class _Session:
                 continue
             if "Status" in headers:
                 raise _SessionEndedError(f"{headers['Status']} {headers.get('Description', '')}")
-            metadata = message.metadata
+            delivery = delivery_of(message)
             self._received += 1
-            if metadata.sequence.consumer != self._received:
+            if delivery.number != self._received:
                 raise _SessionEndedError("messages were dropped on the way")
-            yield stored_of(message), metadata.num_pending
+            yield delivery.stored, delivery.pending
 
     async def _next(self) -> Msg:
         if self._arrived.empty():

@@ -1,5 +1,7 @@
 """What the chassis takes from nats-py, imported without its websocket transport."""
 
+from typing import Final
+
 from slipway_chassis.lean import without
 
 with without("aiohttp"):
@@ -21,15 +23,36 @@ __all__ = [
 ]
 
 
+_KNOWN: Final = frozenset(
+    {
+        "Nats-Msg-Id",
+        "Nats-Expected-Stream",
+        "Nats-Batch-Id",
+        "Nats-Batch-Sequence",
+        "content-type",
+        "ce-specversion",
+        "ce-id",
+        "ce-type",
+        "ce-source",
+        "ce-subject",
+        "ce-time",
+        "ce-causationid",
+        "ce-correlationid",
+        "traceparent",
+    }
+)
+"""Names that need no look at their letters."""
+
+
 class Client(_Client):
     """nats-py's client, with the headers of a message read in a third of the time."""
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         # nats-py looks at every character of every name: a fifth of what a message costs.
-        pairs = (line.partition(":") for line in raw.decode(errors="replace").split("\r\n"))
-        return {
-            name.strip(): value.strip()
-            for name, colon, value in pairs
-            if colon and name.isascii() and len(name.split()) == 1
-        }
+        headers: dict[str, str] = {}
+        for line in raw.decode(errors="replace").split("\r\n"):
+            name, colon, value = line.partition(":")
+            if name in _KNOWN or (colon and name.isascii() and len(name.split()) == 1):
+                headers[name.strip()] = value.strip()
+        return headers

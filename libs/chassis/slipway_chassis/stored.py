@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
+from typing import Final
 
 from slipway_contracts.codec import AnyMessage, parse
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError
 
 from slipway_chassis.nats_client import Msg
+
+_TOKENS_WITHOUT_DOMAIN: Final = 9
+_PLACE_WITHOUT_DOMAIN: Final = 5
+_PLACE: Final = 7
+_NANOSECONDS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +87,39 @@ class Stored:
         return parse(self.envelope.type, self.data)
 
 
-def stored_of(message: Msg) -> Stored:
-    """Return a message that a consumer delivered as the log has it."""
-    metadata = message.metadata
-    return Stored(
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message that a consumer delivered.
+
+    Attributes:
+        stored: it, as the log has it.
+        number: how many the consumer has delivered with it.
+        pending: how many wait behind it.
+    """
+
+    stored: Stored
+    number: int
+    pending: int
+
+
+def delivery_of(message: Msg) -> Delivery:
+    """Read what a consumer delivered; its reply subject says where it stands: NATS ADR-15.
+
+    nats-py's reading of the same takes a tenth of what a message costs.
+    """
+    tokens = message.reply.split(".")
+    place = _PLACE_WITHOUT_DOMAIN if len(tokens) == _TOKENS_WITHOUT_DOMAIN else _PLACE
+    sequence, number, time, pending = map(int, tokens[place : place + 4])
+    stored = Stored(
         subject=message.subject,
-        sequence=metadata.sequence.stream,
-        time=metadata.timestamp,
+        sequence=sequence,
+        time=datetime.fromtimestamp(time / _NANOSECONDS, UTC),
         headers=message.headers or {},
         data=message.data,
     )
+    return Delivery(stored, number, pending)
+
+
+def stored_of(message: Msg) -> Stored:
+    """Return a message that a consumer delivered as the log has it."""
+    return delivery_of(message).stored

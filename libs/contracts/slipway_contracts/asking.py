@@ -117,7 +117,7 @@ def asked_by(
     """
     if isinstance(command, Undelete):
         return held(desired)
-    if not _lets_run(command):
+    if not lets_run(command):
         return None
     holdings = Holdings.of(desired)
     for each in pending:
@@ -171,9 +171,10 @@ def runs_of(command: AnyDeployerCommand, *, new: str = "new") -> tuple[_Run, ...
     return made + tuple((str(each.number), each.config, each.version) for each in restored)
 
 
-def _lets_run(command: AnyDeployerCommand) -> bool:
+def lets_run(command: AnyDeployerCommand) -> bool:
+    """Return whether more may run after this command than before it."""
     match command:
-        case Deploy() | Redeploy() | Start() | SetAlias() | Pin(pinned=True):
+        case Deploy() | Redeploy() | Start() | SetAlias() | Undelete() | Pin(pinned=True):
             return True
         case _:
             return False

@@ -6,11 +6,11 @@ or before the last one folded changes nothing.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Self
+from typing import Final, Self, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from slipway_contracts.asking import Holdings, asked_by
+from slipway_contracts.asking import Holdings, lets_run
 from slipway_contracts.codec import AnyMessage
 from slipway_contracts.commands import (
     AnyDeployerCommand,
@@ -28,6 +28,7 @@ from slipway_contracts.commands import (
     Undelete,
 )
 from slipway_contracts.desired import Desired, DesiredRelease
+from slipway_contracts.frozen import Frozen
 from slipway_contracts.lifecycle import DeploymentState, ReleaseState, Wanted
 from slipway_contracts.quota import Charge, held
 from slipway_contracts.replica import ReplicaFact, ReplicaState
@@ -46,10 +47,8 @@ class ReplicaSeen(BaseModel):
     epoch: int
 
 
-class DeploymentFacts(BaseModel):
+class DeploymentFacts(Frozen):
     """Everything from which the state of a deployment follows."""
-
-    model_config = ConfigDict(frozen=True)
 
     group: str
     deployment: str
@@ -73,20 +72,18 @@ class DeploymentFacts(BaseModel):
         return cls(group=group, deployment=deployment)
 
 
+_TELLING: Final[frozenset[type]] = frozenset({*get_args(AnyDeployerCommand), Desired, ReplicaFact})
+"""The messages from which facts follow; of any other only its position is noted."""
+
+
 def evolve(facts: DeploymentFacts, message: AnyMessage, *, sequence: int, at: datetime) -> DeploymentFacts:
     """Fold one message of this deployment; one that was folded before is ignored."""
     if sequence <= facts.sequence:
         return facts
     changes: dict[str, object] = {"sequence": sequence}
+    if type(message) not in _TELLING:
+        return facts.model_copy(update=changes)
     match message:
-        case Deploy() | Redeploy() | Start():
-            changes |= _command(facts, sequence, at, message.by) | {"asked": Wanted.RUNNING}
-        case Stop() | Delete() | Undelete() | Purge():
-            changes |= _command(facts, sequence, at, message.by) | {
-                "asked": wanted_after(facts.asked, message)
-            }
-        case Cancel() | Configure() | SetAlias() | RemoveAlias() | Pin():
-            changes |= _command(facts, sequence, at, message.by)
         case Desired():
             changes |= {"desired": message, "changed_at": at, "replicas": _still_wanted(facts, message)}
             if message.position >= facts.last_command:
@@ -94,25 +91,29 @@ def evolve(facts: DeploymentFacts, message: AnyMessage, *, sequence: int, at: da
                 changes |= {"asked_charge": Charge(), "asked_holdings": None, "asked": message.wanted}
         case ReplicaFact():
             changes |= {"replicas": _seen(facts, message), "changed_at": at}
+        case Deploy() | Redeploy() | Start():
+            changes |= _command(facts, message, sequence, at) | {"asked": Wanted.RUNNING}
+        case Stop() | Delete() | Undelete() | Purge():
+            changes |= _command(facts, message, sequence, at)
+            changes |= {"asked": wanted_after(facts.asked, message)}
+        case Cancel() | Configure() | SetAlias() | RemoveAlias() | Pin():
+            changes |= _command(facts, message, sequence, at)
         case _:
             pass
-    return facts.model_copy(update=changes | _charged(facts, message))
+    return facts.model_copy(update=changes)
 
 
-def _charged(facts: DeploymentFacts, message: AnyMessage) -> dict[str, object]:
-    if not isinstance(message, AnyDeployerCommand):
-        return {}
-    holdings = (facts.asked_holdings or Holdings.of(facts.desired)).after(message)
-    lets_run = asked_by(facts.desired, message) is not None
-    charge = facts.asked_charge.at_least(holdings.charge) if lets_run else facts.asked_charge
-    return {"asked_holdings": holdings, "asked_charge": charge}
-
-
-def _command(facts: DeploymentFacts, sequence: int, at: datetime, by: str) -> dict[str, object]:
+def _command(
+    facts: DeploymentFacts, command: AnyDeployerCommand, sequence: int, at: datetime
+) -> dict[str, object]:
+    holdings = (facts.asked_holdings or Holdings.of(facts.desired)).after(command)
+    charge = facts.asked_charge.at_least(holdings.charge) if lets_run(command) else facts.asked_charge
     return {
+        "asked_holdings": holdings,
+        "asked_charge": charge,
         "last_command": sequence,
         "created_at": facts.created_at or at,
-        "created_by": facts.created_by or by,
+        "created_by": facts.created_by or command.by,
         "changed_at": at,
     }
 

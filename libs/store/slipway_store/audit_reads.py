@@ -1,4 +1,8 @@
-"""Reads of the audit: the messages that somebody asked for, and the refused requests, newest first."""
+"""Reads of the audit: the messages that somebody asked for, and the refused requests.
+
+In the order of the log; where only a time is wanted, in the order of time, which differs where a message came
+late into the log: an index leads to it either way, and no row of another time is read.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +21,8 @@ from slipway_store.statements import Statements
 _REFUSED: Final = "type = 'request.refused.v1'"
 _NAMES: Final = (
     *("alias", "build", "cause", "gateway", "key", "level", "name"),
-    *("operation", "release", "secret", "sequence", "user", "version"),
-    *("hidden", "pinned", "removed", "revoked"),
+    *("label", "operation", "release", "secret", "sequence", "source", "user", "version", "webhook"),
+    *("deployments_enabled", "disabled", "hidden", "pinned", "removed", "revoked"),
 )
 
 
@@ -37,7 +41,7 @@ class AuditRow(Row):
 
 
 _AUDIT: Final = Record("event", AuditRow, ("sequence",), immutable=True)
-_OF_ARTIFACTS: Final = "(key = 'digest' and type like 'artifact.%')"
+_OF_ARTIFACTS: Final = "(key in ('digest', 'size_bytes', 'stored') and type like 'artifact.%')"
 _DETAILS: Final = (
     f"case when not {_REFUSED} and jsonb_typeof(body) = 'object' then (select jsonb_object_agg(key, value) "  # noqa: S608
     f"from jsonb_each(body) where (key in {_NAMES} or {_OF_ARTIFACTS}) "
@@ -60,6 +64,7 @@ class AuditWish:
         since: not before.
         until: before.
         after: with a greater sequence.
+        oldest_first: in the order in which it happened, not the other way round.
     """
 
     groups: Sequence[str] | None = None
@@ -69,17 +74,36 @@ class AuditWish:
     since: datetime | None = None
     until: datetime | None = None
     after: int | None = None
+    oldest_first: bool = False
+
+    @property
+    def by_time(self) -> bool:
+        """Whether the order is that of time."""
+        return self.after is None and (self.since is not None or self.until is not None)
+
+    @property
+    def order(self) -> str:
+        """The order, as SQL."""
+        names = ("time", "sequence") if self.by_time else ("sequence",)
+        return ", ".join(names if self.oldest_first else (f"{name} desc" for name in names))
+
+    def filter(self, behind: int | None) -> Filter:
+        """Return what is wanted behind the row of this sequence, in the order."""
+        wanted = Filter().add("origin is not null").in_groups(self.groups)
+        wanted.add(f"(deployment = {{0}} or {_REFUSED} and body->>'deployment' = {{0}})", self.deployment)
+        wanted.add("origin->>'user' = {}", self.user)
+        wanted.add(f"({_REFUSED}) = {{}}::boolean", self.refused)
+        wanted.add("time >= {}", self.since).add("time < {}", self.until).add("sequence > {}", self.after)
+        sign = ">" if self.oldest_first else "<"
+        if self.by_time:
+            last = "(select time from event where sequence = {0})"
+            return wanted.add(f"(time, sequence) {sign} ({last}, {{0}})", behind)
+        return wanted.add(f"sequence {sign} {{}}", behind)
 
 
 class AuditReads(Statements):
     """Reads of the audit."""
 
-    async def audit(self, wish: AuditWish, *, before: int | None = None, limit: int) -> list[AuditRow]:
-        """Return what was asked for, the newest first, with a sequence below `before`."""
-        wanted = Filter().add("origin is not null").in_groups(wish.groups)
-        wanted.add(f"(deployment = {{0}} or {_REFUSED} and body->>'deployment' = {{0}})", wish.deployment)
-        wanted.add("origin->>'user' = {}", wish.user)
-        wanted.add(f"({_REFUSED}) = {{}}::boolean", wish.refused)
-        wanted.add("time >= {}", wish.since).add("time < {}", wish.until)
-        wanted.add("sequence > {}", wish.after).add("sequence < {}", before)
-        return await self._page(_AUDIT, wanted, "sequence desc", limit, _SELECT)
+    async def audit(self, wish: AuditWish, *, behind: int | None = None, limit: int) -> list[AuditRow]:
+        """Return what was asked for, in the order of the wish, behind the row of this sequence."""
+        return await self._page(_AUDIT, wish.filter(behind), wish.order, limit, _SELECT)

@@ -3,10 +3,9 @@
 The projector folds into the tables with it, the api into memory: what it answers about the past is the same.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol, get_args
 
 from slipway_contracts.codec import AnyMessage
 from slipway_contracts.commands import Build, Command, RemoveVersions
@@ -27,12 +26,15 @@ from slipway_contracts.events import (
 from slipway_contracts.installation_events import (
     ArtifactAdopted,
     ArtifactHidden,
+    ArtifactUploaded,
     GatewayRemoved,
     GroupConfigured,
     GroupEvent,
     InstallationEvent,
     InstanceTypeConfigured,
     KeyConfigured,
+    LogSnapshotted,
+    LogTruncated,
     NameClaimed,
     RequestRefused,
     SecretConfigured,
@@ -42,8 +44,9 @@ from slipway_contracts.installation_events import (
     WebhookConfigured,
     WebhookDisabled,
 )
-from slipway_contracts.message import DeploymentMessage
+from slipway_contracts.message import DeploymentMessage, Message
 from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.webhook_events import WebhookAnswered, WebhookPinged, WebhookRemoved
 
 from slipway_store.folds import (
     aliases,
@@ -95,8 +98,7 @@ class Rows(Protocol):
         """Return the deployments of a target by their keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(NamedTuple):
     """One row that a message may change; `fold` maps the row before, if any, to the row after, if any."""
 
     record: Record[Any]
@@ -106,39 +108,8 @@ class Touch:
 
 def touches(logged: Told) -> Sequence[Touch]:
     """Return the rows that a message may change, deployments aside."""
-    return tuple(_touches(logged))
-
-
-def _touches(logged: Told) -> Iterator[Touch]:  # noqa: C901 - a table
-    match logged.message:
-        case RemoveVersions():
-            pass  # No user asked: what came of it is said of each version.
-        case message if isinstance(message, Command):
-            yield from _by_command(message, logged)
-        case message if isinstance(message, BuildEvent):
-            yield Touch(BUILD, (message.build,), partial(builds.fold, event=message, logged=logged))
-            if isinstance(message, BuildSucceeded):
-                made = partial(builds.version, event=message, logged=logged)
-                yield Touch(VERSION, (message.version.id,), made)
-        case message if isinstance(message, ReleaseEvent):
-            yield from _by_release_event(message, logged)
-        case message if isinstance(message, OperationEvent):
-            ended = partial(operations.fold, event=message, logged=logged)
-            yield Touch(OPERATION, (message.operation,), ended)
-        case MessageDead() as event:
-            ended = partial(operations.given_up, event=event, logged=logged)
-            yield Touch(OPERATION, (event.message_id,), ended)
-        case VersionRemoved() | VersionHidden() as event:
-            changed = partial(builds.version_changed, event=event, logged=logged)
-            yield Touch(VERSION, (event.version,), changed)
-        case ReplicaFact() | WorkloadUnknown() as message:
-            yield from _by_observation(message, logged)
-        case message if isinstance(message, GroupEvent):
-            yield from _by_group_event(message, logged)
-        case message if isinstance(message, InstallationEvent):
-            yield from _by_installation_event(message, logged)
-        case _:
-            pass
+    told = _TOUCHES.get(type(logged.message))
+    return tuple(told(logged.message, logged)) if told is not None else ()
 
 
 def _by_command(command: Command, logged: Told) -> Iterator[Touch]:
@@ -146,6 +117,12 @@ def _by_command(command: Command, logged: Told) -> Iterator[Touch]:
     yield Touch(OPERATION, key, partial(operations.accepted, command=command, logged=logged))
     if isinstance(command, Build):
         yield Touch(BUILD, key, partial(builds.accepted, command=command, logged=logged))
+
+
+def _by_build_event(event: BuildEvent, logged: Told) -> Iterator[Touch]:
+    yield Touch(BUILD, (event.build,), partial(builds.fold, event=event, logged=logged))
+    if isinstance(event, BuildSucceeded):
+        yield Touch(VERSION, (event.version.id,), partial(builds.version, event=event, logged=logged))
 
 
 def _by_release_event(event: ReleaseEvent, logged: Told) -> Iterator[Touch]:
@@ -157,6 +134,18 @@ def _by_release_event(event: ReleaseEvent, logged: Told) -> Iterator[Touch]:
     if isinstance(event, ReleaseStarting):
         used = partial(builds.version_changed, event=event, logged=logged)
         yield Touch(VERSION, (event.version.id,), used)
+
+
+def _by_operation_event(event: OperationEvent, logged: Told) -> Iterator[Touch]:
+    yield Touch(OPERATION, (event.operation,), partial(operations.fold, event=event, logged=logged))
+
+
+def _by_dead_message(event: MessageDead, logged: Told) -> Iterator[Touch]:
+    yield Touch(OPERATION, (event.message_id,), partial(operations.given_up, event=event, logged=logged))
+
+
+def _by_version_event(event: VersionRemoved | VersionHidden, logged: Told) -> Iterator[Touch]:
+    yield Touch(VERSION, (event.version,), partial(builds.version_changed, event=event, logged=logged))
 
 
 def _by_observation(message: ReplicaFact | WorkloadUnknown, logged: Told) -> Iterator[Touch]:
@@ -182,6 +171,8 @@ def _by_group_event(event: GroupEvent, logged: Told) -> Iterator[Touch]:
             yield Touch(ARTIFACT, key, partial(groups.artifact, event=event, logged=logged))
         case NameClaimed():
             pass  # The last message of its subject is the truth of it.
+        case ArtifactUploaded():
+            pass  # The audit reads the messages themselves.
 
 
 def _by_installation_event(event: InstallationEvent, logged: Told) -> Iterator[Touch]:
@@ -193,10 +184,29 @@ def _by_installation_event(event: InstallationEvent, logged: Told) -> Iterator[T
             yield Touch(INSTANCE_TYPE, (event.name,), configured)
         case KeyConfigured():
             yield Touch(KEY, (event.key,), partial(installation.key, event=event, logged=logged))
-        case WebhookConfigured() | WebhookDisabled():
+        case WebhookConfigured() | WebhookDisabled() | WebhookRemoved() | WebhookPinged() | WebhookAnswered():
             pass  # Those who need them read the messages themselves.
-        case RequestRefused() | GatewayRemoved():
+        case RequestRefused() | GatewayRemoved() | LogSnapshotted() | LogTruncated():
             pass  # The audit reads the messages themselves.
+
+
+def _nothing(_message: Message, _logged: Told) -> Iterator[Touch]:
+    return iter(())
+
+
+_TOUCHES: Final[Mapping[type, Callable[[Any, Told], Iterator[Touch]]]] = {
+    **dict.fromkeys(get_args(Command), _by_command),
+    # No user asked: what came of it is said of each version.
+    RemoveVersions: _nothing,
+    **dict.fromkeys(get_args(BuildEvent), _by_build_event),
+    **dict.fromkeys(get_args(ReleaseEvent), _by_release_event),
+    **dict.fromkeys(get_args(OperationEvent), _by_operation_event),
+    MessageDead: _by_dead_message,
+    **dict.fromkeys((VersionRemoved, VersionHidden), _by_version_event),
+    **dict.fromkeys((ReplicaFact, WorkloadUnknown), _by_observation),
+    **dict.fromkeys(get_args(GroupEvent), _by_group_event),
+    **dict.fromkeys(get_args(InstallationEvent), _by_installation_event),
+}
 
 
 def keys(logged: Told, touched: Sequence[Touch]) -> Iterator[tuple[Record[Any], Key]]:
@@ -206,7 +216,7 @@ def keys(logged: Told, touched: Sequence[Touch]) -> Iterator[tuple[Record[Any], 
     """
     if isinstance(logged.message, DeploymentMessage):
         yield DEPLOYMENT, (logged.message.group, logged.message.deployment)
-    if isinstance(logged.message, TrafficShifted) and logged.correlation_id is not None:
+    if type(logged.message) is TrafficShifted and logged.correlation_id is not None:
         yield OPERATION, (logged.correlation_id,)
     for touch in touched:
         yield touch.record, touch.key
@@ -215,12 +225,12 @@ def keys(logged: Told, touched: Sequence[Touch]) -> Iterator[tuple[Record[Any], 
 def fold(rows: Rows, logged: Told, touched: Sequence[Touch]) -> None:
     """Fold one message into the working rows."""
     match logged.message:
+        case DeploymentMessage() as message:
+            _fold_deployment(rows, (message.group, message.deployment), message, logged, touched)
         case TargetLost() | TargetFound() as event:
             _apply(rows, touched)
             for key, deployment in rows.deployments_on(event.target):
                 rows.put(DEPLOYMENT, key, deployments.watch(deployment, event, logged))
-        case message if isinstance(message, DeploymentMessage):
-            _fold_deployment(rows, (message.group, message.deployment), message, logged, touched)
         case _:
             _apply(rows, touched)
 
@@ -241,14 +251,14 @@ def _fold_deployment(
     # The last words of replicas that go with a purge come after it, and would stay for ever.
     if not (was_purged and isinstance(message, ReplicaFact)):
         _apply(rows, touched)
-    if isinstance(message, TrafficShifted):
+    if type(message) is TrafficShifted:
         _note_alias(rows, message, logged)
     row = deployments.fold(before, message, logged)
     if row is not None:
         rows.put(DEPLOYMENT, key, row)
         for pair in deployments.metadata(before, row, logged):
             rows.put(METADATA, (*key, pair.key), pair)
-    if isinstance(message, Desired) and deployments.purged(row) and not was_purged:
+    if type(message) is Desired and deployments.purged(row) and not was_purged:
         rows.erase_history(*key, before=message.position)
 
 

@@ -108,7 +108,7 @@ class Record(Generic[R]):
         )
         guard = f"{quoted(self.table)}.sequence < excluded.sequence"
         keys = ", ".join(quoted(name) for name in self.key)
-        return f"{self._insert} on conflict ({keys}) do update set {changes} where {guard}"
+        return f"{self.insert} on conflict ({keys}) do update set {changes} where {guard}"
 
     @cached_property
     def insert_new(self) -> str:
@@ -116,10 +116,11 @@ class Record(Generic[R]):
 
         Of several rows that exclude each other the first counts.
         """
-        return f"{self._insert} on conflict do nothing returning sequence"
+        return f"{self.insert} on conflict do nothing returning sequence"
 
-    @property
-    def _insert(self) -> str:
+    @cached_property
+    def insert(self) -> str:
+        """Insert rows given as one array per column; fails where one is there already."""
         names = self._names(self.columns)
         arrays = ", ".join(f"${place}::{column.type}[]" for place, column in enumerate(self.columns, start=1))
         return (
@@ -138,7 +139,7 @@ class Record(Generic[R]):
     def arrays(self, rows: Sequence[object]) -> list[list[object]]:
         """Return rows, or what else has the columns as attributes, as one array per column.
 
-        These are the arguments of `upsert` and `insert_new`.
+        These are the arguments of `insert`, `upsert` and `insert_new`.
         """
         return [_array(column, rows) for column in self.columns]
 

@@ -13,6 +13,7 @@ from slipway_contracts.deployment_settings import DeploymentSettings, FormerName
 from slipway_contracts.envelope import Origin
 from slipway_contracts.evolve import DeploymentFacts
 from slipway_contracts.failure import FailureRecord
+from slipway_contracts.frozen import Frozen
 from slipway_contracts.installation_events import Member, Quota, RoleGrant
 from slipway_contracts.lifecycle import BuildState, DeploymentState, OperationState, ReleaseState, Wanted
 from slipway_contracts.quota import Charge
@@ -23,10 +24,8 @@ from slipway_contracts.traffic import LIVE_ALIAS, AliasRoute, TrafficShare
 from slipway_contracts.version import Version
 
 
-class Row(BaseModel):
+class Row(Frozen):
     """A row of the projection."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class EventRow(Row):

@@ -6,7 +6,7 @@ Imports nothing, so that a process can check the schema without loading the migr
 from typing import Final
 
 SCHEMA: Final = "slipway"
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest migration; a test compares it with the migrations themselves."""
 
 PROJECTION: Final = 3

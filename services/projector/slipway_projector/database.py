@@ -14,6 +14,8 @@ from slipway_store.schema import HEAD, SCHEMA
 
 from slipway_projector.errors import NotMigratedError
 
+REBUILT: Final = f"{SCHEMA}_rebuilt"
+"""Where tables are made anew, before they are exchanged for those in use."""
 _CLOSE_SECONDS: Final = 1.0
 
 

@@ -1,6 +1,7 @@
 """What stops or interrupts the projector, as types."""
 
 from slipway_chassis.errors import SlipwayError
+from slipway_store.rows import CheckpointRow
 
 
 class CheckpointMovedError(SlipwayError):
@@ -11,8 +12,16 @@ class StoppedError(SlipwayError):
     """Going on would write lies; an operator has to act, and the message says how."""
 
 
-class OtherFoldError(StoppedError):
-    """The tables were made by another fold than this release's."""
+class NewerFoldError(StoppedError):
+    """The tables were made by the fold of a newer release."""
+
+
+class OlderFoldError(StoppedError):
+    """The tables were made by the fold of an older release, up to `checkpoint`."""
+
+    def __init__(self, message: str, *, checkpoint: CheckpointRow) -> None:
+        super().__init__(message)
+        self.checkpoint = checkpoint
 
 
 class OtherLogError(StoppedError):

@@ -4,7 +4,7 @@ A message that cannot be read is kept as it is and folded into nothing; it never
 """
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,13 +17,15 @@ from slipway_contracts import subjects
 from slipway_contracts.codec import MESSAGE_TYPES, AnyMessage, parse
 from slipway_contracts.envelope import Envelope, Origin
 
+_BATCH: Final = "Nats-Batch-Id"
+_COMMIT: Final = "Nats-Batch-Commit"
 _NUL_ESCAPE: Final = b"\\u0000"
 _REPLACEMENT: Final = "\ufffd"
 _NAMELESS: Final = "unknown"
 _CLIPPED: Final = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Logged:
     """A message at its position: the values of its row in the table `event`, and what is folded.
 
@@ -86,11 +88,32 @@ def read(stored: Stored) -> Logged:
     return _logged(stored, envelope, data.decode(), message=message)
 
 
-async def read_all(items: AsyncGenerator[Stored | CaughtUp]) -> AsyncGenerator[Logged | CaughtUp]:
-    """Read messages as they come."""
+async def read_whole(
+    items: AsyncGenerator[Stored | CaughtUp],
+) -> AsyncGenerator[Sequence[Logged | CaughtUp]]:
+    """Read messages as they come; those of one atomic batch at once, and what lies between them too.
+
+    The server has stored all of a batch before it delivers any, each with the batch's id and the last with
+    the mark of its commit: NATS ADR-50. Where the last was deleted from the log, whatever follows ends it.
+    """
+    whole: list[Logged | CaughtUp] = []
+    batch: str | None = None
     async with aclosing(items):
         async for item in items:
-            yield read(item) if isinstance(item, Stored) else item
+            if isinstance(item, CaughtUp):
+                if whole:
+                    whole.append(item)
+                else:
+                    yield (item,)
+                continue
+            before, batch = batch, item.headers.get(_BATCH)
+            if whole and batch != before:
+                yield whole
+                whole = []
+            whole.append(read(item))
+            if batch is None or _COMMIT in item.headers:
+                yield whole
+                whole = []
 
 
 def set_aside_id(sequence: int) -> str:

@@ -1,5 +1,6 @@
 """What the projector counts about itself."""
 
+import collections
 from collections.abc import Sequence
 from typing import Final
 
@@ -46,7 +47,8 @@ class Meters:
         self._size.observe(read)
         self._repeated.inc(read - len(folded))
         self.checkpoint.set(checkpoint)
-        for logged in folded:
-            noun = logged.type.partition(".")[0]
-            counter = self._folded if logged.message is not None else self._unfolded
-            counter.labels(noun if noun in _NOUNS else "unknown").inc()
+        kinds = collections.Counter((logged.type, logged.message is not None) for logged in folded)
+        for (kind, is_folded), count in kinds.items():
+            noun = kind.partition(".")[0]
+            counter = self._folded if is_folded else self._unfolded
+            counter.labels(noun if noun in _NOUNS else "unknown").inc(count)

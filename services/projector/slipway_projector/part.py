@@ -2,14 +2,16 @@
 
 What belongs to one deployment lies in one part; what belongs to none, in the first. The parts run side by
 side and share nothing but the tables, of which each writes rows of its own. A message that the tables refuse
-ends a part: whoever started it then folds the log as a whole.
+ends a part: whoever started it then folds the log as a whole. It ends with who started it: with its input.
 """
 
 import argparse
 import gc
+import os
 import sys
+import threading
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,7 +31,7 @@ from slipway_store.rows import CheckpointRow, DeploymentRow
 from slipway_store.schema import PROJECTION
 
 from slipway_projector.database import Database
-from slipway_projector.ledger import Ledger
+from slipway_projector.ledger import Ledger, first_told
 from slipway_projector.logged import Logged, read
 from slipway_projector.settings import ProjectorSettings
 from slipway_projector.working_rows import WorkingRows
@@ -41,7 +43,9 @@ AT_WORK: Final = f"select pg_advisory_lock_shared{_LOCK}"
 NONE_AT_WORK: Final = f"select pg_try_advisory_lock{_LOCK}"
 ENDED: Final = f"select pg_advisory_unlock{_LOCK}"
 _OF_TARGETS: Final = f"slipway.{subjects.NONE}.{subjects.NONE}.evt.target."
+_KNOWN: Final = "select id from event where id = any($1::text[])"
 _COLLECT_AFTER: Final = 100_000
+_ORPHANED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -103,26 +107,28 @@ class PartLedger(Ledger):
         self._part = part
         self._foreign: set[str] = set()
 
-    async def write(self, batch: Sequence[Logged]) -> list[Logged]:
+    async def write(
+        self, batch: Sequence[Logged], *, meanwhile: Callable[[], None] | None = None
+    ) -> list[Logged]:
         """Write a batch in log order; raises what the tables refuse."""
-        return await self._commit(batch)
+        return await self._commit(batch, meanwhile)
 
-    async def _advance(self, last: Logged) -> CheckpointRow:
-        return self.checkpoint.model_copy(update={"sequence": last.sequence})
-
-    async def _new(self, batch: Sequence[Logged]) -> list[Logged]:
-        own = {logged.sequence for logged in await super()._new(list(self._own(batch)))}
+    async def _begin(self, batch: Sequence[Logged]) -> tuple[CheckpointRow, list[Logged]]:
+        own = self._own(batch)
+        known = await self._connection.fetch(_KNOWN, [logged.id for logged in own])
+        fresh = {logged.sequence for logged in first_told(own, [row["id"] for row in known])}
         for logged in batch:
             if not self._part.holds(logged.subject) and logged.id not in self._foreign:
                 self._foreign.add(logged.id)
-                own.add(logged.sequence)
-        return [logged for logged in batch if logged.sequence in own]
+                fresh.add(logged.sequence)
+        checkpoint = self.checkpoint.model_copy(update={"sequence": batch[-1].sequence})
+        return checkpoint, [logged for logged in batch if logged.sequence in fresh]
 
-    async def _store(self, fresh: Sequence[Logged]) -> None:
-        await super()._store(list(self._own(fresh)))
+    def _history(self, fresh: list[Logged]) -> list[Logged]:
+        return self._own(fresh)
 
-    def _own(self, batch: Sequence[Logged]) -> Iterable[Logged]:
-        return (logged for logged in batch if self._part.holds(logged.subject))
+    def _own(self, batch: Sequence[Logged]) -> list[Logged]:
+        return [logged for logged in batch if self._part.holds(logged.subject)]
 
 
 async def fold_part(log: EventLog, connection: asyncpg.Connection, part: Part, *, until: int) -> None:
@@ -163,12 +169,20 @@ async def run(settings: ProjectorSettings, options: argparse.Namespace) -> None:
         await log_connection.close()
 
 
+def _end_with_input() -> None:
+    # Not by `sys.stdin`: a thread that waits in its buffer would abort the interpreter's own end.
+    while os.read(0, 1):
+        pass
+    os._exit(_ORPHANED)
+
+
 def main() -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="slipway_projector.part", description="Fold a part of the log.")
     parser.add_argument("--schema", required=True)
     for name in ("number", "of", "until"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    threading.Thread(target=_end_with_input, daemon=True).start()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 50, 100)
     try:

@@ -4,6 +4,7 @@ Starts them, awaits them, and sets the checkpoint; what they do is in `part`.
 """
 
 import asyncio
+import os
 import sys
 from typing import Final
 
@@ -17,7 +18,15 @@ from slipway_store.schema import PROJECTION
 
 from slipway_projector.logged import read
 
+_MOST: Final = 8
+_LONG: Final = 20_000
+"""Fewer messages are folded before other processes have started."""
 _log: Final = get_logger()
+
+
+async def parts_for(log: EventLog) -> int:
+    """Return in how many processes the log is folded soonest: of a long one, one per processor."""
+    return min(os.cpu_count() or 1, _MOST) if await log.end() > _LONG else 1
 
 
 async def fold_in_parts(
@@ -33,13 +42,16 @@ async def fold_in_parts(
     if until == 0:
         return True
     arguments = ("--schema", schema, "--of", str(parts), "--until", str(until))
-    processes = [await _start("--number", str(number), *arguments) for number in range(parts)]
+    processes: list[asyncio.subprocess.Process] = []
     try:
+        for number in range(parts):
+            processes.append(await _start("--number", str(number), *arguments))  # noqa: PERF401
         codes = await asyncio.gather(*(process.wait() for process in processes))
     finally:
         for process in processes:
             if process.returncode is None:
                 process.kill()
+            await process.wait()
     if any(codes):
         _log.warning("a part of the rebuild failed; the log is folded as a whole", codes=codes)
         return False
@@ -49,7 +61,7 @@ async def fold_in_parts(
 
 async def _start(*arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "slipway_projector.part", *arguments, stdin=asyncio.subprocess.DEVNULL
+        sys.executable, "-m", "slipway_projector.part", *arguments, stdin=asyncio.subprocess.PIPE
     )
 
 

@@ -5,32 +5,35 @@ It acknowledges nothing: its position is the checkpoint, which moves in the tran
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
 import asyncpg
 from opentelemetry.trace import SpanKind
+from slipway_chassis.blobs import BlobStore
 from slipway_chassis.errors import LogUnavailableError, SlipwayError
 from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_chassis.logs import get_logger
 from slipway_chassis.telemetry import Telemetry
 from slipway_contracts.topology import LOG
 from slipway_store.connections import UNAVAILABLE
+from slipway_store.rows import CheckpointRow
 
 from slipway_projector.arrivals import Arrivals, reading
 from slipway_projector.continuity import verify
 from slipway_projector.database import Database
-from slipway_projector.errors import CheckpointMovedError
+from slipway_projector.errors import CheckpointMovedError, OlderFoldError
 from slipway_projector.ledger import Ledger
-from slipway_projector.logged import Logged, read_all
+from slipway_projector.logged import Logged, read_whole
 from slipway_projector.meters import Meters
+from slipway_projector.renewal import renew
 
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _PATIENCE_SECONDS: Final = 0.02
-_TOGETHER_SECONDS: Final = 0.005
-"""Messages of one decision arrive one after the other, and shall be seen together."""
+"""While it catches up: a full batch costs less per message."""
+_READ_AHEAD: Final = 2
 
 _log: Final = get_logger()
 
@@ -43,6 +46,7 @@ class Projector:
         database: where the tables are.
         meters: counted into.
         telemetry: gets a span per batch and, while spans are recorded, one per message.
+        blobs: where snapshots of the log are.
         batch_messages: most messages in one transaction.
         standby_poll: how often a standby asks for its turn.
         verify_period: how often the log is compared with the checkpoint.
@@ -55,6 +59,7 @@ class Projector:
         database: Database,
         meters: Meters,
         telemetry: Telemetry,
+        blobs: BlobStore | None = None,
         batch_messages: int = 2000,
         standby_poll: timedelta = timedelta(milliseconds=500),
         verify_period: timedelta = timedelta(seconds=5),
@@ -63,6 +68,7 @@ class Projector:
         self._database = database
         self._meters = meters
         self._telemetry = telemetry
+        self._blobs = blobs
         self._batch_messages = batch_messages
         self._standby_poll = standby_poll
         self._verify_period = verify_period.total_seconds()
@@ -99,14 +105,35 @@ class Projector:
     async def _project(self) -> None:
         async with self._database.connection() as connection:
             await self._take_turn(connection)
-            ledger = await Ledger.open(connection)
-            self._meters.lag.set(await verify(self._log, ledger.checkpoint) - ledger.checkpoint.sequence)
+            try:
+                ledger = await Ledger.open(connection)
+            except OlderFoldError as older:
+                await self._renew(older.checkpoint)
+                return
+            end = await verify(self._log, ledger.checkpoint)
+            self._meters.lag.set(end - ledger.checkpoint.sequence)
             self._meters.checkpoint.set(ledger.checkpoint.sequence)
-            self._problem = f"catches up with the log from {ledger.checkpoint.sequence}"
+            self._catches_up(ledger)
             _log.info("projects", after=ledger.checkpoint.sequence)
-            items = read_all(self._log.follow(start=After(ledger.checkpoint.sequence)))
-            async with reading(items, most=self._batch_messages) as arrivals:
+            items = read_whole(self._log.follow(start=After(ledger.checkpoint.sequence)))
+            async with reading(items, most=_READ_AHEAD * self._batch_messages) as arrivals:
                 await self._follow(ledger, arrivals)
+
+    async def _renew(self, checkpoint: CheckpointRow) -> None:
+        """Make the tables anew; standbys go on standing by.
+
+        Raises:
+            OtherLogError: the tables in use are all that is left of the log that they were made of.
+        """
+        await verify(self._log, checkpoint)
+        url, made_by = self._database.url, checkpoint.projection
+        await renew(self._log, url, blobs=self._blobs, made_by=made_by, say=self._says)
+
+    def _says(self, problem: str) -> None:
+        self._problem = problem
+
+    def _catches_up(self, ledger: Ledger) -> None:
+        self._problem = f"catches up with the log, {ledger.checkpoint.sequence} messages are in the tables"
 
     async def _take_turn(self, connection: asyncpg.Connection) -> None:
         if not await self._database.become_writer(connection):
@@ -122,9 +149,11 @@ class Projector:
             items = await self._next(arrivals, patience)
             messages = [item for item in items if isinstance(item, Logged)]
             if messages:
-                await self._write(ledger, messages)
+                await self._write(ledger, messages, arrivals.read_on)
+                if self._problem is not None:
+                    self._catches_up(ledger)
             if any(isinstance(item, CaughtUp) for item in items):
-                patience = _TOGETHER_SECONDS
+                patience = 0.0
                 self._problem, self._pause = None, _FIRST_PAUSE
                 _log.info("caught up", at=ledger.checkpoint.sequence)
             if time.monotonic() - verified >= self._verify_period:
@@ -141,9 +170,9 @@ class Projector:
         except TimeoutError:
             return ()
 
-    async def _write(self, ledger: Ledger, batch: Sequence[Logged]) -> None:
+    async def _write(self, ledger: Ledger, batch: Sequence[Logged], meanwhile: Callable[[], None]) -> None:
         with self._telemetry.span("project batch", kind=SpanKind.CONSUMER) as span:
-            folded = await ledger.write(batch)
+            folded = await ledger.write(batch, meanwhile=meanwhile)
             if span.is_recording():
                 for logged in folded:
                     if logged.envelope is not None:

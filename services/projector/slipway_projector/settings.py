@@ -13,7 +13,7 @@ class ProjectorSettings(ServiceSettings):
         description="Where the tables are, as postgresql://user:password@host/db."
     )
     batch_messages: int = Field(
-        default=2000, ge=1, le=10_000, description="Most messages in one transaction."
+        default=4000, ge=1, le=10_000, description="Most messages in one transaction."
     )
     standby_poll: timedelta = Field(
         default=timedelta(milliseconds=500),

@@ -15,7 +15,7 @@ from slipway_store.rows import DeploymentRow
 
 from slipway_projector.errors import UnreadableRowError
 
-_MOST_KEPT: Final = 1000
+_MOST_KEPT: Final = 2000
 
 
 class WorkingRows:
@@ -132,9 +132,9 @@ class WorkingRows:
         return {row.name for row in self._known[TARGET].values() if row is not None and row.lost_since}
 
     def settle(self) -> None:
-        """Note that everything was written; forget rows when there are many."""
-        self._changed.clear()
-        self._erased.clear()
+        """Note that everything was written; when there are many rows, keep those of the last batch only."""
         for record, known in self._known.items():
             if record is not TARGET and len(known) > _MOST_KEPT:
-                known.clear()
+                self._known[record] = {key: known[key] for key in self._changed[record]}
+        self._changed.clear()
+        self._erased.clear()

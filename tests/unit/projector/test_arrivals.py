@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 from eventually import eventually
@@ -9,21 +9,21 @@ from slipway_projector.arrivals import reading
 class Source:
     """An iterator that a test feeds, and how much was taken from it."""
 
-    def __init__(self, *items: int) -> None:
-        self.queue: asyncio.Queue[int | Exception] = asyncio.Queue()
+    def __init__(self, *items: int | tuple[int, ...]) -> None:
+        self.queue: asyncio.Queue[int | tuple[int, ...] | Exception] = asyncio.Queue()
         self.taken = 0
         self.closed = False
         for item in items:
             self.queue.put_nowait(item)
 
-    async def __call__(self) -> AsyncGenerator[int]:
+    async def __call__(self) -> AsyncGenerator[Sequence[int]]:
         try:
             while True:
                 item = await self.queue.get()
                 if isinstance(item, Exception):
                     raise item
                 self.taken += 1
-                yield item
+                yield item if isinstance(item, tuple) else (item,)
         finally:
             self.closed = True
 
@@ -72,6 +72,14 @@ async def test_a_batch_is_bounded_and_the_rest_comes_next() -> None:
         assert [await arrivals.batch(2) for _ in range(3)] == [[0, 1], [2, 3], [4]]
 
 
+async def test_what_came_together_is_neither_parted_nor_held_back_for_its_size() -> None:
+    source = Source(1, (2, 3, 4, 5), 6, (7, 8))
+
+    async with reading(source(), most=10) as arrivals:
+        await eventually(lambda: source.taken == 4)
+        assert [await arrivals.batch(2) for _ in range(4)] == [[1], [2, 3, 4, 5], [6], [7, 8]]
+
+
 async def test_no_more_is_read_ahead_than_allowed() -> None:
     source = Source(*range(10))
 
@@ -79,6 +87,9 @@ async def test_no_more_is_read_ahead_than_allowed() -> None:
         await eventually(lambda: source.taken == 3)
         assert source.queue.qsize() == 7
         items = await arrivals.batch(2)
+        await asyncio.sleep(0)
+        assert source.taken == 3, "the room is used when there is time for it"
+        arrivals.read_on()
         await eventually(lambda: source.taken == 5)
         while len(items) < 10:
             items += await arrivals.batch(3)
@@ -129,9 +140,9 @@ async def test_leaving_closes_the_source() -> None:
 
 
 async def test_a_source_that_has_everything_at_once_lets_others_have_their_turn() -> None:
-    async def everything() -> AsyncGenerator[int]:
+    async def everything() -> AsyncGenerator[Sequence[int]]:
         for item in range(1000):
-            yield item
+            yield (item,)
 
     turns = 0
 

@@ -1,10 +1,18 @@
 """The fold of a deployment: its facts, message by message, and its status, derived from them at the end."""
 
 from collections.abc import Collection, Iterator
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from slipway_contracts.codec import AnyMessage
-from slipway_contracts.commands import Command, Delete, Deploy, Redeploy, RemoveVersions, Start
+from slipway_contracts.commands import (
+    AnyDeployerCommand,
+    Command,
+    Delete,
+    Deploy,
+    Redeploy,
+    RemoveVersions,
+    Start,
+)
 from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.desired import Desired, DesiredRelease
 from slipway_contracts.evolve import DeploymentFacts, charge, deployment_state, evolve, replica_counts
@@ -17,6 +25,8 @@ from slipway_store.told import Told
 from slipway_store.words import pair_of, words_of
 
 _UNLISTED: Final = frozenset({DeploymentState.DELETED, DeploymentState.PURGED})
+_DECIDING: Final[frozenset[type]] = frozenset({*get_args(AnyDeployerCommand), Desired})
+"""The messages that may change more of a row than its facts."""
 
 
 def fold(row: DeploymentRow | None, message: AnyMessage, logged: Told) -> DeploymentRow | None:
@@ -29,6 +39,8 @@ def fold(row: DeploymentRow | None, message: AnyMessage, logged: Told) -> Deploy
             return None
         row = _begun(message, logged)
     facts = evolve(row.facts, message, sequence=logged.sequence, at=logged.time)
+    if type(message) not in _DECIDING:
+        return row.model_copy(update={"facts": facts})
     changes = {
         "facts": facts,
         "target": _target(row.target, facts, message),
@@ -46,6 +58,8 @@ def watch(row: DeploymentRow, event: TargetLost | TargetFound, logged: Told) -> 
 
 def metadata(before: DeploymentRow | None, after: DeploymentRow, logged: Told) -> Iterator[MetadataRow]:
     """Return the pairs of a deployment's metadata that a message changed."""
+    if before is not None and before.settings is after.settings:
+        return
     old = before.settings.metadata if before else {}
     new = after.settings.metadata
     for key in sorted(old.keys() | new.keys()):

@@ -1,20 +1,21 @@
 """The folds of a replica: its last fact, what ended it even after it is gone; and of unknown workloads."""
 
+from typing import Final
+
 from slipway_contracts.events import WorkloadUnknown
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 
 from slipway_store.rows import ReplicaRow, UnknownWorkloadRow
 from slipway_store.told import Told
 
+_OF_FACT: Final = tuple(name for name in ReplicaRow.model_fields if name in ReplicaFact.model_fields)
+
 
 def fold(row: ReplicaRow | None, fact: ReplicaFact, logged: Told) -> ReplicaRow:
     """Take the newer of what is known and this fact, as `evolve` does: by lease epoch, then transition."""
     if row is not None and (row.epoch, row.transition) >= (fact.epoch, fact.transition):
         return row
-    seen = ReplicaRow(
-        **fact.model_dump(include=ReplicaRow.model_fields.keys() & ReplicaFact.model_fields.keys()),
-        sequence=logged.sequence,
-    )
+    seen = ReplicaRow(**{name: getattr(fact, name) for name in _OF_FACT}, sequence=logged.sequence)
     return seen if row is None else seen.model_copy(update=_kept(row, seen))
 
 
