@@ -1,6 +1,7 @@
 """Whether the log is still the one that the tables were made of."""
 
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.truncation import whole_from
 from slipway_store.rows import CheckpointRow
 
 from slipway_projector.errors import OtherLogError
@@ -13,13 +14,20 @@ async def verify(log: EventLog, checkpoint: CheckpointRow) -> int:
     """Compare the log with the checkpoint; return the end of the log.
 
     Raises:
-        OtherLogError: the log is shorter, or holds another message where the checkpoint stands.
+        OtherLogError: the log is shorter, holds another message where the checkpoint stands, or lacks what
+            comes next because it was truncated.
         LogUnavailableError: no answer in time.
     """
     end = await log.end()
     if end < checkpoint.sequence:
         raise OtherLogError(
             f"the log ends at {end}, but the tables hold everything up to {checkpoint.sequence}; {_ADVICE}"
+        )
+    whole = await whole_from(log)
+    if checkpoint.sequence + 1 < whole:
+        raise OtherLogError(
+            f"the log is truncated before {whole}, but the tables hold only what came up to "
+            f"{checkpoint.sequence}; make them anew with `slipway projections rebuild`"
         )
     if checkpoint.sequence == 0:
         return end

@@ -5,6 +5,7 @@ import gc
 from contextlib import suppress
 from typing import Final
 
+from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.process import Service, run_service
 
 from slipway_projector.database import Database
@@ -12,7 +13,7 @@ from slipway_projector.meters import Meters
 from slipway_projector.projector import Projector
 from slipway_projector.settings import ProjectorSettings
 
-_COLLECT_AFTER: Final = 50_000
+_COLLECT_AFTER: Final = 1_000_000
 
 
 async def project(service: Service[ProjectorSettings]) -> None:
@@ -23,6 +24,7 @@ async def project(service: Service[ProjectorSettings]) -> None:
         database=Database(url=settings.database_url.get_secret_value()),
         meters=Meters(service.metrics.registry),
         telemetry=service.telemetry,
+        blobs=FilesystemBlobStore(settings.blob_root),
         batch_messages=settings.batch_messages,
         standby_poll=settings.standby_poll,
         verify_period=settings.verify_period,

@@ -5,7 +5,6 @@ The frame only: arguments, connections, and what is printed.
 
 import argparse
 import gc
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -13,26 +12,25 @@ from typing import Final
 
 import asyncpg
 import uvloop
+from slipway_chassis.blobs import BlobStore, FilesystemBlobStore
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import SlipwayError
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.logs import configure_logging
 from slipway_chassis.settings import SettingsError
 
+from slipway_projector.database import REBUILT
+from slipway_projector.parts import parts_for
 from slipway_projector.rebuilding import Rebuild, discard, position, rebuilt
 from slipway_projector.settings import ProjectorSettings
 
-DEFAULT_SCHEMA: Final = "slipway_rebuilt"
 _COLLECT_AFTER: Final = 100_000
-_MOST_PARTS: Final = 8
-_LONG: Final = 20_000
-"""Fewer messages are folded before other processes have started."""
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="slipway_projector.rebuild", description="Make the tables anew.")
-    parser.add_argument("--schema", default=DEFAULT_SCHEMA, help="where to; emptied first (%(default)s)")
+    parser.add_argument("--schema", default=REBUILT, help="where to; emptied first (%(default)s)")
     parser.add_argument(
         "--parts",
         type=int,
@@ -52,16 +50,17 @@ async def run(settings: ProjectorSettings, options: argparse.Namespace) -> int:
         url=settings.nats_url, user=settings.nats_user, password=password, name="slipway-projector rebuild"
     )
     try:
-        return await _run(EventLog(connection=connection), settings.database_url.get_secret_value(), options)
+        log, blobs = EventLog(connection=connection), FilesystemBlobStore(settings.blob_root)
+        return await _run(log, blobs, settings.database_url.get_secret_value(), options)
     finally:
         await connection.close()
 
 
-async def _run(log: EventLog, url: str, options: argparse.Namespace) -> int:
+async def _run(log: EventLog, blobs: BlobStore, url: str, options: argparse.Namespace) -> int:
     began = time.monotonic()
     until = await position(url) if options.verify else None
-    parts = options.parts or await _parts(log)
-    async with rebuilt(log, url, schema=options.schema, until=until, parts=parts) as rebuild:
+    parts = options.parts or await parts_for(log)
+    async with rebuilt(log, url, blobs=blobs, schema=options.schema, until=until, parts=parts) as rebuild:
         counts = await rebuild.counts()
         lines = [f"{table}: {rows}" for table, rows in counts.items()]
         _say(*lines, f"rebuilt into schema {options.schema} in {time.monotonic() - began:.1f} s")
@@ -71,10 +70,6 @@ async def _run(log: EventLog, url: str, options: argparse.Namespace) -> int:
             await rebuild.swap()
             _say("the rebuilt tables are in use")
     return 0
-
-
-async def _parts(log: EventLog) -> int:
-    return min(os.cpu_count() or 1, _MOST_PARTS) if await log.end() > _LONG else 1
 
 
 async def _verify(rebuild: Rebuild, url: str, schema: str) -> int:

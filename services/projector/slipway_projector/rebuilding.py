@@ -8,6 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 import asyncpg
+from slipway_chassis.blobs import BlobStore
 from slipway_chassis.errors import SlipwayError
 from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_store.connections import connect, schema_name
@@ -22,6 +23,8 @@ from slipway_projector.ledger import Ledger
 from slipway_projector.logged import Logged, read
 from slipway_projector.part import ENDED, NONE_AT_WORK
 from slipway_projector.parts import fold_in_parts
+from slipway_projector.snapshot_reading import fold_messages, load_rows
+from slipway_projector.snapshots import Found, beginning
 
 _BATCH: Final = 10_000
 _REPLACED: Final = f"{SCHEMA}_replaced"
@@ -99,14 +102,22 @@ class Rebuild:
 
 @asynccontextmanager
 async def rebuilt(
-    log: EventLog, url: str, *, schema: str, until: int | None = None, parts: int = 1
+    log: EventLog,
+    url: str,
+    *,
+    schema: str,
+    blobs: BlobStore | None = None,
+    until: int | None = None,
+    parts: int = 1,
 ) -> AsyncIterator[Rebuild]:
     """Make the tables anew in `schema`, which is emptied first, from the whole log or up to `until`.
 
-    With several `parts`, as many processes with this one's environment fold the log side by side.
+    Of a truncated log: from its newest snapshot in `blobs`, and what came after that. With several `parts`,
+    as many processes with this one's environment fold a log that is whole side by side.
 
     Raises:
         RebuildError: another process rebuilds, or `schema` is in use or holds something else.
+        SnapshotError: the log is truncated, and its snapshot cannot be read.
     """
     database = Database(url=url, schema=schema_name(schema))
     async with _connected(url) as holder:
@@ -117,12 +128,18 @@ async def rebuilt(
         if not await database.become_writer(holder):
             raise RebuildError(f"a projector writes into schema {schema!r}; stop it, or name another schema")
         await holder.execute(ENDED)
-        await _empty(holder, url, schema)
+        found = await beginning(log, blobs)
+        await empty(holder, url, schema)
         async with database.connection() as connection:
             async with late_indexes(connection, schema):
-                if parts > 1 and not await fold_in_parts(log, connection, schema, parts=parts, until=until):
-                    await connection.execute(f"truncate {', '.join(_tables(schema))}")
-                ledger = await Ledger.open(connection)
+                if found is not None:
+                    ledger = await _begun(connection, url, schema, found)
+                else:
+                    if parts > 1 and not await fold_in_parts(
+                        log, connection, schema, parts=parts, until=until
+                    ):
+                        await connection.execute(f"truncate {', '.join(_tables(schema))}")
+                    ledger = await Ledger.open(connection)
                 await catch_up(log, ledger, until=until)
             yield Rebuild(log=log, url=url, schema=schema, ledger=ledger)
 
@@ -140,7 +157,26 @@ async def discard(url: str, schema: str) -> None:
         await _drop(connection, schema)
 
 
-async def _empty(connection: asyncpg.Connection, url: str, schema: str) -> None:
+async def _begun(connection: asyncpg.Connection, url: str, schema: str, found: Found) -> Ledger:
+    """Let empty tables stand where a snapshot does; one of another fold or form gives its messages only."""
+    if found.manifest.is_of_this_release:
+        await load_rows(connection, found.blobs, found.manifest, schema)
+        return await Ledger.open(connection)
+    ledger = await Ledger.open(connection)
+    reader = await connect(url, schema=schema, statement_seconds=600)
+    try:
+        await fold_messages(reader, found.blobs, found.manifest, ledger)
+    finally:
+        await reader.close()
+    return ledger
+
+
+async def empty(connection: asyncpg.Connection, url: str, schema: str) -> None:
+    """Make the tables of a schema, without rows.
+
+    Raises:
+        RebuildError: it holds the tables in use, or something else.
+    """
     await _drop(connection, schema)
     await upgrade(url, schema=schema)
 

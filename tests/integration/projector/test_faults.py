@@ -185,20 +185,6 @@ async def test_of_two_writers_of_one_position_exactly_one_writes(stand: Stand) -
         await connection.close()
 
 
-async def test_tables_of_another_fold_are_not_touched(stand: Stand) -> None:
-    await stand.fetch(
-        "insert into checkpoint (stream, projection, sequence, event_id) values ('SLIPWAY', 0, 0, '')"
-    )
-    script = Script()
-    script.deployed()
-    await script.write(stand.log)
-
-    running = await stand.start()
-
-    await says(running, "made by fold 0", "slipway projections rebuild")
-    assert (await stand.fetch("select count(*) from event"))[0][0] == 0
-
-
 async def test_a_row_that_somebody_else_wrote_stops_it_until_the_tables_are_made_anew(stand: Stand) -> None:
     script = Script()
     script.deployed()

@@ -13,6 +13,7 @@ from eventually import eventually
 from log_script import Script
 from log_walk import Walk
 from memory_projection import project, read_log
+from probe_port import ProbePort
 from projector_stand import Stand
 from servers import NatsServer, clean_environment, free_port
 from slipway_chassis.telemetry import Telemetry
@@ -25,28 +26,10 @@ class Process:
     def __init__(self, process: asyncio.subprocess.Process, port: int, log: Path) -> None:
         self.process = process
         self.log = log
-        self._port = port
-
-    async def get(self, path: str) -> tuple[int, str]:
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        except OSError:
-            return 0, ""
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        answer = (await reader.read()).decode()
-        writer.close()
-        head, _, body = answer.partition("\r\n\r\n")
-        return int(head.split()[1]), body
-
-    async def ready(self) -> bool:
-        return (await self.get("/readyz"))[0] == 200
-
-    async def problem(self) -> str:
-        status, body = await self.get("/readyz")
-        return str(json.loads(body)["problems"].get("projection", "")) if status == 503 else ""
+        self.probes = ProbePort(port)
 
     async def active(self) -> bool:
-        return "slipway_projector_active 1.0" in (await self.get("/metrics"))[1]
+        return "slipway_projector_active 1.0" in (await self.probes.get("/metrics"))[1]
 
     async def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
@@ -89,8 +72,9 @@ async def test_killed_at_any_moment_and_started_again_it_makes_the_same_rows(
     stand: Stand, start: Start
 ) -> None:
     walk, moments = Walk(41), random.Random(41)  # noqa: S311
-    walk.run(1000)
-    end = await walk.write(stand.log)
+    for _ in range(50):
+        walk.run(20)
+        end = await walk.write(stand.log)
 
     kills = 0
     while await stand.position() < end:
@@ -110,7 +94,7 @@ async def test_a_standby_takes_over_from_a_killed_projector(stand: Stand, start:
     first = await start()
     await eventually(first.active)
     second = await start()
-    await eventually(second.ready, timeout=20)
+    await eventually(second.probes.ready, timeout=20)
     script = Script()
     script.deployed()
     was_active = await second.active()
@@ -131,11 +115,11 @@ async def test_sigterm_ends_it_cleanly_whatever_it_waits_for(stand: Stand, start
     active = await start()
     await eventually(active.active)
     standby = await start()
-    await eventually(standby.ready, timeout=20)
+    await eventually(standby.probes.ready, timeout=20)
     without_postgres = await start(SLIPWAY_DATABASE_URL="postgresql://app@127.0.0.1:1/nothing")
 
     async def waits_for_postgres() -> bool:
-        return "Postgres" in await without_postgres.problem()
+        return "Postgres" in await without_postgres.probes.problem("projection")
 
     await eventually(waits_for_postgres, timeout=20)
     connection = await connect(stand.url)
@@ -163,7 +147,7 @@ async def test_sigterm_ends_it_cleanly_whatever_it_waits_for(stand: Stand, start
 async def test_readiness_says_what_is_missing(start: Start) -> None:
     process = await start(SLIPWAY_DATABASE_URL="postgresql://app:secret@127.0.0.1:1/nothing")
 
-    said = await eventually(process.problem)
+    said = await eventually(lambda: process.probes.problem("projection"))
 
     assert said.startswith("Postgres:")
     assert "secret" not in said
@@ -186,7 +170,7 @@ async def test_metrics_name_nouns_never_ids(stand: Stand, start: Start) -> None:
     process = await start()
     await stand.reached(await script.write(stand.log))
 
-    _, metrics = await process.get("/metrics")
+    _, metrics = await process.probes.get("/metrics")
 
     lines = [line for line in metrics.splitlines() if line.startswith("slipway_projector_")]
     assert f"slipway_projector_checkpoint {len(script.messages):.1f}" in lines
@@ -199,7 +183,7 @@ async def test_what_it_projects_belongs_to_the_trace_of_its_message(
 ) -> None:
     traces = tmp_path / "traces.jsonl"
     process = await start(SLIPWAY_TRACES_FILE=str(traces))
-    await eventually(process.ready, timeout=20)
+    await eventually(process.probes.ready, timeout=20)
     script = Script()
     script.deploy()
     outgoing = script.messages[0]

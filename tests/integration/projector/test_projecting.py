@@ -171,6 +171,49 @@ async def test_all_deployments_of_a_lost_target_become_unknown_also_those_not_in
     assert [await stand.state(name) for name in ("digits", "words")] == ["DEPLOYED", "DEPLOYED"]
 
 
+@pytest.mark.parametrize("most", [1, 2, 3])
+async def test_no_read_sees_the_tables_between_two_messages_of_one_decision(stand: Stand, most: int) -> None:
+    await stand.fetch("create table seen (sequence bigint)")
+    await stand.fetch(
+        "create function see() returns trigger language plpgsql as "
+        "'begin insert into slipway.seen values (new.sequence); return new; end'"
+    )
+    await stand.fetch("create trigger see after update on checkpoint for each row execute function see()")
+    await stand.start(batch_messages=most)
+
+    ends = {0}
+    for number in (1, 2, 3):
+        script = Script(f"model-{number}", base=await stand.log.end())
+        script.deployed()
+        ends.add(await script.write(stand.log))
+        script.replica(ReplicaState.READY, 3)
+        ends.add(await script.write(stand.log))
+    await stand.reached(max(ends))
+
+    seen = {row["sequence"] for row in await stand.fetch("select sequence from seen")}
+    assert max(ends) in seen
+    assert seen <= ends
+
+
+async def test_what_no_table_takes_does_not_part_the_decision_that_it_is_of(stand: Stand) -> None:
+    script = Script()
+    script.deployed()
+    script.replica(ReplicaState.EXITED, 3, exit_code=1 << 70)
+    script.say(Stop(**script.asker))
+    await stand.fetch("create table seen (sequence bigint, tx xid8)")
+    await stand.fetch(
+        "create function see() returns trigger language plpgsql as "
+        "'begin insert into slipway.seen values (new.sequence, pg_current_xact_id()); return new; end'"
+    )
+    await stand.fetch("create trigger see after update on checkpoint for each row execute function see()")
+    await stand.start()
+
+    await stand.reached(await script.write(stand.log))
+
+    transactions = await stand.fetch("select count(distinct tx), count(*) from seen")
+    assert tuple(transactions[0]) == (1, len(script.messages))
+
+
 async def test_a_restarted_projector_goes_on_from_the_checkpoint(stand: Stand) -> None:
     script = Script()
     script.built()
