@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +55,7 @@ class Receiver:
     taken: list[Delivery] = field(default_factory=list)
     answer_headers: dict[str, str] = field(default_factory=dict)
     open: asyncio.Event = field(default_factory=asyncio.Event)
+    refuses: Callable[[Delivery], bool] = lambda _: False
 
     @property
     def sequences(self) -> list[int]:
@@ -64,7 +65,7 @@ class Receiver:
         delivery = Delivery(dict(request.headers), await request.read())
         self.asked.append(delivery)
         await self.open.wait()
-        status = self.status
+        status = 503 if self.refuses(delivery) else self.status
         if status < 300:
             self.taken.append(delivery)
         return web.Response(status=status, headers=self.answer_headers)
@@ -185,6 +186,14 @@ class WebhookWorld:
             if record.key == hook.configured.webhook:
                 return WebhookProgress.model_validate_json(record.data or b"")
         return None
+
+    async def note_progress(self, progress: WebhookProgress, webhook: str) -> None:
+        """Write what a notifier would have left behind."""
+        await self._positions.beat(webhook, progress.model_dump_json().encode())
+
+    async def has_secret(self, hook: Hook) -> bool:
+        ref = SecretRef(secret=hook.configured.webhook, version=hook.configured.secret)
+        return await self._secrets.get(hook.configured.group or "_", ref) is not None
 
     async def has_delivered(self, hook: Hook, sequence: int) -> bool:
         progress = await self.progress(hook)

@@ -43,8 +43,11 @@ async def addresses_of(host: str, port: int, *, private: bool, resolving: Resolv
     """
     try:
         found = await _in_a_thread_of_its_own(lambda: resolving(host, port))
-    except (OSError, UnicodeError) as error:
-        raise DeliveryError("unreachable", f"{host} has no address: {error}") from None
+    except OSError as error:
+        # A resolver without a network says of every name that nobody knows it.
+        raise DeliveryError("unreachable", f"{host} has no address: {error}", fault="unclear") from None
+    except UnicodeError as error:
+        raise DeliveryError("unreachable", f"{host} can be no name: {error}") from None
     allowed = [address for address in found if private or is_public(address)]
     if not allowed:
         raise DeliveryError(

@@ -1,4 +1,4 @@
-"""One attempt to deliver one event: opened secret, signed body, POST, and what the answer means."""
+"""One attempt to deliver one message: opened secret, signed bodies, POST, and what the answer means."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,16 +7,17 @@ from typing import Final
 
 from opentelemetry.trace import SpanKind
 from slipway_chassis.errors import SlipwayError
-from slipway_chassis.secrets import Vault
+from slipway_chassis.feed import Entry
+from slipway_chassis.secrets import Secrets, Vault
 from slipway_chassis.telemetry import Telemetry, current_traceparent
 from slipway_contracts.envelope import now
 from slipway_contracts.installation_events import WebhookConfigured
 from slipway_contracts.size import SecretRef
 from slipway_contracts.subjects import NONE
 
-from slipway_notifier.feed import Entry
+from slipway_notifier.contents import Content, contents_of
 from slipway_notifier.meters import Meters
-from slipway_notifier.outcome import Delivered, DeliveryError, Failed, Gone, Outcome
+from slipway_notifier.outcome import Delivered, DeliveryError, Failed, Gone, Meaningless, Outcome
 from slipway_notifier.sender import Answer, Sender
 from slipway_notifier.signing import signatures, signing_key
 
@@ -29,22 +30,33 @@ class Deliverer:
 
     Args:
         vault: opens the secrets of webhooks.
+        secrets: has them, sealed.
         sender: posts.
         telemetry: one client span per attempt, in the trace of the event.
         meters: counts attempts.
     """
 
-    def __init__(self, *, vault: Vault, sender: Sender, telemetry: Telemetry, meters: Meters) -> None:
+    def __init__(
+        self, *, vault: Vault, secrets: Secrets, sender: Sender, telemetry: Telemetry, meters: Meters
+    ) -> None:
         self._vault = vault
+        self._secrets = secrets
         self._sender = sender
         self._telemetry = telemetry
         self._meters = meters
         self._keys: dict[tuple[str, int], bytes] = {}
+        self._taken: dict[str, tuple[tuple[WebhookConfigured, int], int]] = {}
 
-    def forget(self, webhook: str) -> None:
-        """Forget the keys of a webhook."""
+    async def forget(self, webhook: str, group: str | None) -> None:
+        """Forget a webhook that was removed, and its secret: nobody else removes that after a 410.
+
+        Raises:
+            LogUnavailableError: not confirmed in time; repeat it.
+        """
+        await self._secrets.remove(group or NONE, webhook)
         for key in [key for key in self._keys if key[0] == webhook]:
             del self._keys[key]
+        self._taken.pop(webhook, None)
 
     async def keys_of(self, webhook: WebhookConfigured) -> Sequence[bytes]:
         """Return the keys that sign now: the present one, and for a while the one before.
@@ -62,11 +74,30 @@ class Deliverer:
             for version in missing:
                 self._keys[webhook.webhook, version] = signing_key(opened[str(version)])
         except (SlipwayError, ValueError) as error:
-            raise DeliveryError("unsigned", f"the secret cannot be opened: {error}") from None
+            raise DeliveryError("unsigned", f"the secret cannot be opened: {error}", fault="ours") from None
         return [self._keys[webhook.webhook, version] for version in versions]
 
     async def deliver(self, webhook: WebhookConfigured, entry: Entry) -> Outcome:
-        """Try once, and say what came of it."""
+        """Try once, and say what came of it.
+
+        Where a message is several events, those that were taken are not sent again while this process lives.
+        """
+        contents = contents_of(entry, webhook.format)
+        if not contents:
+            return Meaningless()
+        begun, taken = self._taken.get(webhook.webhook, (None, 0))
+        taken = taken if begun == (webhook, entry.sequence) else 0
+        for number, content in enumerate(contents[taken:], start=taken + 1):
+            outcome = await self.send(webhook, entry, content)
+            if not isinstance(outcome, Delivered):
+                return outcome
+            if number < len(contents):
+                self._taken[webhook.webhook] = (webhook, entry.sequence), number
+        self._taken.pop(webhook.webhook, None)
+        return Delivered()
+
+    async def send(self, webhook: WebhookConfigured, entry: Entry, content: Content) -> Outcome:
+        """Make one attempt with one event, in the trace of the message, and count it."""
         began = time.monotonic()
         parent = entry.stored.headers.get("traceparent")
         attributes = {"slipway.message.type": entry.type}
@@ -74,39 +105,41 @@ class Deliverer:
             "POST webhook", kind=SpanKind.CLIENT, parent=parent, attributes=attributes
         ) as span:
             try:
-                outcome = await self._attempt(webhook, entry)
+                outcome = _meaning(await self.post(webhook, content))
             except DeliveryError as error:
-                outcome = Failed(kind=error.kind, problem=str(error))
+                outcome = Failed(kind=error.kind, problem=str(error), fault=error.fault)
             if isinstance(outcome, Failed):
                 span.set_attribute("error.type", outcome.kind)
         self._meters.attempted(outcome, seconds=time.monotonic() - began)
         return outcome
 
-    async def _attempt(self, webhook: WebhookConfigured, entry: Entry) -> Outcome:
-        body = entry.cloud_event
+    async def post(self, webhook: WebhookConfigured, content: Content) -> Answer:
+        """Post one signed event.
+
+        Raises:
+            DeliveryError: nothing was sent, or nothing came back.
+        """
         keys = await self.keys_of(webhook)
-        return _meaning(await self._sender.post(webhook.url, _headers(entry, keys, body), body))
+        return await self._sender.post(webhook.url, _headers(content, keys), content.body)
 
 
-def _headers(entry: Entry, keys: Sequence[bytes], body: bytes) -> Mapping[str, str]:
-    message = entry.stored.headers.get("ce-id") or f"sequence-{entry.sequence}"
+def _headers(content: Content, keys: Sequence[bytes]) -> Mapping[str, str]:
     timestamp = int(time.time())
     traceparent = current_traceparent()
     return {
         "Content-Type": "application/cloudevents+json; charset=utf-8",
         "User-Agent": _AGENT,
-        "webhook-id": message,
+        "webhook-id": content.id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": signatures(keys, message=message, timestamp=timestamp, body=body),
+        "webhook-signature": signatures(keys, message=content.id, timestamp=timestamp, body=content.body),
         **({"traceparent": traceparent} if traceparent else {}),
     }
 
 
 def _meaning(answer: Answer) -> Outcome:
-    status = answer.status
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+    if answer.is_success:
         return Delivered()
-    if status == HTTPStatus.GONE:
+    if answer.status == HTTPStatus.GONE:
         return Gone()
-    later = answer.retry_after if status in _LATER else None
+    later = answer.retry_after if answer.status in _LATER else None
     return Failed(kind="refused", problem=f"the receiver answered {answer.title}", retry_after=later)

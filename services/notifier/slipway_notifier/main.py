@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from slipway_chassis.errors import LeaseLostError, TransientError
+from slipway_chassis.feed import Feed
 from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.leases import Lease, Leases
 from slipway_chassis.logs import get_logger
@@ -14,7 +15,6 @@ from slipway_chassis.secrets import Secrets, Vault
 from slipway_contracts.topology import WEBHOOK_SECRETS, WEBHOOKS
 
 from slipway_notifier.deliverer import Deliverer
-from slipway_notifier.feed import Feed
 from slipway_notifier.meters import Meters
 from slipway_notifier.notifier import Notifier
 from slipway_notifier.progress_store import ProgressStore
@@ -30,12 +30,10 @@ async def notify(service: Service[NotifierSettings]) -> None:
     """Send whenever the lease is to be had, until the process is told to stop."""
     settings = service.settings
     meters = Meters(registry=service.metrics.registry)
+    secrets = Secrets(connection=service.connection, bucket=WEBHOOK_SECRETS.name)
     deliverer = Deliverer(
-        vault=Vault(
-            service=NAME,
-            key_file=settings.secret_key_file,
-            secrets=Secrets(connection=service.connection, bucket=WEBHOOK_SECRETS.name),
-        ),
+        vault=Vault(service=NAME, key_file=settings.secret_key_file, secrets=secrets),
+        secrets=secrets,
         sender=Sender(timeout=settings.webhook_timeout, private_addresses=settings.webhook_private_addresses),
         telemetry=service.telemetry,
         meters=meters,
@@ -64,6 +62,7 @@ async def _term(
         records=Heartbeats(connection=service.connection, bucket=WEBHOOKS.name),
         lease=lease,
         interval=settings.position_interval,
+        lazily=settings.skipped_interval,
     )
     notifier = Notifier(
         log=service.log,

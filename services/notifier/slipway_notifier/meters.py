@@ -6,7 +6,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from slipway_contracts.webhooks import WebhookProgress
 
-from slipway_notifier.outcome import Delivered, Failed, Gone, Outcome
+from slipway_notifier.outcome import Delivered, Failed, Gone, Meaningless, Outcome
 
 _SECONDS: Final = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 15.0)
 
@@ -31,6 +31,8 @@ class Meters:
         match outcome:
             case Delivered():
                 word = "delivered"
+            case Meaningless():
+                word = "meaningless"
             case Gone():
                 word = "gone"
             case Failed(kind=kind):
@@ -41,4 +43,4 @@ class Meters:
     def watch(self, webhooks: Callable[[], Sequence[WebhookProgress]]) -> None:
         """Ask this, from now on, for how far the webhooks are to which this process sends."""
         self._active.set_function(lambda: len(webhooks()))
-        self._failing.set_function(lambda: sum(progress.failures > 0 for progress in webhooks()))
+        self._failing.set_function(lambda: sum(progress.problem is not None for progress in webhooks()))

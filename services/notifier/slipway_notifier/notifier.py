@@ -1,11 +1,13 @@
 """One term of sending: follows what is configured, and keeps one worker per active webhook."""
 
 import asyncio
+import json
 from contextlib import aclosing
-from typing import Final
+from typing import Final, TypeGuard
 
 from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import After, CaughtUp, EventLog, Outgoing
+from slipway_chassis.feed import Feed
 from slipway_chassis.logs import get_logger
 from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
@@ -13,13 +15,14 @@ from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError, now
 from slipway_contracts.installation_events import WebhookConfigured, WebhookDisabled
 from slipway_contracts.names import derived_id
-from slipway_contracts.webhooks import WebhookKnown, WebhookProgress, WebhookRegister
+from slipway_contracts.webhook_events import WebhookAnswered, WebhookPinged, WebhookRemoved
+from slipway_contracts.webhooks import WebhookFact, WebhookKnown, WebhookProgress, WebhookRegister
 
 from slipway_notifier.deliverer import Deliverer
-from slipway_notifier.feed import Feed
 from slipway_notifier.meters import Meters
+from slipway_notifier.pings import Pings
 from slipway_notifier.progress_store import ProgressStore
-from slipway_notifier.worker import Patience, Worker, begin
+from slipway_notifier.worker import Ended, Patience, Worker, begin
 
 SOURCE: Final = "/slipway/notifier"
 _PAUSE_SECONDS: Final = 5.0
@@ -55,6 +58,9 @@ class Notifier:
         self._patience = patience
         self.needed: Final = asyncio.Event()
         self._register = WebhookRegister()
+        self._removed: dict[str, str | None] = {}
+        self._unreadable: set[str] = set()
+        self._pings = Pings(log=log, deliverer=deliverer, source=SOURCE)
         self._progress: dict[str, WebhookProgress] = {}
         self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         meters.watch(lambda: [worker.progress for worker, _ in self._workers.values()])
@@ -65,6 +71,7 @@ class Notifier:
             self._progress = await self._store.load()
             await self._follow()
         finally:
+            await self._pings.stop()
             tasks = [task for _, task in self._workers.values()]
             for task in tasks:
                 task.cancel()
@@ -84,17 +91,48 @@ class Notifier:
                         changed = self._take(item)
                         if caught_up and changed is not None:
                             await self._adjust(changed)
+                if caught_up:
+                    self._pings.begin(self._register)
 
     def _take(self, stored: Stored) -> str | None:
+        """Take a message, and return the webhook for which it changed something."""
         try:
             message, at = stored.message, stored.envelope.time
         except (UnknownMessageError, MalformedEnvelopeError) as error:
-            _log.warning("ignores a message", sequence=stored.sequence, because=str(error))
-            return None
-        if not isinstance(message, WebhookConfigured | WebhookDisabled):
-            return None
-        self._register.take(message, sequence=stored.sequence, at=at)
-        return message.webhook
+            return self._take_unreadable(stored, error)
+        match message:
+            case WebhookConfigured():
+                self._unreadable.discard(message.webhook)
+                self._register.take(message, sequence=stored.sequence, at=at)
+                self._note_removal(message, was_known=True)
+                return message.webhook
+            case WebhookDisabled() | WebhookRemoved() if message.webhook not in self._unreadable:
+                was_known = self._register.get(message.webhook) is not None
+                self._register.take(message, sequence=stored.sequence, at=at)
+                self._note_removal(message, was_known=was_known)
+                return message.webhook
+            case WebhookPinged():
+                self._pings.take(message, stored)
+            case WebhookAnswered():
+                self._pings.settle(message)
+            case _:
+                pass
+        return None
+
+    def _note_removal(self, message: WebhookFact, *, was_known: bool) -> None:
+        """Remember which webhooks were removed: only their positions may be forgotten."""
+        if self._register.get(message.webhook) is not None:
+            self._removed.pop(message.webhook, None)
+        elif was_known:
+            self._removed[message.webhook] = message.group
+
+    def _take_unreadable(self, stored: Stored, error: ValueError) -> str | None:
+        """Let a webhook wait whose newest configuration only a later release can read; its position stays."""
+        webhook = _webhook_of(stored)
+        _log.warning("cannot read a message", sequence=stored.sequence, webhook=webhook, because=str(error))
+        if webhook is not None:
+            self._unreadable.add(webhook)
+        return webhook
 
     async def _adjust(self, webhook: str) -> None:
         """Let a worker run for this webhook if it is active, as it is configured now, and no other."""
@@ -102,20 +140,24 @@ class Notifier:
         running = self._workers.get(webhook)
         if running is not None:
             worker, task = running
-            if known is not None and known.active and known.revision == worker.known.revision:
+            if self._is_sent_to(known) and known.revision == worker.known.revision:
                 return
             task.cancel()
             await asyncio.wait({task})
             self._progress[webhook] = worker.progress
             del self._workers[webhook]
-        if known is None:
-            self._forget(webhook)
-        elif known.active:
+        if webhook in self._removed:
+            await self._forget(webhook, self._removed[webhook])
+        elif self._is_sent_to(known):
             await self._start(known)
 
-    def _forget(self, webhook: str) -> None:
+    def _is_sent_to(self, known: WebhookKnown | None) -> TypeGuard[WebhookKnown]:
+        return known is not None and known.active and known.id not in self._unreadable
+
+    async def _forget(self, webhook: str, group: str | None) -> None:
+        """Forget a webhook that was removed; its position goes last, so that a crash lets it be repeated."""
+        await self._deliverer.forget(webhook, group)
         self._progress.pop(webhook, None)
-        self._deliverer.forget(webhook)
         self._store.forget(webhook)
 
     async def _start(self, known: WebhookKnown) -> None:
@@ -146,8 +188,8 @@ class Notifier:
                 return
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _give_up(self, event: WebhookDisabled) -> None:
-        identity = derived_id("webhook.disabled", event.webhook, event.revision)
+    async def _give_up(self, event: Ended) -> None:
+        identity = derived_id(event.type.removesuffix(".v1"), event.webhook, event.revision)
         envelope = Envelope(
             id=identity,
             type=event.type,
@@ -157,4 +199,15 @@ class Notifier:
             correlation_id=identity,
         )
         await self._log.publish(Outgoing(subject=subjects.of(event), message=event, envelope=envelope))
-        _log.warning("webhook is disabled", webhook=event.webhook, reason=event.reason)
+        done = "removed" if isinstance(event, WebhookRemoved) else "disabled"
+        _log.warning(f"webhook is {done}", webhook=event.webhook, reason=event.reason)
+
+
+def _webhook_of(stored: Stored) -> str | None:
+    """Return the webhook of a message whose type is not readable here, if it names one where all do."""
+    try:
+        named = json.loads(stored.data)["webhook"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    is_configuration = stored.subject.endswith(".webhook.configured")
+    return named if is_configuration and isinstance(named, str) else None

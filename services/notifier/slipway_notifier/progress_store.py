@@ -5,30 +5,35 @@ from datetime import timedelta
 from typing import Final
 
 from pydantic import ValidationError
-from slipway_chassis.errors import TransientError
-from slipway_chassis.heartbeats import Heartbeats
+from slipway_chassis.errors import ConflictError, LeaseLostError, TransientError
+from slipway_chassis.heartbeats import Heartbeat, Heartbeats
 from slipway_chassis.leases import Lease
 from slipway_chassis.logs import get_logger
 from slipway_contracts.webhooks import WebhookProgress
 
-_LAZY_SECONDS: Final = 30.0
 _log: Final = get_logger()
 
 
 class ProgressStore:
     """The positions of all webhooks.
 
+    A record names the epoch of the lease under which it was written, and is replaced only where it is as it
+    was last seen: who slept through the end of its lease writes nothing over what its successor wrote.
+
     Args:
         records: the bucket.
         lease: who does not hold it writes nothing.
         interval: shortest time between two writes.
+        lazily: what is not urgent waits so long for something that is.
     """
 
-    def __init__(self, *, records: Heartbeats, lease: Lease, interval: timedelta) -> None:
+    def __init__(self, *, records: Heartbeats, lease: Lease, interval: timedelta, lazily: timedelta) -> None:
         self._records = records
         self._lease = lease
         self._interval = interval.total_seconds()
+        self._lazily = lazily.total_seconds()
         self._pending: dict[str, WebhookProgress | None] = {}
+        self._sequences: dict[str, int] = {}
         self._urgent = asyncio.Event()
 
     async def load(self) -> dict[str, WebhookProgress]:
@@ -39,6 +44,7 @@ class ProgressStore:
         """
         found: dict[str, WebhookProgress] = {}
         for record in await self._records.list():
+            self._sequences[record.key] = record.sequence
             try:
                 found[record.key] = WebhookProgress.model_validate_json(record.data or b"")
             except ValidationError as error:
@@ -64,7 +70,7 @@ class ProgressStore:
         """
         while True:
             try:
-                async with asyncio.timeout(_LAZY_SECONDS):
+                async with asyncio.timeout(self._lazily):
                     await self._urgent.wait()
             except TimeoutError:
                 pass
@@ -86,11 +92,52 @@ class ProgressStore:
             self._lease.check()
             progress = self._pending.pop(webhook)
             try:
-                if progress is None:
-                    await self._records.remove(webhook)
-                else:
-                    await self._records.beat(webhook, progress.model_dump_json().encode())
+                await self._put(webhook, progress)
             except TransientError:
                 self._pending.setdefault(webhook, progress)
                 self._urgent.set()
                 raise
+
+    async def _put(self, webhook: str, progress: WebhookProgress | None) -> None:
+        """Replace a record by a newer one, or by none.
+
+        Raises:
+            LeaseLostError: a notifier of a later epoch wrote or removed it.
+            LogUnavailableError: not confirmed in time.
+        """
+        while True:
+            expect = self._sequences.get(webhook, 0)
+            try:
+                if progress is None:
+                    await self._records.remove(webhook, expect=expect)
+                    self._sequences.pop(webhook, None)
+                else:
+                    body = progress.model_copy(update={"epoch": self._lease.epoch}).model_dump_json()
+                    written = await self._records.beat(webhook, body.encode(), expect=expect)
+                    self._sequences[webhook] = written
+            except ConflictError:
+                found = await self._records.last(webhook)
+                if progress is None and (found is None or found.data is None):
+                    return
+                self._sequences[webhook] = 0 if found is None else self._not_newer(found)
+            else:
+                return
+
+    def _not_newer(self, found: Heartbeat) -> int:
+        """Return the sequence of a record that this notifier may replace: its own, or a predecessor's."""
+        if found.data is None:
+            newer = found.key in self._sequences
+        else:
+            newer = _epoch_of(found.data) > self._lease.epoch
+        if newer:
+            raise LeaseLostError(
+                f"another notifier wrote the position of {found.key} after our epoch {self._lease.epoch}"
+            )
+        return found.sequence
+
+
+def _epoch_of(data: bytes) -> int:
+    try:
+        return WebhookProgress.model_validate_json(data).epoch
+    except ValidationError:
+        return 0

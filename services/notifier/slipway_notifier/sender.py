@@ -5,8 +5,8 @@ HTTP/1.1 by h11; knows nothing of events.
 
 import asyncio
 import ssl
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -15,14 +15,19 @@ from urllib.parse import SplitResult, urlsplit
 
 import h11
 
-from slipway_notifier.addresses import addresses_of
-from slipway_notifier.outcome import DeliveryError
+from slipway_notifier.addresses import Resolve, addresses_of, resolve
+from slipway_notifier.outcome import DeliveryError, Fault
+from slipway_notifier.reach import Reach, Region, region_of
 
 _LARGEST_HEAD: Final = 16 << 10
 _LARGEST_BODY: Final = 16 << 10
 _REST_SECONDS: Final = 1.0
 _CHUNK: Final = 4096
 _PORTS: Final = {"http": 80, "https": 443}
+_ITS_OWN: Final = (ConnectionRefusedError, ConnectionResetError, ssl.SSLError)
+"""Errors that only a machine can cause which was reached."""
+
+Connected = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,11 @@ class Answer:
 
     status: int
     retry_after: timedelta | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the receiver has what was sent."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     @property
     def title(self) -> str:
@@ -53,58 +63,96 @@ class Sender:
         timeout: of one post, from resolving the name to the head of the answer.
         private_addresses: whether it may go to addresses that are not public.
         trust: whose certificates are believed; None: those of the system.
+        resolving: asks for the addresses of a name; blocks.
     """
 
     def __init__(
-        self, *, timeout: timedelta, private_addresses: bool, trust: ssl.SSLContext | None = None
+        self,
+        *,
+        timeout: timedelta,
+        private_addresses: bool,
+        trust: ssl.SSLContext | None = None,
+        resolving: Resolve = resolve,
     ) -> None:
         self._timeout = timeout.total_seconds()
         self._private = private_addresses
         self._trust = trust or ssl.create_default_context()
+        self._resolving = resolving
+        self._reach = Reach()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Send a body and return the head of the answer.
+        """Send a body and return the head of the answer, whatever becomes of the rest of it.
 
         Raises:
             DeliveryError: there is no answer, or none that is HTTP.
         """
         parts = urlsplit(url)
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._post(parts, headers, body)
-        except TimeoutError:
-            raise DeliveryError("timeout", f"no answer within {self._timeout:g} s") from None
-        except (OSError, ssl.CertificateError) as error:
-            raise DeliveryError("unreachable", f"cannot reach {parts.netloc}: {error}") from None
-        except h11.ProtocolError as error:
-            raise DeliveryError("unreachable", f"{parts.netloc} does not speak HTTP: {error}") from None
-
-    async def _post(self, parts: SplitResult, headers: Mapping[str, str], body: bytes) -> Answer:
-        reader, writer = await self._connect(parts)
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        reader, writer = await self._connect(parts, deadline)
         try:
             line = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
-            writer.write(_request(line, parts, headers, body))
-            response = await _head(line, reader)
-            with suppress(TimeoutError, OSError, h11.ProtocolError):
-                async with asyncio.timeout(_REST_SECONDS):
-                    await _read_rest(line, reader)
+            with self._failures_told(parts):
+                async with asyncio.timeout_at(deadline):
+                    writer.write(_request(line, parts, headers, body))
+                    response = await _head(line, reader)
+            await _read_rest(line, reader)
             return _answer(response)
         finally:
             writer.transport.abort()
 
-    async def _connect(self, parts: SplitResult) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to the first address that takes us; each gets its part of the time."""
+    @contextmanager
+    def _failures_told(self, parts: SplitResult) -> Generator[None]:
+        """Tell what goes wrong once there is a connection: it is the receiver's doing."""
+        try:
+            yield
+        except TimeoutError:
+            raise DeliveryError("timeout", f"no answer within {self._timeout:g} s") from None
+        except OSError as error:
+            raise DeliveryError("unreachable", f"cannot reach {parts.netloc}: {error}") from None
+        except h11.ProtocolError as error:
+            raise DeliveryError("unreachable", f"{parts.netloc} does not speak HTTP: {error}") from None
+
+    async def _connect(self, parts: SplitResult, deadline: float) -> Connected:
+        """Connect to the first address that takes us; each gets its part of the time.
+
+        Raises:
+            DeliveryError: none does.
+        """
         host = parts.hostname or ""
-        port = parts.port or _PORTS[parts.scheme]
-        trust, name = (self._trust, host) if parts.scheme == "https" else (None, None)
-        addresses = await addresses_of(host, port, private=self._private)
+        region: Region = "internet"
+        try:
+            async with asyncio.timeout_at(deadline):
+                port = parts.port or _PORTS[parts.scheme]
+                addresses = await addresses_of(host, port, private=self._private, resolving=self._resolving)
+                region = region_of(addresses[0])
+                return await self._connect_to_one(host, port, addresses, secure=parts.scheme == "https")
+        except TimeoutError:
+            failed = DeliveryError("timeout", f"no connection within {self._timeout:g} s", fault="unclear")
+        except OSError as error:
+            fault: Fault = "receiver" if isinstance(error, _ITS_OWN) else "unclear"
+            failed = DeliveryError("unreachable", f"cannot reach {parts.netloc}: {error}", fault=fault)
+        except DeliveryError as error:
+            failed = error
+        if failed.fault == "unclear" and self._reach.is_open_beside(host, region):
+            failed.fault = "receiver"
+        raise failed
+
+    async def _connect_to_one(
+        self, host: str, port: int, addresses: Sequence[str], *, secure: bool
+    ) -> Connected:
+        trust, name = (self._trust, host) if secure else (None, None)
+        refused: OSError | None = None
         for position, address in enumerate(addresses, start=1):
             try:
                 async with asyncio.timeout(self._timeout / len(addresses)):
-                    return await asyncio.open_connection(address, port, ssl=trust, server_hostname=name)
-            except (OSError, TimeoutError):
+                    connected = await asyncio.open_connection(address, port, ssl=trust, server_hostname=name)
+            except OSError as error:  # TimeoutError is one
+                refused = error if isinstance(error, _ITS_OWN) else refused
                 if position == len(addresses):
-                    raise
+                    raise refused or error from None
+            else:
+                self._reach.note(host, address)
+                return connected
         raise AssertionError("a host has an address here")
 
 
@@ -128,16 +176,21 @@ async def _head(line: h11.Connection, reader: asyncio.StreamReader) -> h11.Respo
 
 
 async def _read_rest(line: h11.Connection, reader: asyncio.StreamReader) -> None:
-    """Let the receiver send its answer to the end, which spares it an error, if that is short and soon."""
+    """Let the receiver send its answer to the end, which spares it an error, if that is short and soon.
+
+    The status has decided: nothing that goes wrong here counts, nor how much time was left for the answer.
+    """
     size = 0
-    while size <= _LARGEST_BODY:
-        event = line.next_event()
-        if event is h11.NEED_DATA:
-            line.receive_data(await reader.read(_CHUNK))
-        elif isinstance(event, h11.Data):
-            size += len(event.data)
-        else:
-            return
+    with suppress(TimeoutError, OSError, h11.ProtocolError):
+        async with asyncio.timeout(_REST_SECONDS):
+            while size <= _LARGEST_BODY:
+                event = line.next_event()
+                if event is h11.NEED_DATA:
+                    line.receive_data(await reader.read(_CHUNK))
+                elif isinstance(event, h11.Data):
+                    size += len(event.data)
+                else:
+                    return
 
 
 def _answer(response: h11.Response) -> Answer:

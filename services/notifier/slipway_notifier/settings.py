@@ -40,5 +40,9 @@ class NotifierSettings(ServiceSettings):
     position_interval: timedelta = Field(
         default=timedelta(milliseconds=250), description="Shortest time between two writes of positions."
     )
+    skipped_interval: timedelta = Field(
+        default=timedelta(seconds=30),
+        description="Longest time until it is noted what was skipped, because nobody wanted it.",
+    )
     feed_events: int = Field(default=2048, gt=0, description="Newest events held in memory.")
     feed_bytes: int = Field(default=8 << 20, gt=0, description="Bytes of them held in memory.")

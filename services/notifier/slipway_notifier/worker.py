@@ -7,24 +7,28 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random, SystemRandom
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
+from slipway_chassis.feed import Entry, Feed, Interest
 from slipway_chassis.logs import get_logger
 from slipway_contracts.envelope import now
 from slipway_contracts.installation_events import WebhookConfigured, WebhookDisabled
+from slipway_contracts.webhook_events import WebhookRemoved
 from slipway_contracts.webhooks import WebhookKnown, WebhookProgress
 
-from slipway_notifier.feed import Entry, Feed, Interest
-from slipway_notifier.outcome import Delivered, Failed, Gone, Outcome
+from slipway_notifier.outcome import Delivered, Failed, Gone, Meaningless, Outcome
 from slipway_notifier.progress_store import ProgressStore
 
-_IDLE_SECONDS: Final = 5.0
+_IDLE_SECONDS: Final = 2.0
 _LONGEST_PROBLEM: Final = 500
 _JITTER: Final = 0.2
+_LONGEST_HINDERED: Final = timedelta(minutes=5)
 _log: Final = get_logger()
 _random: Final = SystemRandom()
+Ended = WebhookDisabled | WebhookRemoved
+"""Why nothing more is sent to a webhook."""
 
 
 class Delivers(Protocol):
@@ -47,6 +51,11 @@ class Patience:
     backoff: Sequence[timedelta]
     limit: timedelta
 
+    @property
+    def longest(self) -> timedelta:
+        """The longest wait that is this notifier's own choice."""
+        return max(self.backoff) * (1 + _JITTER)
+
     def wait_after(self, failures: int, *, random: Random = _random) -> timedelta:
         """Return the wait after so many failures, at least one; a fifth longer or shorter, by chance."""
         wait = self.backoff[min(failures, len(self.backoff)) - 1]
@@ -57,10 +66,12 @@ def begin(known: WebhookKnown, stored: WebhookProgress | None, *, end: int) -> W
     """Return where delivery goes on, of what was stored and what is configured.
 
     A new configuration is tried at once, whatever became of the one before. A log that ends before the
-    position was replaced: delivery goes on with what is new in it.
+    position was replaced: delivery goes on with what is new in it. One that looks new, and has a position,
+    was configured before by what this release could not read.
     """
     fresh = WebhookProgress(begun=known.begun, revision=known.revision, position=known.start)
-    if stored is None or stored.begun != known.begun:
+    looks_new = known.begun == known.revision and known.configured.after is None
+    if stored is None or (stored.begun != known.begun and not looks_new):
         progress = fresh
     elif stored.revision != known.revision:
         kept = {"position": stored.position, "delivered_at": stored.delivered_at}
@@ -106,7 +117,7 @@ class Worker:
         """How far it is."""
         return self._progress
 
-    async def run(self) -> WebhookDisabled:
+    async def run(self) -> Ended:
         """Send until nothing may be sent any more, and return why."""
         while True:
             await self._until_due()
@@ -128,21 +139,32 @@ class Worker:
     async def _next(self) -> tuple[int, Sequence[Entry]]:
         after = self._progress.position
         async with aclosing(self._feed.batches(self._interest, after=after, within=_IDLE_SECONDS)) as batches:
-            return await anext(batches)
+            batch = await anext(batches)
+        if batch.gap is not None:
+            _log.warning(
+                "webhook misses what the log no longer has",
+                webhook=self.known.id,
+                first=batch.gap.first,
+                last=batch.gap.last,
+            )
+        return batch.position, batch.entries
 
-    async def _deliver(self, entry: Entry) -> WebhookDisabled | None:
+    async def _deliver(self, entry: Entry) -> Ended | None:
         outcome = await self._deliverer.deliver(self.known.configured, entry)
         match outcome:
             case Delivered():
                 self._succeed(entry.sequence)
                 return None
+            case Meaningless():
+                self._skip_to(entry.sequence)
+                return None
             case Gone():
-                return self._end("gone", "the receiver answered 410 Gone")
+                return self._remove()
             case Failed():
                 return self._fail(outcome)
 
     def _succeed(self, position: int) -> None:
-        if self._progress.failures:
+        if self._progress.problem is not None:
             _log.info("webhook works again", webhook=self.known.id, failures=self._progress.failures)
         self._progress = WebhookProgress(
             begun=self.known.begun, revision=self.known.revision, position=position, delivered_at=now()
@@ -155,38 +177,63 @@ class Worker:
             self._store.note(self.known.id, self._progress, urgent=False)
 
     def _fail(self, failed: Failed) -> WebhookDisabled | None:
-        at, failures = now(), self._progress.failures + 1
-        since = self._progress.failing_since or at
-        problem = failed.problem[:_LONGEST_PROBLEM]
-        wait = max(self._patience.wait_after(failures), failed.retry_after or timedelta(0))
-        self._progress = self._progress.model_copy(
-            update={
-                "failures": failures,
-                "failing_since": since,
-                "next_attempt_at": at + wait,
-                "problem": problem,
-            }
-        )
+        at, problem = now(), failed.problem[:_LONGEST_PROBLEM]
+        if failed.fault == "receiver":
+            wait, changes = self._count(at, failed.retry_after or timedelta(0))
+        else:
+            hindered = self._progress.hindered + 1
+            wait = min(self._patience.wait_after(hindered), _LONGEST_HINDERED)
+            changes = {"hindered": hindered, "failed_at": None}
+        changes |= {"next_attempt_at": at + wait, "problem": problem}
+        self._progress = self._progress.model_copy(update=changes)
         self._store.note(self.known.id, self._progress)
         _log.warning(
             "webhook takes nothing",
             webhook=self.known.id,
-            failures=failures,
+            failures=self._progress.failures,
+            hindered=self._progress.hindered,
             problem=problem,
             again_in_seconds=round(wait.total_seconds(), 1),
         )
-        if at - since >= self._patience.limit:
-            return self._end("failing", problem)
+        if self._progress.failed_seconds >= self._patience.limit.total_seconds():
+            return self._disable(problem)
         return None
 
-    def _end(self, reason: Literal["gone", "failing"], message: str) -> WebhookDisabled:
+    def _count(self, at: datetime, retry_after: timedelta) -> tuple[timedelta, dict[str, object]]:
+        """Return how long is waited after a failure of the receiver's, and what is noted of it.
+
+        It has failed from the attempt before until now, if that failed by its fault too; for as long as the
+        notifier was late to try again, nobody knows.
+        """
+        before, failures = self._progress, self._progress.failures + 1
+        failed = timedelta(0)
+        if before.failed_at is not None and before.next_attempt_at is not None:
+            planned = before.next_attempt_at - before.failed_at
+            failed = max(min(at - before.failed_at, planned, self._patience.longest), timedelta(0))
+        return max(self._patience.wait_after(failures), retry_after), {
+            "failures": failures,
+            "failing_since": before.failing_since or at,
+            "failed_at": at,
+            "failed_seconds": before.failed_seconds + failed.total_seconds(),
+        }
+
+    def _remove(self) -> WebhookRemoved:
+        return WebhookRemoved(
+            group=self.known.configured.group,
+            webhook=self.known.id,
+            revision=self.known.revision,
+            message="the receiver answered 410 Gone",
+            position=self._progress.position,
+        )
+
+    def _disable(self, message: str) -> WebhookDisabled:
         self._progress = self._progress.model_copy(update={"next_attempt_at": None, "problem": message})
         self._store.note(self.known.id, self._progress)
         return WebhookDisabled(
             group=self.known.configured.group,
             webhook=self.known.id,
             revision=self.known.revision,
-            reason=reason,
+            reason="failing",
             message=message,
             position=self._progress.position,
         )

@@ -105,7 +105,7 @@ def test_a_service_names_the_artifact_by_the_id_under_which_it_was_published() -
 def test_every_message_means_something_valid_or_nothing(message: Message) -> None:
     events = meant(message)
 
-    assert not events or message.type in MEANINGFUL
+    assert not events or message.type in {*MEANINGFUL, "webhook.pinged.v1"}
     assert len({event.context["id"] for event in events}) == len(events)
     assert events == meant(message)
     for event in events:

@@ -5,6 +5,7 @@ from functools import partial
 
 from eventually import eventually
 from slipway_contracts.installation_events import WebhookDisabled
+from slipway_contracts.webhook_events import WebhookRemoved
 from webhook_world import Hook, Receiver, WebhookWorld
 
 
@@ -76,7 +77,12 @@ async def test_a_change_of_a_failing_webhook_is_tried_at_once(
     await eventually(lambda: other.sequences == sent)
 
 
-async def test_410_disables_and_a_new_configuration_goes_on_where_it_stopped(
+async def removed(world: WebhookWorld) -> WebhookRemoved | None:
+    stored = await world.log.last("slipway.*._.evt.webhook.removed")
+    return stored.message if stored and isinstance(stored.message, WebhookRemoved) else None
+
+
+async def test_410_removes_the_webhook_its_position_and_its_secret_and_the_log_says_why(
     world: WebhookWorld, receiver: Receiver, other: Receiver
 ) -> None:
     receiver.status = 410
@@ -85,7 +91,7 @@ async def test_410_disables_and_a_new_configuration_goes_on_where_it_stopped(
     await world.start()
 
     sent = await world.happen(3)
-    ended = await eventually(lambda: disabled(world))
+    ended = await eventually(lambda: removed(world))
     assert ended is not None
     await eventually(lambda: other.sequences == sent)
 
@@ -93,9 +99,27 @@ async def test_410_disables_and_a_new_configuration_goes_on_where_it_stopped(
     assert ended.position < sent[0]
     assert len(receiver.asked) == 1
 
-    receiver.status = 200
-    await world.change(hook)
-    await eventually(lambda: receiver.sequences == sent)
+    async def is_forgotten() -> bool:
+        return await world.progress(hook) is None and not await world.has_secret(hook)
+
+    await eventually(is_forgotten)
+
+
+async def test_a_change_that_was_made_before_a_410_came_back_keeps_the_webhook(
+    world: WebhookWorld, receiver: Receiver, other: Receiver
+) -> None:
+    receiver.status = 410
+    receiver.open.clear()
+    hook = await world.hook(receiver.url, types=("release",))
+    await world.start(webhook_timeout="PT60S")
+    sent = await world.happen()
+    await eventually(lambda: receiver.asked)
+
+    await world.change(hook, url=other.url)
+    receiver.open.set()
+
+    await eventually(lambda: other.sequences == sent)
+    await eventually(partial(world.has_delivered, hook, sent[0]))
 
 
 async def test_a_webhook_that_fails_for_too_long_is_disabled(world: WebhookWorld, receiver: Receiver) -> None:

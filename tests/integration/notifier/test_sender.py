@@ -1,6 +1,7 @@
 """One POST: bounded in time and size, whatever the other side does; TLS is checked."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from slipway_notifier.addresses import Resolve
 from slipway_notifier.outcome import DeliveryError
 from slipway_notifier.sender import Sender
 
@@ -106,14 +108,70 @@ async def test_an_endless_body_of_an_answer_is_not_waited_for() -> None:
     assert answer.status == 200
 
 
-async def test_nobody_there_is_a_failure() -> None:
+async def test_the_status_decides_although_the_answer_stops_behind_its_head() -> None:
+    async def stop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+        await writer.drain()
+        await reader.read()
+
+    async with server(stop) as port:
+        answer = await sender(0.5).post(f"http://127.0.0.1:{port}/", {}, b"{}")
+
+    assert answer.status == 200
+
+
+async def test_nobody_there_is_a_failure_by_the_receivers_own_fault() -> None:
     async with server(answering(b"")) as port:
         pass
 
     with pytest.raises(DeliveryError, match="cannot reach") as failed:
         await sender().post(f"http://127.0.0.1:{port}/", {}, b"{}")
 
-    assert failed.value.kind == "unreachable"
+    assert (failed.value.kind, failed.value.fault) == ("unreachable", "receiver")
+
+
+def no_name(_host: str, _port: int) -> list[str]:
+    raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+
+def no_route(_host: str, _port: int) -> list[str]:
+    return ["2001:db8::1"]
+
+
+@pytest.mark.parametrize("resolving", [no_name, no_route])
+async def test_a_host_that_is_not_there_is_to_blame_only_where_others_are_reached(resolving: Resolve) -> None:
+    tries = Sender(timeout=timedelta(seconds=0.5), private_addresses=True, resolving=resolving)
+
+    async def fault() -> str:
+        with pytest.raises(DeliveryError) as failed:
+            await tries.post("http://down.example/", {}, b"{}")
+        return failed.value.fault
+
+    assert await fault() == "unclear"
+    for address in ("8.8.8.8", "10.1.2.3"):
+        tries._reach.note(address, address)
+    assert await fault() == "receiver"
+
+
+async def test_a_proxy_of_the_environment_is_not_used_and_so_the_check_of_addresses_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with server(proxy) as port:
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+        strict = Sender(timeout=timedelta(seconds=1), private_addresses=False)
+        with pytest.raises(DeliveryError) as failed:
+            await strict.post("http://169.254.169.254/latest", {}, b"{}")
+
+    assert failed.value.kind == "forbidden"
+    assert not asked
 
 
 @pytest.fixture(scope="module")

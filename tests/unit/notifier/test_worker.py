@@ -1,5 +1,6 @@
 """Where a worker goes on, and how long it waits."""
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -83,9 +84,19 @@ def test_a_changed_webhook_goes_on_and_is_tried_at_once() -> None:
 
 
 def test_a_webhook_that_is_sent_back_begins_there() -> None:
-    progress = begin(make_known(revision=9, begun=9, start=2), make_progress(), end=100)
+    sent_back = make_known(revision=9, begun=9, start=2)
+    sent_back = replace(sent_back, configured=sent_back.configured.model_copy(update={"after": 2}))
+    changed_later = replace(sent_back, revision=11, configured=make_known().configured)
 
-    assert (progress.position, progress.begun) == (2, 9)
+    for known in (sent_back, changed_later):
+        progress = begin(known, make_progress(), end=100)
+        assert (progress.position, progress.begun) == (2, 9)
+
+
+def test_a_webhook_that_looks_new_goes_on_where_its_unreadable_configurations_had_it() -> None:
+    progress = begin(make_known(revision=9, begun=9, start=9), make_progress(position=8), end=100)
+
+    assert (progress.position, progress.begun, progress.failures) == (8, 9, 0)
 
 
 def test_a_position_beyond_the_end_of_a_restored_log_is_cut() -> None:
