@@ -5,7 +5,7 @@ Binds to consumers that are provisioned and creates none; what becomes of a mess
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Annotated, Final, TypeVar
@@ -188,6 +188,18 @@ async def running(broker: LogBroker) -> AsyncIterator[None]:
         yield
     finally:
         await broker.stop()
+
+
+async def handle_until(
+    stopping: asyncio.Event, broker: LogBroker, *work: Coroutine[None, None, None]
+) -> None:
+    """Handle messages and do this work until told to stop; whatever fails ends all of it."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in work]
+        async with running(broker):
+            await stopping.wait()
+        for task in tasks:
+            task.cancel()
 
 
 async def _await_consumer(connection: Connection, spec: ConsumerSpec) -> None:

@@ -52,23 +52,41 @@ class Heartbeats:
         self._prefix = f"$KV.{bucket}."
         self._records = EventLog(connection=connection, stream=f"KV_{bucket}")
 
-    async def beat(self, key: str, data: bytes, *, ttl: timedelta | None = None) -> int:
+    async def beat(
+        self, key: str, data: bytes, *, ttl: timedelta | None = None, expect: int | None = None
+    ) -> int:
         """Write this process' record and return its sequence.
 
         Args:
             key: a subject token or several.
             data: what it says.
             ttl: let the server remove it after this time, at least 1 s, in a bucket with message expiry.
+            expect: only if this is the sequence of its last write, 0: of none; None: in any case.
 
         Raises:
+            ConflictError: `expect` does not hold.
             LogUnavailableError: not confirmed in time.
         """
         headers = {} if ttl is None else {"Nats-TTL": f"{ttl // timedelta(milliseconds=1)}ms"}
-        return await self._put(key, data, headers)
+        return await self._put(key, data, headers | _expecting(expect))
 
-    async def remove(self, key: str) -> None:
-        """Remove a record; removing it again changes nothing."""
-        await self._put(key, b"", {"KV-Operation": "DEL"})
+    async def remove(self, key: str, *, expect: int | None = None) -> None:
+        """Remove a record; removing it again changes nothing.
+
+        Raises:
+            ConflictError: the last write has another sequence than `expect`.
+            LogUnavailableError: not confirmed in time.
+        """
+        await self._put(key, b"", {"KV-Operation": "DEL"} | _expecting(expect))
+
+    async def last(self, key: str) -> Heartbeat | None:
+        """Return a record as its last write left it, also one that was removed; None: there never was one.
+
+        Raises:
+            LogUnavailableError: no answer in time.
+        """
+        stored = await self._records.last(self._prefix + key)
+        return None if stored is None else self._heartbeat(stored)
 
     async def list(self) -> list[Heartbeat]:
         """Return all records, ordered by their last write."""
@@ -97,3 +115,7 @@ class Heartbeats:
             sequence=stored.sequence,
             time=stored.time,
         )
+
+
+def _expecting(sequence: int | None) -> dict[str, str]:
+    return {} if sequence is None else {"Nats-Expected-Last-Subject-Sequence": str(sequence)}

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import Field
+from slipway_contracts import subjects
 from slipway_contracts.topology import BUCKETS, CONSUMERS, STREAMS, BucketSpec, ConsumerSpec, StreamSpec
 
 from slipway_chassis.connection import Connection
@@ -24,6 +25,7 @@ _UNLIMITED: Final = -1
 _STREAM_FIXED: Final = ("storage", "retention")
 _CONSUMER_FIXED: Final = ("deliver_policy", "ack_policy", "replay_policy")
 _NEVER_OFF: Final = ("allow_atomic", "allow_msg_ttl", "allow_direct", "allow_rollup_hdrs", "deny_delete")
+_TELLING: Final = {"src": subjects.ALL, "dest": subjects.told(subjects.ALL)}
 
 _log: Final = get_logger()
 
@@ -145,6 +147,7 @@ def _stream_config(spec: StreamSpec) -> dict[str, Any]:
         "duplicate_window": _nanoseconds(spec.duplicate_window),
         "allow_atomic": spec.atomic_batches,
         "num_replicas": 1,
+        **({"republish": _TELLING} if spec.told else {}),
     }
 
 

@@ -5,16 +5,18 @@ the beginning and with each heartbeat, so that a client resumes where it was eve
 """
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.feed import Batch, Entry, Feed, Form, Gap
 from slipway_contracts.cdevents import MEANINGFUL
 
-from slipway_api.feed import Batch, Feed, Gap, Interest
+from slipway_api.interest import PermittedInterest
 
 
 class Format(StrEnum):
@@ -41,7 +43,7 @@ class EventStreams:
         self._heartbeat = heartbeat.total_seconds()
 
     async def events(
-        self, interest: Interest, *, after: int | None, format_: Format
+        self, interest: PermittedInterest, *, after: int | None, format_: Format
     ) -> AsyncGenerator[bytes]:
         """Return chunks of events behind `after`, None: from the present on, until the feed closes."""
         yield b"retry: 1000\n\n"
@@ -51,14 +53,39 @@ class EventStreams:
             yield _told(Gap(first=end + 1, last=end, reason="the log ends before this position"))
             position = end
         yield b"id: %d\n: connected\n\n" % position
-        as_cdevents = format_ is Format.CDEVENTS
-        if as_cdevents:
+        if format_ is Format.CDEVENTS:
             interest = replace(interest, among=MEANINGFUL)
-        batches = self._feed.batches(interest, after=position, within=self._heartbeat)
-        async with aclosing(batches):
+        form = _FORMS[format_]
+        async with aclosing(self._feed.batches(interest, after=position, within=self._heartbeat)) as batches:
             async for batch in batches:
-                events = batch.cdevents if as_cdevents else batch.sse
-                yield events or _without_events(batch)
+                yield batch.written(form) or _without_events(batch)
+
+
+def as_cloudevents(entries: Sequence[Entry]) -> bytes:
+    """Write entries as the event stream carries them."""
+    return b"".join(
+        [
+            b"id: %d\nevent: %s\ndata: %s\n\n" % (entry.sequence, entry.type.encode(), entry.cloud_event)
+            for entry in entries
+        ]
+    )
+
+
+def as_cdevents(entries: Sequence[Entry]) -> bytes:
+    """Write what entries mean in CDEvents as the event stream carries it.
+
+    Of several that one message means only the last has the `id:`, so that a client that lost one of them
+    gets all of them again.
+    """
+    written: list[str] = []
+    for entry in entries:
+        written += [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in entry.cdevents]
+        if entry.cdevents:
+            written[-1] = f"id: {entry.sequence}\n{written[-1]}"
+    return "".join(written).encode()
+
+
+_FORMS: Final[dict[Format, Form]] = {Format.CLOUDEVENTS: as_cloudevents, Format.CDEVENTS: as_cdevents}
 
 
 def _without_events(batch: Batch) -> bytes:
@@ -67,5 +94,6 @@ def _without_events(batch: Batch) -> bytes:
 
 def _told(gap: Gap) -> bytes:
     """Return the gap as the event stream tells it; the client goes on behind it."""
-    data = json.dumps({"from": gap.first, "to": gap.last, "reason": gap.reason})
+    told = {"from": gap.first, "to": gap.last, "first_available": gap.last + 1, "reason": gap.reason}
+    data = json.dumps(told)
     return f"id: {gap.last}\nevent: gap\ndata: {data}\n\n".encode()

@@ -22,6 +22,7 @@ from slipway_api import problems
 from slipway_api.access import Principal
 from slipway_api.directory import Directory
 from slipway_api.origins import request_in_hand
+from slipway_api.streaming import STRAIGHT
 from slipway_api.uploads import too_large
 
 _OPEN: Final = re.compile(r"/(openapi|asyncapi)\.json|/v1/schemas(/[^/]+)?")
@@ -56,7 +57,7 @@ class Frame:
             await self._app(scope, receive, send)
             return
         request_id = new_id()
-        scope.setdefault("state", {})["request_id"] = request_id
+        scope.setdefault("state", {}).update({"request_id": request_id, STRAIGHT: send})
         status = 0
 
         async def send_with_id(message: Message) -> None:

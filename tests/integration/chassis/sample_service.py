@@ -13,6 +13,7 @@ from slipway_chassis.process import Service, run_service
 from slipway_chassis.settings import ServiceSettings
 
 _log = get_logger()
+_LAST_WORK_SECONDS = 0.2
 
 
 class SampleSettings(ServiceSettings):
@@ -23,7 +24,7 @@ class SampleSettings(ServiceSettings):
 async def idle(service: Service[SampleSettings]) -> None:
     _log.info("working", greeting=service.settings.sample_greeting)
     await service.stopping.wait()
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(_LAST_WORK_SECONDS)
     _log.info("finished in time")
 
 

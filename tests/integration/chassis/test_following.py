@@ -15,6 +15,7 @@ from slipway_chassis.jetstream_api import call
 from slipway_chassis.provision import provision
 
 EVERYTHING = "slipway.>"
+SLOWNESS_SECONDS = 0.05
 
 
 @asynccontextmanager
@@ -214,7 +215,7 @@ async def test_slow_follower_gets_everything(log: EventLog) -> None:
                 break
             read.append(item.sequence)
             if len(read) % 500 == 0:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(SLOWNESS_SECONDS)
 
     assert read == list(range(1, 5001))
 

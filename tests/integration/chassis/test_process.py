@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from eventually import eventually
+from probe_port import ProbePort
 from servers import NatsServer, clean_environment, free_port
 from slipway_chassis.connection import Connection
 from slipway_chassis.jetstream_api import call
@@ -30,7 +31,7 @@ class Sample:
         self.process = process
         self.lines: list[dict[str, Any]] = []
         self.text: list[str] = []
-        self._port = port
+        self.probes = ProbePort(port)
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -43,24 +44,6 @@ class Sample:
 
     def said(self, message: str) -> dict[str, Any] | None:
         return next((line for line in self.lines if message in line["message"]), None)
-
-    async def get(self, path: str) -> tuple[int, str]:
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        except ConnectionError:
-            return 0, ""
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        answer = (await reader.read()).decode()
-        writer.close()
-        head, _, body = answer.partition("\r\n\r\n")
-        return int(head.split()[1]), body
-
-    async def ready(self) -> bool:
-        return (await self.get("/readyz"))[0] == 200
-
-    async def problem(self) -> str:
-        status, body = await self.get("/readyz")
-        return str(json.loads(body)["problems"]["log"]) if status == 503 else ""
 
     async def ended(self) -> int:
         code = await asyncio.wait_for(self.process.wait(), 10)
@@ -189,19 +172,19 @@ async def test_service_waits_for_the_server_and_says_so_then_begins(
     sample = await start("idle", fresh_nats.url)
 
     await eventually(lambda: sample.said("waiting for NATS"))
-    problem = await sample.problem()
+    problem = await sample.probes.problem("log")
     assert f"127.0.0.1:{fresh_nats.port}; is it running? SLIPWAY_NATS_URL names it" in problem
-    assert (await sample.get("/healthz"))[0] == 200
+    assert (await sample.probes.get("/healthz"))[0] == 200
 
     fresh_nats.start()
 
     async def not_provisioned() -> bool:
-        return "python -m slipway_chassis.provision" in await sample.problem()
+        return "python -m slipway_chassis.provision" in await sample.probes.problem("log")
 
     await eventually(not_provisioned)
     async with connected(fresh_nats) as connection:
         await provision(connection)
-    await eventually(sample.ready)
+    await eventually(sample.probes.ready)
     await eventually(lambda: sample.said("working"))
 
 
@@ -222,10 +205,10 @@ async def test_refused_credentials_are_named_and_tried_again(start: Start, tmp_p
     sample = await start("idle", server.url, **wrong)
 
     async def names_the_variables() -> bool:
-        return "check SLIPWAY_NATS_USER and SLIPWAY_NATS_PASSWORD" in await sample.problem()
+        return "check SLIPWAY_NATS_USER and SLIPWAY_NATS_PASSWORD" in await sample.probes.problem("log")
 
     await eventually(names_the_variables)
-    assert "'sample'" in await sample.problem()
+    assert "'sample'" in await sample.probes.problem("log")
     assert sample.process.returncode is None
     assert "wrong-secret" not in "".join(sample.text)
     server.stop()
@@ -235,49 +218,49 @@ async def test_ready_service_reports_a_lost_server_and_its_return(
     start: Start, provisioned_nats: NatsServer
 ) -> None:
     sample = await start("idle", provisioned_nats.url)
-    await eventually(sample.ready)
+    await eventually(sample.probes.ready)
 
     provisioned_nats.kill9()
 
     async def says_lost() -> bool:
-        return str(provisioned_nats.port) in await sample.problem()
+        return str(provisioned_nats.port) in await sample.probes.problem("log")
 
     await eventually(says_lost)
     provisioned_nats.start()
-    await eventually(sample.ready, timeout=2)
+    await eventually(sample.probes.ready, timeout=2)
 
 
 async def test_removed_log_makes_a_service_unready(
     start: Start, provisioned_nats: NatsServer, connection: Connection
 ) -> None:
     sample = await start("idle", provisioned_nats.url)
-    await eventually(sample.ready)
+    await eventually(sample.probes.ready)
 
     await call(connection, "STREAM.DELETE.SLIPWAY", within=5)
 
-    assert "not provisioned" in await sample.problem()
+    assert "not provisioned" in await sample.probes.problem("log")
 
 
 async def test_metrics_are_prometheus_text_of_process_and_event_loop(
     start: Start, provisioned_nats: NatsServer
 ) -> None:
     sample = await start("idle", provisioned_nats.url)
-    await eventually(sample.ready)
+    await eventually(sample.probes.ready)
 
-    status, body = await sample.get("/metrics")
+    status, body = await sample.probes.get("/metrics")
 
     assert status == 200
     assert 'slipway_info{service="sample"} 1.0' in body
     assert "slipway_event_loop_lag_seconds" in body
     assert "process_resident_memory_bytes" in body
-    assert (await sample.get("/nothing"))[0] == 404
+    assert (await sample.probes.get("/nothing"))[0] == 404
 
 
 async def test_bound_probe_port_is_in_the_log(start: Start, provisioned_nats: NatsServer) -> None:
     sample = await start("idle", provisioned_nats.url)
     line = await eventually(lambda: sample.said("probes listen"))
 
-    assert line["port"] == sample._port
+    assert line["port"] == sample.probes.port
 
 
 async def test_request_and_the_messages_it_causes_are_one_trace_with_bounded_names(

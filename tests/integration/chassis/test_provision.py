@@ -117,8 +117,15 @@ async def test_stream_that_cannot_be_changed_into_the_wanted_one_is_named_and_le
 
 async def test_command_waits_for_a_server_that_comes_later(fresh_nats: NatsServer) -> None:
     fresh_nats.stop()
-    command = asyncio.create_task(run_command(fresh_nats.url))
-    await asyncio.sleep(0)
+    came = asyncio.Event()
+
+    def send_away(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        writer.close()
+
+    async with await asyncio.start_server(send_away, "127.0.0.1", fresh_nats.port):
+        command = asyncio.create_task(run_command(fresh_nats.url))
+        await asyncio.wait_for(came.wait(), timeout=30)
 
     fresh_nats.start()
 

@@ -97,3 +97,23 @@ def test_a_cancel_names_the_releases_that_it_ends() -> None:
     plan = plan_of((Cancel(**ASKED),), request=None, notices=(), desired=desired)
 
     assert [(step.action, step.release) for step in plan.steps] == [("end", 1)]
+
+
+def test_what_a_build_will_make_is_not_compared_field_by_field() -> None:
+    version, build = make_version(), derived_id("another build")
+    request = ReleaseRequest(build=build, config=CONFIG)
+
+    plan = plan_of((Deploy(**ASKED, request=request),), request=request, notices=(), desired=serving(version))
+
+    changes = {change.field: (change.before, change.after) for change in plan.changes}
+    assert changes == {"version": ("1", None), "build": (None, build)}
+
+
+def test_a_plan_is_called_what_was_asked_for() -> None:
+    request = ReleaseRequest(version=make_version(), config=CONFIG)
+
+    plan = plan_of(
+        (Redeploy(**ASKED, request=request, cause="rollback"),), request=request, notices=(), desired=None
+    )
+
+    assert plan.kinds == ["rollback"]

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from slipway_api import problems
+from slipway_api.configuring import Configuring
 from slipway_api.uploads import Uploads
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.errors import StorageFullError
@@ -26,20 +28,21 @@ async def body() -> AsyncIterator[bytes]:
     yield b"x" * 10
 
 
-async def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
-    uploads = Uploads(blobs=FullStore(tmp_path), largest=100)
+def uploads(folder: Path, *, largest: int) -> Uploads:
+    """Return uploads that have nobody to tell: there is nothing to be told."""
+    return Uploads(blobs=FullStore(folder), configuring=cast("Configuring", None), largest=largest)
 
+
+async def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(problems.StorageFullError) as refused:
-        await uploads.put(DIGEST, body(), announced=None)
+        await uploads(tmp_path, largest=100).put("default", DIGEST, body(), by="ada", announced=None)
 
     assert refused.value.status == 507
     assert "free disk space" in refused.value.hint
 
 
 async def test_the_announced_size_is_checked_before_a_byte_is_read(tmp_path: Path) -> None:
-    uploads = Uploads(blobs=FullStore(tmp_path), largest=5)
-
     with pytest.raises(problems.BodyTooLargeError) as refused:
-        await uploads.put(DIGEST, body(), announced=10)
+        await uploads(tmp_path, largest=5).put("default", DIGEST, body(), by="ada", announced=10)
 
     assert refused.value.members == {"size_bytes": 10, "largest_bytes": 5}

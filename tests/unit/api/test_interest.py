@@ -1,10 +1,12 @@
-"""What a reader of the feed gets, and how an event looks on the wire."""
+"""What a reader of the event stream gets, and how an event looks on the wire."""
 
 import json
 from typing import Any
 
 import pytest
-from slipway_api.feed import Entry, Interest
+from slipway_api.event_stream import as_cloudevents
+from slipway_api.interest import PermittedInterest
+from slipway_chassis.feed import Entry
 from slipway_chassis.stored import Stored
 from slipway_contracts.envelope import now
 
@@ -46,26 +48,31 @@ def make_entry(
     ],
 )
 def test_types_are_cut_at_dots(types: tuple[str, ...], type_name: str, wanted: bool) -> None:
-    assert Interest(types=types).covers(make_entry(type_name)) is wanted
+    assert PermittedInterest(types=types).covers(make_entry(type_name)) is wanted
 
 
 @pytest.mark.parametrize(
     ("interest", "subject", "type_name", "wanted"),
     [
-        (Interest(), "slipway._._.evt.key.configured", "key.configured.v1", True),
-        (Interest(groups=frozenset({"g"})), "slipway._._.evt.key.configured", "key.configured.v1", False),
-        (Interest(groups=frozenset({"g"})), "slipway._._.evt.target.lost", "target.lost.v1", True),
-        (Interest(groups=frozenset({"g"})), "slipway.g.d.evt.x", "release.live.v1", True),
-        (Interest(groups=frozenset({"g"})), "slipway.h.d.evt.x", "release.live.v1", False),
-        (Interest(groups=frozenset()), "slipway.h.target.evt.x", "release.live.v1", False),
-        (Interest(group="g"), "slipway.h.d.evt.x", "release.live.v1", False),
-        (Interest(group="g"), "slipway._._.evt.target.lost", "target.lost.v1", False),
-        (Interest(deployment="d"), "slipway.g.d.evt.x", "release.live.v1", True),
-        (Interest(deployment="d"), "slipway.g.e.evt.x", "release.live.v1", False),
+        (PermittedInterest(), "slipway._._.evt.key.configured", "key.configured.v1", True),
+        (
+            PermittedInterest(groups=frozenset({"g"})),
+            "slipway._._.evt.key.configured",
+            "key.configured.v1",
+            False,
+        ),
+        (PermittedInterest(groups=frozenset({"g"})), "slipway._._.evt.target.lost", "target.lost.v1", True),
+        (PermittedInterest(groups=frozenset({"g"})), "slipway.g.d.evt.x", "release.live.v1", True),
+        (PermittedInterest(groups=frozenset({"g"})), "slipway.h.d.evt.x", "release.live.v1", False),
+        (PermittedInterest(groups=frozenset()), "slipway.h.target.evt.x", "release.live.v1", False),
+        (PermittedInterest(group="g"), "slipway.h.d.evt.x", "release.live.v1", False),
+        (PermittedInterest(group="g"), "slipway._._.evt.target.lost", "target.lost.v1", False),
+        (PermittedInterest(deployment="d"), "slipway.g.d.evt.x", "release.live.v1", True),
+        (PermittedInterest(deployment="d"), "slipway.g.e.evt.x", "release.live.v1", False),
     ],
 )
 def test_a_reader_gets_what_its_key_may_see_and_its_filter_names(
-    interest: Interest, subject: str, type_name: str, wanted: bool
+    interest: PermittedInterest, subject: str, type_name: str, wanted: bool
 ) -> None:
     assert interest.covers(make_entry(type_name, subject)) is wanted
 
@@ -73,7 +80,7 @@ def test_a_reader_gets_what_its_key_may_see_and_its_filter_names(
 def test_a_line_break_in_a_body_does_not_break_the_stream() -> None:
     entry = make_entry(data=b'{\r\n  "type": "x"\n}')
 
-    lines = entry.sse.split(b"\n")
+    lines = as_cloudevents([entry]).split(b"\n")
 
     assert lines[0] == b"id: 7"
     assert lines[1] == b"event: release.live.v1"
@@ -85,5 +92,5 @@ def test_a_line_break_in_a_body_does_not_break_the_stream() -> None:
 
 
 def test_the_filter_of_the_log_is_as_narrow_as_the_interest() -> None:
-    assert Interest(group="g").subject == "slipway.g.*.>"
-    assert Interest(deployment="d").subject == "slipway.*.d.>"
+    assert PermittedInterest(group="g").subject == "slipway.g.*.>"
+    assert PermittedInterest(deployment="d").subject == "slipway.*.d.>"

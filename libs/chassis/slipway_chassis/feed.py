@@ -1,33 +1,42 @@
-"""One feed of the log per process: a bounded ring of encoded events that any number of readers share.
+"""The newest part of the log in memory, for any number of readers, and the log itself behind it.
 
 A reader is a position, and readers of one interest at one position share what they get. One that falls out
-of the ring reads the log itself, page by page, until it is back in it; nothing is kept for a reader, so a
-slow one costs no memory and loses nothing.
+of the ring reads the log, page by page, until it is back in it; nothing is kept for a reader, so a slow one
+costs no memory and loses nothing. What the log no longer has is told.
 """
 
 import asyncio
-import json
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import Any, Final
+from weakref import WeakValueDictionary
 
-from slipway_chassis.event_log import CaughtUp, EventLog, New, Stored
 from slipway_contracts import cdevents, subjects
 from slipway_contracts.codec import UnknownMessageError
-from slipway_contracts.envelope import MalformedEnvelopeError
+from slipway_contracts.envelope import TYPE_PREFIX, MalformedEnvelopeError, attribute_of
 
-from slipway_api.silence import Silence
+from slipway_chassis.errors import TransientError
+from slipway_chassis.event_log import CaughtUp, EventLog, New, Stored
+from slipway_chassis.silence import Silence
+from slipway_chassis.truncation import whole_from
 
-_EVERYTHING: Final = "slipway.>"
-DESIRED: Final = "desired.v1"
-FOR_ADMINS: Final = frozenset({"request.refused.v1", "webhook.configured.v1"})
-"""They name callers, and URLs that may hold a secret."""
+ONLY_BY_NAME: Final = frozenset(
+    {"desired.v1", "request.refused.v1", "webhook.configured.v1", "webhook.pinged.v1", "webhook.answered.v1"}
+)
+"""The types that come only when they are asked for."""
+_ATTRIBUTES: Final = (
+    *((name, f"ce-{name}") for name in ("id", "type", "source", "subject", "time")),
+    *(("causationid", "ce-causationid"), ("correlationid", "ce-correlationid")),
+    ("traceparent", "traceparent"),
+)
 _BATCH: Final = 256
 _BATCH_BYTES: Final = 64 << 10
 _SHARED: Final = 32
+_PAUSE_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -49,44 +58,29 @@ class Entry:
     @cached_property
     def type(self) -> str:
         """The type as in the body, `release.live.v1`."""
-        return self.stored.headers.get("ce-type", "").removeprefix("dev.slipway.")
+        return self.stored.headers.get("ce-type", "").removeprefix(TYPE_PREFIX)
 
-    @property
+    @cached_property
     def cloud_event(self) -> bytes:
         """The structured CloudEvent on one line; the body is taken over as it is."""
         headers = self.stored.headers
-        attributes = {
-            "specversion": headers.get("ce-specversion", "1.0"),
-            "sequence": str(self.sequence),
-            "datacontenttype": "application/json",
-        }
-        for name in ("id", "type", "source", "subject", "time", "causationid", "correlationid"):
-            if value := headers.get(f"ce-{name}"):
-                attributes[name] = value
-        if traceparent := headers.get("traceparent"):
-            attributes["traceparent"] = traceparent
-        return json.dumps(attributes)[:-1].encode() + b', "data": ' + _on_one_line(self.stored.data) + b"}"
+        attributes = [
+            ("specversion", headers.get("ce-specversion", "1.0")),
+            ("sequence", str(self.sequence)),
+            ("datacontenttype", "application/json"),
+            *((name, attribute_of(headers[header])) for name, header in _ATTRIBUTES if headers.get(header)),
+        ]
+        written = ", ".join([f'"{name}": {_quoted(value)}' for name, value in attributes])
+        return b'{%s, "data": %s}' % (written.encode(), _on_one_line(self.stored.data))
 
     @cached_property
-    def sse(self) -> bytes:
-        """The event as the event stream carries it."""
-        return b"id: %d\nevent: %s\ndata: %s\n\n" % (self.sequence, self.type.encode(), self.cloud_event)
-
-    @cached_property
-    def cdevents(self) -> bytes:
-        """What the event means in CDEvents, as the event stream carries it.
-
-        Of several only the last has the `id:`, so that a client that lost one of them gets all of them again.
-        """
+    def cdevents(self) -> Sequence[Mapping[str, Any]]:
+        """What it means in CDEvents, each in a structured CloudEvent, in order; none: nothing."""
         try:
             meant = cdevents.rendered(self.stored.message, self.stored.envelope)
         except (UnknownMessageError, MalformedEnvelopeError):
-            return b""
-        messages = [
-            f"event: {each.type}\ndata: {json.dumps(each.cloud_event(sequence=str(self.sequence)))}\n\n"
-            for each in meant
-        ]
-        return "".join([*messages[:-1], *(f"id: {self.sequence}\n{last}" for last in messages[-1:])]).encode()
+            return ()
+        return tuple(each.cloud_event(sequence=str(self.sequence)) for each in meant)
 
 
 def _on_one_line(body: bytes) -> bytes:
@@ -96,21 +90,17 @@ def _on_one_line(body: bytes) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Interest:
-    """What a reader wants and may see.
+    """What a reader wants.
 
     Attributes:
-        groups: those whose messages it may see; None: all, and what belongs to none.
-        types: begin of the wanted types, cut at dots; empty: all but desired records and what is for admins.
-        audits: it may see what only admins may.
-        among: of these only the ones that are listed here; None: all.
+        group: None: the messages of all groups, and those that belong to none.
+        deployment: None: of all deployments, and those that belong to none.
+        types: begin of the wanted types, cut at dots; empty: all but those that come only by name.
     """
 
-    groups: frozenset[str] | None = None
     group: str | None = None
     deployment: str | None = None
     types: tuple[str, ...] = ()
-    audits: bool = False
-    among: frozenset[str] | None = None
 
     @property
     def subject(self) -> str:
@@ -120,30 +110,17 @@ class Interest:
     def covers(self, entry: Entry) -> bool:
         """Say whether the reader gets this message."""
         group, deployment = entry.owner
-        if self.groups is not None and group not in self.groups and not self._public(entry):
-            return False
         if self.group is not None and group != self.group:
             return False
         if self.deployment is not None and deployment != self.deployment:
             return False
-        if entry.type in FOR_ADMINS and not self.audits:
-            return False
-        if self.among is not None and entry.type not in self.among:
-            return False
         return is_wanted(entry.type, self.types)
-
-    @staticmethod
-    def _public(entry: Entry) -> bool:
-        return entry.type.startswith("target.")
 
 
 def is_wanted(type_name: str, prefixes: Sequence[str]) -> bool:
-    """Say whether a type begins, up to a dot, with one of these.
-
-    Without any: all but desired records and what only admins may see.
-    """
+    """Say whether a type begins, up to a dot, with one of these; without any: all but `ONLY_BY_NAME`."""
     if not prefixes:
-        return type_name != DESIRED and type_name not in FOR_ADMINS
+        return type_name not in ONLY_BY_NAME
     return any(f"{type_name}.".startswith(f"{prefix}.") for prefix in prefixes)
 
 
@@ -156,7 +133,11 @@ class Gap:
     reason: str
 
 
-@dataclass(frozen=True)
+Form = Callable[[Sequence[Entry]], bytes]
+"""How entries are written for those who get them."""
+
+
+@dataclass(frozen=True, eq=False)
 class Batch:
     """What a reader gets at once: a position, and what its interest covers up to it.
 
@@ -169,16 +150,23 @@ class Batch:
     position: int
     entries: tuple[Entry, ...] = ()
     gap: Gap | None = None
+    _written: dict[Form, bytes] = field(default_factory=dict, init=False, repr=False)
 
-    @cached_property
-    def sse(self) -> bytes:
-        """The entries as the event stream carries them."""
-        return b"".join([entry.sse for entry in self.entries])
+    def written(self, form: Form) -> bytes:
+        """Return the entries in a form; that is made once for all who share the batch."""
+        written = self._written.get(form)
+        if written is None:
+            written = self._written[form] = form(self.entries)
+        return written
 
-    @cached_property
-    def cdevents(self) -> bytes:
-        """What the entries mean in CDEvents, as the event stream carries it; empty: nothing."""
-        return b"".join([entry.cdevents for entry in self.entries])
+
+class _View:
+    """An interest, the same object for all who have it: as a key it is compared by identity."""
+
+    __slots__ = ("__weakref__", "interest")
+
+    def __init__(self, interest: Interest) -> None:
+        self.interest: Final = interest
 
 
 class Feed:
@@ -201,7 +189,8 @@ class Feed:
         self._head = 0
         self._closed = False
         self._waiting: set[asyncio.Future[None]] = set()
-        self._shared: dict[tuple[Interest, int], Batch] = {}
+        self._views: WeakValueDictionary[Interest, _View] = WeakValueDictionary()
+        self._shared: dict[tuple[_View, int], Batch] = {}
 
     @property
     def head(self) -> int:
@@ -209,8 +198,12 @@ class Feed:
         return self._head
 
     async def run(self) -> None:
-        """Follow the log until cancelled."""
-        async with aclosing(self._log.follow(_EVERYTHING, start=New())) as items:
+        """Follow the log until cancelled.
+
+        Raises:
+            LogTruncatedError: the log ends before what was already read.
+        """
+        async with aclosing(self._log.follow(subjects.ALL, start=New())) as items:
             async for item in items:
                 match item:
                     case CaughtUp(sequence=sequence):
@@ -228,9 +221,11 @@ class Feed:
     async def batches(self, interest: Interest, *, after: int, within: float) -> AsyncGenerator[Batch]:
         """Return, until the feed closes, what the interest covers behind a position.
 
-        A batch comes at least every `within` seconds, without entries when there is nothing to tell.
+        A batch comes at least every `within` seconds, without entries when there is nothing to tell. An
+        outage of the log is waited for. Use `contextlib.aclosing`.
         """
-        position = after
+        view = self._views.setdefault(interest, _View(interest))
+        loop, position = asyncio.get_running_loop(), after
         with Silence(within) as silence:
             while not self._closed:
                 if position < self._floor:
@@ -240,33 +235,36 @@ class Feed:
                             position = batch.position
                             silence.broken()
                     continue
-                batch = self._behind(interest, position)
-                position = batch.position
-                if batch.entries or silence.too_long:
-                    yield batch
-                    silence.broken()
-                elif self._head <= position:
-                    await self._arrival(silence)
-
-    async def _arrival(self, silence: Silence) -> None:
-        """Wait for the next message, or until the silence is too long."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiter)
-        try:
-            await silence.ended_by(waiter)
-        finally:
-            self._waiting.discard(waiter)
+                if position < self._head:
+                    batch = self._shared.get((view, position)) or self._behind(view, position)
+                    position = batch.position
+                    if not batch.entries and not silence.too_long:
+                        continue
+                elif silence.too_long:
+                    batch = Batch(position)
+                else:
+                    waiter = loop.create_future()
+                    self._waiting.add(waiter)
+                    silence.ends(waiter)
+                    try:
+                        await waiter
+                    finally:
+                        self._waiting.discard(waiter)
+                    continue
+                yield batch
+                silence.broken()
 
     async def _from_log(self, interest: Interest, position: int) -> AsyncGenerator[Batch]:
-        """Read the log itself, up to where the ring was when it was asked."""
+        """Read the log itself, up to where the ring was when it was asked, or to a gap."""
         goal = self._head
-        if gap := await self._gap(position):
-            position = gap.last
-            yield Batch(position, gap=gap)
         pages = self._log.pages(interest.subject, after=position, most=_BATCH, size=_BATCH_BYTES)
         async with aclosing(pages):
             async for page in pages:
                 if self._closed:
+                    return
+                # Asked after the page was read: what is there now was there then.
+                if gap := await self._gap(position):
+                    yield Batch(gap.last, gap=gap)
                     return
                 read = [Entry(stored) for stored in page.messages]
                 position = read[-1].sequence if page.more else max(position, goal)
@@ -278,26 +276,28 @@ class Feed:
                     return
 
     async def _gap(self, position: int) -> Gap | None:
-        """Find out whether the log can go on right behind this position."""
-        async for stored in self._log.read(_EVERYTHING, after=position):
-            if stored.sequence == position + 1:
-                return None
-            return Gap(first=position + 1, last=stored.sequence - 1, reason="no longer kept")
-        return Gap(first=position + 1, last=self._head, reason="no longer kept")
+        """Find out whether the log is whole from right behind this position on."""
+        while True:
+            try:
+                last = max(await whole_from(self._log), await self._next(position)) - 1
+            except TransientError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                missing = Gap(first=position + 1, last=last, reason="no longer kept")
+                return missing if last > position else None
 
-    def _behind(self, interest: Interest, position: int) -> Batch:
-        """Return the next batch of the ring; readers of one interest at one position get the same."""
-        known = self._shared.get((interest, position))
-        if known is not None:
-            return known
+    async def _next(self, position: int) -> int:
+        async for stored in self._log.read(subjects.ALL, after=position):
+            return stored.sequence
+        return self._head + 1
+
+    def _behind(self, view: _View, position: int) -> Batch:
+        """Make the next batch of the ring, for all who have this view at this position."""
         fresh = self._fresh(position)
-        batch = Batch(
-            fresh[-1].sequence if fresh else position,
-            tuple(entry for entry in fresh if interest.covers(entry)),
-        )
+        batch = Batch(fresh[-1].sequence, tuple(entry for entry in fresh if view.interest.covers(entry)))
         if len(self._shared) >= _SHARED:
             self._shared.clear()
-        self._shared[interest, position] = batch
+        self._shared[view, position] = batch
         return batch
 
     def _fresh(self, position: int) -> list[Entry]:
@@ -314,6 +314,9 @@ class Feed:
         return fresh
 
     def _append(self, entry: Entry) -> None:
+        if entry.sequence != self._head + 1:
+            self._ring.clear()
+            self._held, self._floor = 0, entry.sequence - 1
         self._ring.append(entry)
         self._held += len(entry.stored.data)
         self._head = entry.sequence

@@ -1,0 +1,38 @@
+"""What a caller wants of the log and may see of it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from slipway_chassis.feed import Entry, Interest
+
+FOR_ADMINS: Final = frozenset({"request.refused.v1", "webhook.configured.v1"})
+"""They name callers, and URLs that may hold a secret."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermittedInterest(Interest):
+    """What a reader wants and may see.
+
+    Attributes:
+        groups: those whose messages it may see; None: all, and what belongs to none.
+        audits: it may see what only admins may.
+        among: of these types only the ones that are listed here; None: all.
+    """
+
+    groups: frozenset[str] | None = None
+    audits: bool = False
+    among: frozenset[str] | None = None
+
+    def covers(self, entry: Entry) -> bool:
+        """Say whether the reader gets this message."""
+        if self.groups is not None and entry.owner[0] not in self.groups and not _public(entry):
+            return False
+        if entry.type in FOR_ADMINS and not self.audits:
+            return False
+        if self.among is not None and entry.type not in self.among:
+            return False
+        return super().covers(entry)
+
+
+def _public(entry: Entry) -> bool:
+    return entry.type.startswith("target.")
