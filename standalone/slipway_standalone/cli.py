@@ -1,4 +1,4 @@
-"""The options of `up`, `down`, `status`, `projections` and `subscriber`.
+"""The options of `up`, `down`, `status`, `projections`, `log` and `subscriber`.
 
 What they do is loaded when one of them runs, so that it costs the other commands of the line nothing.
 """
@@ -26,6 +26,11 @@ def register(app: typer.Typer) -> None:
     projections.command("rebuild")(_rebuild)
     projections.command("verify")(_verify)
     app.add_typer(projections, name="projections", rich_help_panel=_PANEL)
+    log = typer.Typer(no_args_is_help=True, help="The log itself; the lines of a replica: `slipway logs`.")
+    log.command("show")(_show_log)
+    log.command("snapshot")(_take_snapshot)
+    log.command("truncate")(_truncate_log)
+    app.add_typer(log, name="log", rich_help_panel=_PANEL)
     subscribers = typer.Typer(no_args_is_help=True, help="Users of NATS that may read one group.")
     subscribers.command("add")(_add_subscriber)
     subscribers.command("list")(_list_subscribers)
@@ -88,6 +93,43 @@ def _verify(*, state: StateOption = None) -> None:
     from slipway_standalone import commands  # noqa: PLC0415
 
     raise typer.Exit(commands.rebuild_projections(state=state, how="--verify"))
+
+
+def _show_log(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+    """Show how much the log holds, from where on it is whole, and its newest snapshot."""
+    from slipway_standalone import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.keep_log("show", *(("--json",) if as_json else ()), state=state))
+
+
+def _take_snapshot(*, state: StateOption = None) -> None:
+    """Store all that follows from the log with the blobs, read it back, and compare every row."""
+    from slipway_standalone import commands  # noqa: PLC0415
+
+    raise typer.Exit(commands.keep_log("snapshot", state=state))
+
+
+def _truncate_log(
+    *,
+    before: Annotated[
+        str,
+        typer.Option(
+            "--before", metavar="WHEN", help="A sequence, a time as 2026-01-31T12:00:00Z, or an age as 30d."
+        ),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; change nothing.")] = False,
+    state: StateOption = None,
+) -> None:
+    """Take a snapshot, then remove older messages from the log that nobody needs there any more.
+
+    History, audit and the past stay: Postgres and the snapshot have them. Event streams, webhooks and
+    subscribers cannot begin before that any more.
+    """
+    from slipway_standalone import commands  # noqa: PLC0415
+
+    options = [flag for flag, given in (("--yes", yes), ("--dry-run", dry_run)) if given]
+    raise typer.Exit(commands.keep_log("truncate", "--before", before, *options, state=state))
 
 
 def _add_subscriber(

@@ -1,4 +1,4 @@
-"""What `down`, `status`, `projections` and `subscriber` do and print; each returns its exit code."""
+"""What `down`, `status`, `projections`, `log` and `subscriber` do and print; each returns its exit code."""
 
 import asyncio
 import os
@@ -53,6 +53,12 @@ def show_status(*, state: Path | None, as_json: bool) -> int:
 def rebuild_projections(*, state: Path | None, how: Literal["--swap", "--verify"]) -> int:
     """Rebuild the tables, then swap them in, or compare them."""
     return projections.rebuild(_existing(state), os.environ, how)
+
+
+@errors_shown
+def keep_log(*arguments: str, state: Path | None) -> int:
+    """Show the log, take a snapshot, or truncate it."""
+    return projections.keep_log(_existing(state), os.environ, *arguments)
 
 
 @errors_shown

@@ -40,6 +40,12 @@ def recorded(records: Path) -> list[Recorded]:
     return found
 
 
+def forget(records: Path) -> None:
+    """Take the records away after an orderly end: what a later run finds was cut off."""
+    for path in records.glob("*.json"):
+        path.unlink(missing_ok=True)
+
+
 def alive(records: Path) -> list[Recorded]:
     """Those that still run."""
     return [record for record in recorded(records) if record.is_alive]

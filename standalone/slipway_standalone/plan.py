@@ -33,9 +33,16 @@ _FOR_DOWNLOADS: Final = (
 )
 
 
+_PRIVATE_RECEIVERS: Final = "SLIPWAY_WEBHOOK_PRIVATE_ADDRESSES"
+
 YIELDING: Final = 15
 PUNCTUAL: Final = 5
 """The niceness of what holds a lease for others: late, it would make a healthy platform look lost."""
+SESSION_NICENESS: Final = 5
+"""Of the supervisor's session, as autogroup of sched(7): Envoy and the replicas have sessions of their own.
+
+Its programs share what it gets: less than this, and busy replicas would keep them from their work.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +192,12 @@ def provisioner_environment(site: Site) -> dict[str, str]:
     return passed_on(site.environment) | named(settings)
 
 
+def log_keeper_environment(site: Site) -> dict[str, str]:
+    """For the commands that look after the log: the projector's tables, and the owner of the streams."""
+    owner = {"NATS_USER": NATS_PROVISIONER, "NATS_PASSWORD": site.credentials.nats[NATS_PROVISIONER]}
+    return service_environment(site, "projector") | named(owner)
+
+
 def admin_key_environment(site: Site, digest: str) -> dict[str, str]:
     """For the command that makes the admin key known, on behalf of the api."""
     settings = {
@@ -264,7 +277,7 @@ def _own_settings(site: Site) -> dict[str, dict[str, str]]:
         "projector": {"DATABASE_URL": site.database_url(POSTGRES_PROJECTOR)},
         "notifier": {
             "SECRET_KEY_FILE": str(keys.opener("notifier")),
-            # Who alone can ask for a webhook sits at this machine, and so do their receivers.
-            "WEBHOOK_PRIVATE_ADDRESSES": "true" if site.is_private else "false",
+            # Not even where the API listens on the loopback only: a proxy in front of it lets others ask.
+            "WEBHOOK_PRIVATE_ADDRESSES": site.environment.get(_PRIVATE_RECEIVERS, "false"),
         },
     }

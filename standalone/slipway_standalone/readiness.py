@@ -83,6 +83,8 @@ def _guarded(check: Check) -> Check:
                 return await check()
         except TimeoutError:
             return f"no answer within {_ANSWER_SECONDS:.0f} s"
+        except (ConnectionRefusedError, FileNotFoundError):
+            return "it does not listen yet"
         except OSError as error:
             return str(error.strerror or error).lower()
 

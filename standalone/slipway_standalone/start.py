@@ -13,6 +13,7 @@ from typing import Final
 
 from slipway_standalone import credentials, last_words, plan, readiness
 from slipway_standalone.errors import PortLostError, StandaloneError, StartError
+from slipway_standalone.patience import WITHOUT_NEWS_SECONDS, Patience
 from slipway_standalone.plan import Program, Site
 from slipway_standalone.readiness import Check
 from slipway_standalone.report import Report
@@ -20,7 +21,6 @@ from slipway_standalone.supervision import Supervisor
 
 _ASK_EVERY: Final = 0.03
 _LOOK_EVERY: Final = 0.2
-_READY_WITHIN: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +77,14 @@ class Start:
             await self._until_ready(program, readiness.check_of(self.site.installation, program.name))
 
     async def _until_ready(self, program: Program, check: Check) -> None:
-        deadline = time.monotonic() + _READY_WITHIN
+        patience = Patience(now=time.monotonic())
         while reason := await check():
-            if time.monotonic() > deadline:
+            if patience.hear(reason, now=time.monotonic()):
+                self.report.tell(f"Waits for {program.name}: {reason}")
+            if patience.is_over(time.monotonic()):
                 raise StartError(
-                    f"{program.name} is not ready after {_READY_WITHIN:.0f} s: {reason}.",
+                    f"{program.name} is not ready, and said nothing new for "
+                    f"{WITHOUT_NEWS_SECONDS:.0f} s: {reason}.",
                     remedy=f"Its log is {self.site.state.log(program.name)}.",
                     log=last_words.of(self.site.state.log(program.name)),
                 )

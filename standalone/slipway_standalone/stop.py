@@ -28,6 +28,7 @@ def stop(folder: StateFolder, supervisor: Supervisor | None, report: Report) -> 
     if supervisor is not None:
         _stop_in_order(supervisor, report)
     ended = former.end_all(folder.records)
+    former.forget(folder.records)
     if runtime := folder.load().runtime:
         RuntimeFolder(Path(runtime)).remove()
     return supervisor is not None or bool(ended)

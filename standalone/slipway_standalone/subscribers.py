@@ -1,7 +1,8 @@
 """Users of NATS that may read one group and nothing else, and how a running server learns of them.
 
-They subscribe and never publish. A right to ask JetStream for messages would be a right to have them sent to
-any subject of the account, a command's among them; so the past is read from the event stream of the API.
+They hear what the log has stored, and never publish. A right to ask JetStream for messages would be a right
+to have them sent to any subject of the account, a command's among them; so the past is read from the event
+stream of the API.
 """
 
 import json
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from slipway_contracts import subjects
 from slipway_contracts.names import NAME_PATTERN
 
 from slipway_standalone import nats, private_files
@@ -21,7 +23,10 @@ from slipway_standalone.folder import StateFolder
 from slipway_standalone.plan import LOOPBACK
 from slipway_standalone.run import running_supervisor
 
-_FOR_ADMINS: Final = ("slipway.*._.evt.request.>", "slipway.*._.evt.webhook.>")
+_FOR_ADMINS: Final = (
+    subjects.told("slipway.*._.evt.request.>"),
+    subjects.told("slipway.*._.evt.webhook.>"),
+)
 EVERY_GROUP: Final = "*"
 _RESERVED: Final = frozenset({*nats.SERVICES, NATS_PROVISIONER})
 
@@ -37,7 +42,7 @@ class Subscriber:
     @property
     def subject(self) -> str:
         """What it may subscribe to."""
-        return f"slipway.{self.group}.>"
+        return subjects.told(f"slipway.{self.group}.>")
 
     @property
     def user(self) -> dict[str, object]:

@@ -50,6 +50,8 @@ def _start_anew(
     folder: StateFolder, wishes: Wishes, report: Report, interruption: Interruption
 ) -> Supervisor:
     folder.check_space()
+    if former.recorded(folder.records):
+        report.tell("The last run was cut off, without `slipway down`; what it had comes back.")
     for process in former.end_all(folder.records):
         report.tell(f"Ended {process.name} (pid {process.pid}), left behind by an earlier run.")
     try:

@@ -48,8 +48,12 @@ message is a CloudEvent 1.0 in binary mode: its attributes are NATS headers `ce-
 
 Operations are told from the side of the platform's services: what a service may send is what others can
 receive. `x-jetstream-consumer` names the durable that wakes a service; projector, gateways and the event
-stream of the API follow the log in order from a position of their own, without a durable. A subscriber from
-outside has a user that may subscribe to `slipway.<group>.>`; it reads the past from `GET /v1/events`.
+stream of the API follow the log in order from a position of their own, without a durable.
+
+A subscriber from outside has a user that hears what a stream has stored, on the channel's `x-told-address`,
+and may publish nothing. `Nats-Sequence` is the message's place in the log, `Nats-Last-Sequence` that of the
+message before it on the same subject, 0 for none: one that you have not heard is a gap, and `GET /v1/events`
+has the past.
 
 Ignore fields and headers that you do not know. A type only ever gains optional fields, and words where it
 lists words; anything else is a new version beside the old, on the same subject.
@@ -109,6 +113,7 @@ def _stream(spec: StreamSpec) -> dict[str, Any]:
         "duplicate_window_seconds": spec.duplicate_window.total_seconds(),
         "discard": "old" if spec.discard_old else "new",
         "atomic_batches": spec.atomic_batches,
+        **({"republish": {"src": subjects.ALL, "dest": subjects.told(subjects.ALL)}} if spec.told else {}),
     } | {name: limit for name, limit in limits.items() if limit is not None}
 
 
@@ -131,6 +136,7 @@ def _channel(address: str, stream: StreamSpec) -> dict[str, Any]:
         "messages": {},
         **({"parameters": parameters} if parameters else {}),
         "x-jetstream-stream": stream.name,
+        **({"x-told-address": subjects.told(address)} if stream.told else {}),
     }
 
 

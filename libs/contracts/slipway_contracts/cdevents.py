@@ -1,9 +1,9 @@
 """Messages of the log in the vocabulary of CDEvents 0.5, for whoever reads many platforms. Pure.
 
 A service is a deployment, and its environment the alias that leads to it; an artifact is a version. What has
-no meaning in CDEvents is left out.
-Source of the rules: CDEvents 0.5.1 (`spec.md`, continuous integration, continuous deployment) and its
-CloudEvents binding.
+no meaning in CDEvents is left out; only the test of a webhook, which must be something, is a custom event.
+Source of the rules: CDEvents 0.5.1 (`spec.md`, continuous integration, continuous deployment, custom events)
+and its CloudEvents binding.
 """
 
 from collections.abc import Mapping
@@ -24,6 +24,7 @@ from slipway_contracts.message import DeploymentMessage, Message
 from slipway_contracts.names import derived_id
 from slipway_contracts.traffic import Serving
 from slipway_contracts.version import Version
+from slipway_contracts.webhook_events import WebhookPinged
 
 SPEC_VERSION: Final = "0.5.1"
 CONTENT_TYPE: Final = "application/cdevents+json"
@@ -33,6 +34,7 @@ MEANINGFUL: Final = frozenset(
 )
 """The types of messages that may have a meaning in CDEvents."""
 _VERSION_OF_TYPES: Final = "0.3.0"
+_PINGED: Final = "dev.cdeventsx.slipway-webhook.pinged.0.1.0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +110,8 @@ def rendered(message: Message, envelope: Envelope) -> tuple[CDEvent, ...]:
                 "artifactId": _package_url(message, serving.label, serving.version),
             }
             return (_event(message, envelope, f"service.{predicate}", _service(message), content),)
+        case WebhookPinged():
+            return (_custom(message, envelope, _PINGED, message.webhook),)
         case _:
             return ()
 
@@ -140,17 +144,28 @@ def _environment(alias: str) -> dict[str, Any]:
 def _event(
     message: Message, envelope: Envelope, kind: str, subject: str, content: Mapping[str, Any]
 ) -> CDEvent:
+    identifier, whole = derived_id(envelope.id, kind), f"dev.cdevents.{kind}.{_VERSION_OF_TYPES}"
+    return _made(message, envelope, identifier, whole, {"id": subject, "content": dict(content)})
+
+
+def _custom(message: Message, envelope: Envelope, whole: str, subject: str) -> CDEvent:
+    return _made(message, envelope, derived_id(envelope.id, whole), whole, {"id": subject, "content": {}})
+
+
+def _made(
+    message: Message, envelope: Envelope, identifier: str, whole: str, subject: Mapping[str, Any]
+) -> CDEvent:
     context = {
         "specversion": SPEC_VERSION,
-        "id": derived_id(envelope.id, kind),
+        "id": identifier,
         "source": envelope.source,
-        "type": f"dev.cdevents.{kind}.{_VERSION_OF_TYPES}",
+        "type": whole,
         "timestamp": envelope.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
     }
     if envelope.correlation_id is not None:
         context["chainId"] = envelope.correlation_id
     return CDEvent(
         context=context,
-        subject={"id": subject, "content": dict(content)},
+        subject=subject,
         custom={"type": TYPE_PREFIX + envelope.type, "data": message.model_dump(mode="json")},
     )

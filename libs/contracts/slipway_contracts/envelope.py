@@ -1,19 +1,23 @@
 """The envelope of every message: CloudEvents 1.0 in binary mode, as NATS headers.
 
-Source of the rules: CloudEvents 1.0.2 "NATS protocol binding", and its extensions "Distributed tracing",
-"Correlation" and "Auth context".
+Source of the rules: CloudEvents "NATS protocol binding" 1.0.3-wip (binary mode; values of headers as in the
+HTTP binding, 3.1.3.2), and the extensions "Distributed tracing", "Correlation" and "Auth context".
 """
 
 import os
+import re
 import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Self
+from urllib.parse import quote, unquote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 TYPE_PREFIX: Final = "dev.slipway."
+_PLAIN: Final = "".join(letter for letter in map(chr, range(0x21, 0x7F)) if letter not in '"%')
+_IS_PLAIN: Final = re.compile(r"[!#$&-~]*").fullmatch
 
 
 def new_id() -> str:
@@ -27,6 +31,24 @@ def new_id() -> str:
 def now() -> datetime:
     """Return the present in UTC."""
     return datetime.now(UTC)
+
+
+def header_of(value: str) -> str:
+    """Return the value of an attribute as a header has it: percent-encoded where it is not plain ASCII."""
+    return value if _IS_PLAIN(value) else quote(value, safe=_PLAIN)
+
+
+def attribute_of(header: str) -> str:
+    """Return the value of an attribute of which a header is given.
+
+    What nobody could have encoded like this was written before values were: it is taken as it is.
+    """
+    if "%" not in header:
+        return header
+    try:
+        return unquote(header, errors="strict")
+    except UnicodeDecodeError:
+        return header
 
 
 class MalformedEnvelopeError(ValueError):
@@ -52,7 +74,7 @@ class Origin(BaseModel):
             "ce-useragent": self.agent,
             "ce-requestid": self.request,
         }
-        return {key: value for key, value in told.items() if value is not None}
+        return {key: header_of(value) for key, value in told.items() if value is not None}
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Self | None:
@@ -60,10 +82,10 @@ class Origin(BaseModel):
         if "ce-requestid" not in headers:
             return None
         return cls(
-            user=headers.get("ce-authid"),
-            address=headers.get("ce-clientaddress"),
-            agent=headers.get("ce-useragent"),
-            request=headers["ce-requestid"],
+            user=_optional(headers, "ce-authid"),
+            address=_optional(headers, "ce-clientaddress"),
+            agent=_optional(headers, "ce-useragent"),
+            request=attribute_of(headers["ce-requestid"]),
         )
 
 
@@ -90,8 +112,8 @@ class Envelope(BaseModel):
             "ce-specversion": "1.0",
             "ce-id": self.id,
             "ce-type": TYPE_PREFIX + self.type,
-            "ce-source": self.source,
-            "ce-subject": self.subject,
+            "ce-source": header_of(self.source),
+            "ce-subject": header_of(self.subject),
             "ce-time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         }
         optional = {
@@ -113,8 +135,8 @@ class Envelope(BaseModel):
             return cls(
                 id=headers["ce-id"],
                 type=headers["ce-type"].removeprefix(TYPE_PREFIX),
-                source=headers["ce-source"],
-                subject=headers["ce-subject"],
+                source=attribute_of(headers["ce-source"]),
+                subject=attribute_of(headers["ce-subject"]),
                 time=datetime.fromisoformat(headers["ce-time"]),
                 causation_id=headers.get("ce-causationid"),
                 correlation_id=headers.get("ce-correlationid"),
@@ -125,3 +147,8 @@ class Envelope(BaseModel):
             raise MalformedEnvelopeError(f"the message has no header {missing}") from None
         except ValueError as error:
             raise MalformedEnvelopeError(f"a header of the message is not readable: {error}") from None
+
+
+def _optional(headers: Mapping[str, str], name: str) -> str | None:
+    value = headers.get(name)
+    return None if value is None else attribute_of(value)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from slipway_contracts import commands, events, installation_events
+from slipway_contracts import commands, events, installation_events, webhook_events
 from slipway_contracts.access import Access, AccessMode, EndpointKey
 from slipway_contracts.codec import AnyMessage
 from slipway_contracts.deployment_settings import DeploymentSettings, FormerName
@@ -140,6 +140,12 @@ _OTHER_EVENTS: Final = (
     events.MessageRetried(**_OWNER, sequence=17, operation=derived_id("again"), by="ada"),
     events.MessageDiscarded(**_OWNER, sequence=17, by="ada"),
     installation_events.GatewayRemoved(gateway="edge-2", applied=812, heard_at=_AT, by="ada"),
+    installation_events.LogSnapshotted(
+        sequence=4711, digest="sha256:" + "5a" * 32, rows=9214, size_bytes=1_203_344, by="ada"
+    ),
+    installation_events.LogTruncated(
+        before=4000, snapshot="sha256:" + "5a" * 32, snapshot_sequence=4711, messages=3518, by="ada"
+    ),
     installation_events.RequestRefused(
         group="default",
         deployment="digits",
@@ -165,6 +171,7 @@ _OTHER_EVENTS: Final = (
     events.VersionHidden(**_OWNER, version=_VERSION.id, hidden=True, by="ada"),
     installation_events.NameClaimed(group="default", name="numbers", deployment="digits"),
     installation_events.SecretConfigured(group="default", secret="database-url", version=1, by="ada"),
+    installation_events.ArtifactUploaded(group="default", digest=_SOURCE, size_bytes=4096, by="ada"),
     installation_events.ArtifactAdopted(
         group="default", digest=_SOURCE, name="model.tar.gz", size_bytes=4096, by="ada"
     ),
@@ -187,6 +194,23 @@ _OTHER_EVENTS: Final = (
         reason="gone",
         message="the receiver answered 410",
         position=42,
+    ),
+    webhook_events.WebhookRemoved(
+        group="default",
+        webhook=derived_id("webhook"),
+        revision=17,
+        message="the receiver answered 410 Gone",
+        position=42,
+    ),
+    webhook_events.WebhookPinged(group="default", webhook=derived_id("webhook"), by="ada"),
+    webhook_events.WebhookAnswered(
+        group="default",
+        webhook=derived_id("webhook"),
+        ping=43,
+        delivered=False,
+        status=500,
+        seconds=0.041,
+        problem="the receiver answered 500 Internal Server Error",
     ),
     installation_events.GroupConfigured(
         group="default", description="Where deployments go unless told otherwise."

@@ -17,6 +17,7 @@ from slipway_contracts.names import (
     TargetName,
 )
 from slipway_contracts.size import Size
+from slipway_contracts.webhook_events import WebhookAnswered, WebhookPinged, WebhookRemoved
 
 
 class TargetAnnounced(Message):
@@ -108,6 +109,17 @@ class SecretConfigured(Message):
     by: str
 
 
+class ArtifactUploaded(Message):
+    """The bytes of an artifact were sent to the group, for the first time or again; emitted by the api."""
+
+    type: Literal["artifact.uploaded.v1"] = "artifact.uploaded.v1"
+    group: GroupName
+    digest: Digest
+    size_bytes: int = Field(ge=0)
+    stored: bool = Field(default=True, description="False: the same bytes were there already.")
+    by: str
+
+
 class ArtifactAdopted(Message):
     """A file that was placed in storage by hand is an artifact of the group now; emitted by the api."""
 
@@ -171,8 +183,36 @@ class GatewayRemoved(Message):
     by: str
 
 
+class LogSnapshotted(Message):
+    """The blob store has all that follows from the log up to a sequence; emitted by the projector's command.
+
+    It was read back from there, and compared row by row, before this was said.
+    """
+
+    type: Literal["log.snapshotted.v1"] = "log.snapshotted.v1"
+    sequence: int = Field(ge=1, description="Of the last message that is in it.")
+    digest: Digest = Field(description="Of its manifest in the blob store.")
+    rows: int = Field(ge=1)
+    size_bytes: int = Field(ge=1)
+    by: str = Field(description="The account of the operating system.")
+
+
+class LogTruncated(Message):
+    """The log is no longer whole before a sequence; emitted by the projector's command, before any goes.
+
+    What others still need stays there: the last message of each subject, and all that is not yet ended.
+    """
+
+    type: Literal["log.truncated.v1"] = "log.truncated.v1"
+    before: int = Field(ge=2, description="From this sequence on the log is whole.")
+    snapshot: Digest = Field(description="Manifest of a snapshot that holds all that goes.")
+    snapshot_sequence: int = Field(ge=1)
+    messages: int = Field(ge=0, description="How many go.")
+    by: str = Field(description="The account of the operating system.")
+
+
 class RequestRefused(Message):
-    """A request that would have changed something was refused; emitted by the api, for the audit.
+    """A request for a change was answered with an error; emitted by the api, for the audit.
 
     Like requests that follow each other within a minute are told once, when they end, with their count.
     """
@@ -189,6 +229,21 @@ class RequestRefused(Message):
     untold: int = Field(
         default=0, ge=0, description="Of other kinds, since the message before: too many to be told."
     )
+    others: int = Field(
+        default=0,
+        ge=0,
+        description="Of other kinds, but of the same user, or of the same network where nobody is known: too "
+        "many to be told each. This one is the last of them.",
+    )
+    outcome: Literal["refused", "unknown", "partial"] = Field(
+        default="refused",
+        description="`refused`: the log took nothing of it. `unknown`: the log did not confirm what it was "
+        "given, and may have it. `partial`: the log has some of it, or all.",
+    )
+    unconfirmed: OperationId | None = Field(
+        default=None, description="Id of the message, for a command also of its operation, that it may have."
+    )
+    dry_run: bool = False
 
 
 class WebhookConfigured(Message):
@@ -227,13 +282,15 @@ class WebhookDisabled(Message):
     webhook: OperationId
     revision: int = Field(description="Sequence of the configuration that was in force; a later prevails.")
     reason: Literal["gone", "failing"] = Field(
-        description="`gone`: the receiver answered 410. `failing`: nothing was taken for too long."
+        description="`failing`: nothing was taken for too long. `gone`: said before 410 removed webhooks."
     )
     message: str = ""
     position: int = Field(ge=0, description="Everything up to this sequence was delivered.")
 
 
-GroupEvent = GroupConfigured | NameClaimed | SecretConfigured | ArtifactAdopted | ArtifactHidden
+GroupEvent = (
+    GroupConfigured | NameClaimed | SecretConfigured | ArtifactUploaded | ArtifactAdopted | ArtifactHidden
+)
 InstallationEvent = (
     TargetAnnounced
     | TargetLost
@@ -241,7 +298,12 @@ InstallationEvent = (
     | InstanceTypeConfigured
     | KeyConfigured
     | GatewayRemoved
+    | LogSnapshotted
+    | LogTruncated
     | RequestRefused
     | WebhookConfigured
     | WebhookDisabled
+    | WebhookRemoved
+    | WebhookPinged
+    | WebhookAnswered
 )

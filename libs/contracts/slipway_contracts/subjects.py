@@ -6,7 +6,10 @@
     slipway.<group>.<deployment>.replica.<workload>.<replica>
     slipway.<group>.<deployment>.log.<build|workload>.<build id|workload id>.<replica>
 
-`_` stands for "no group" and "no deployment"; no name can be `_`.
+`_` stands for "no group" and "no deployment"; no name can be `_`. What a stream has stored is told once
+more, for those who only listen:
+
+    told.slipway.<group>.<deployment>.…
 """
 
 from typing import Final
@@ -22,6 +25,7 @@ from slipway_contracts.events import Event
 from slipway_contracts.installation_events import (
     ArtifactAdopted,
     ArtifactHidden,
+    ArtifactUploaded,
     GroupConfigured,
     NameClaimed,
     RequestRefused,
@@ -31,14 +35,19 @@ from slipway_contracts.installation_events import (
 )
 from slipway_contracts.message import DeploymentMessage, Message
 from slipway_contracts.replica import ReplicaFact
+from slipway_contracts.webhook_events import WebhookAnswered, WebhookPinged, WebhookRemoved
 
 NONE: Final = "_"
+ALL: Final = "slipway.>"
 ALL_DESIRED: Final = "slipway.*.*.desired"
 ALL_REPLICAS: Final = "slipway.*.*.replica.>"
 ALL_COMMANDS: Final = "slipway.*.*.cmd.>"
 ALL_EVENTS: Final = "slipway.*.*.evt.>"
 INSTALLATION_EVENTS: Final = "slipway.*._.evt.>"
 WEBHOOK_EVENTS: Final = "slipway.*._.evt.webhook.*"
+LOG_EVENTS: Final = "slipway._._.evt.log.*"
+LOG_SNAPSHOTS: Final = "slipway._._.evt.log.snapshotted"
+LOG_TRUNCATIONS: Final = "slipway._._.evt.log.truncated"
 
 
 def of(message: Command | Event | Desired | ReplicaFact) -> str:
@@ -65,9 +74,13 @@ def of(message: Command | Event | Desired | ReplicaFact) -> str:
             | SecretConfigured()
             | ArtifactAdopted()
             | ArtifactHidden()
+            | ArtifactUploaded()
             | RequestRefused()
             | WebhookConfigured()
             | WebhookDisabled()
+            | WebhookRemoved()
+            | WebhookPinged()
+            | WebhookAnswered()
         ):
             return _event(f"{message.group or NONE}.{NONE}", message)
         case _:
@@ -87,6 +100,11 @@ def deployment(group: str, identifier: str) -> str:
 def desired(group: str, identifier: str) -> str:
     """Return the subject of a deployment's desired state."""
     return f"slipway.{group}.{identifier}.desired"
+
+
+def is_desired(subject: str) -> bool:
+    """Return whether desired records have this subject."""
+    return subject.endswith(".desired")
 
 
 def replica(group: str, identifier: str, workload: str, replica_id: str) -> str:
@@ -148,6 +166,14 @@ def build_log(group: str, identifier: str, build: str) -> str:
 def replica_log(group: str, identifier: str, workload: str, replica_id: str) -> str:
     """Return the subject of a replica's log lines."""
     return f"slipway.{group}.{identifier}.log.workload.{workload}.{replica_id}"
+
+
+def told(subject: str) -> str:
+    """Return where those who only listen hear what was stored on this subject, or on those of this filter.
+
+    Only the server publishes there, after the fact: in the order of the log, never what the log refused.
+    """
+    return f"told.{subject}"
 
 
 def owner_of(subject: str) -> tuple[str, str]:

@@ -18,6 +18,8 @@ class StreamSpec:
     max_messages_per_subject: int | None = None
     discard_old: bool = False
     atomic_batches: bool = False
+    told: bool = False
+    """Whether what it has stored is told anew, by the server, on `subjects.told`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ LOG: Final = StreamSpec(
     subjects=("slipway.*.*.cmd.>", "slipway.*.*.evt.>", "slipway.*.*.desired", "slipway.*.*.replica.>"),
     duplicate_window=timedelta(hours=24),
     atomic_batches=True,
+    told=True,
 )
 LOG_LINES: Final = StreamSpec(
     name="SLIPWAY_LOGS",
@@ -71,6 +74,7 @@ LOG_LINES: Final = StreamSpec(
     max_bytes=4 << 30,
     max_messages_per_subject=20_000,
     discard_old=True,
+    told=True,
 )
 STREAMS: Final = (LOG, LOG_LINES)
 
@@ -131,6 +135,7 @@ RIGHTS: Final = (
             "slipway._._.evt.key.*",
             "slipway._._.evt.gateway.removed",
             "slipway.*._.evt.webhook.configured",
+            "slipway.*._.evt.webhook.pinged",
         ),
         buckets_written=("secrets", "gateways", "webhook-secrets"),
     ),
@@ -166,11 +171,15 @@ RIGHTS: Final = (
         buckets_written=("leases",),
     ),
     ServiceRights(service="gateway", publish=(), buckets_written=("gateways",)),
-    ServiceRights(service="projector", publish=()),
+    ServiceRights(service="projector", publish=("slipway._._.evt.log.*",)),
     ServiceRights(
         service="notifier",
-        publish=("slipway.*._.evt.webhook.disabled",),
-        buckets_written=("leases", "webhooks"),
+        publish=(
+            "slipway.*._.evt.webhook.disabled",
+            "slipway.*._.evt.webhook.removed",
+            "slipway.*._.evt.webhook.answered",
+        ),
+        buckets_written=("leases", "webhooks", "webhook-secrets"),
     ),
 )
 

@@ -47,7 +47,7 @@ class Serving(BaseModel):
     before: VersionId | None = Field(default=None, description="None: nothing served this alias.")
     older: bool = Field(
         default=False,
-        description="It goes back: the release, or the one it copies, is older than the one before.",
+        description="It goes back: the release is older than the one before; of a copy its original counts.",
     )
 
 

@@ -10,6 +10,10 @@ from datetime import datetime
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from slipway_contracts.installation_events import WebhookConfigured, WebhookDisabled
+from slipway_contracts.webhook_events import WebhookRemoved
+
+WebhookFact = WebhookConfigured | WebhookDisabled | WebhookRemoved
+"""What a register is made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +47,22 @@ class WebhookKnown:
         return not self.configured.disabled and not self.configured.removed and self.ended is None
 
 
+@dataclass(frozen=True, kw_only=True)
+class WebhookGone:
+    """A webhook that its receiver wants no more."""
+
+    configured: WebhookConfigured
+    removed: WebhookRemoved
+
+
 class WebhookRegister:
     """The webhooks of all groups and of the installation; takes messages in log order."""
 
     def __init__(self) -> None:
         self._known: dict[str, WebhookKnown] = {}
+        self._gone: dict[str, WebhookGone] = {}
 
-    def take(self, event: WebhookConfigured | WebhookDisabled, *, sequence: int, at: datetime) -> None:
+    def take(self, event: WebhookFact, *, sequence: int, at: datetime) -> None:
         """Take a message of the log; what was said of an earlier configuration changes nothing."""
         known = self._known.get(event.webhook)
         match event:
@@ -59,6 +72,9 @@ class WebhookRegister:
                 self._known[event.webhook] = _configured(known, event, sequence, at)
             case WebhookDisabled() if known is not None and event.revision == known.revision:
                 self._known[event.webhook] = replace(known, ended=event)
+            case WebhookRemoved() if known is not None and event.revision == known.revision:
+                self._gone[event.webhook] = WebhookGone(configured=known.configured, removed=event)
+                del self._known[event.webhook]
             case _:
                 pass
 
@@ -66,6 +82,11 @@ class WebhookRegister:
         """Return a webhook of a group, or of the installation, unless it was removed."""
         known = self._known.get(webhook)
         return known if known is not None and known.configured.group == group else None
+
+    def gone(self, group: str | None, webhook: str) -> WebhookGone | None:
+        """Return a webhook of a group, or of the installation, that the notifier removed, if it did."""
+        gone = self._gone.get(webhook)
+        return gone if gone is not None and gone.configured.group == group else None
 
     def get(self, webhook: str) -> WebhookKnown | None:
         """Return a webhook, whoever has it, unless it was removed."""
@@ -109,7 +130,19 @@ class WebhookProgress(BaseModel):
     revision: int = Field(description="The configuration under which it was tried.")
     position: int = Field(ge=0, description="All that it wants up to this sequence was delivered.")
     delivered_at: AwareDatetime | None = Field(default=None, description="Of the last success.")
-    failures: int = Field(default=0, ge=0, description="Failed attempts since the last success.")
-    failing_since: AwareDatetime | None = None
+    failures: int = Field(
+        default=0, ge=0, description="Attempts since the last success that failed by the receiver's fault."
+    )
+    hindered: int = Field(
+        default=0, ge=0, description="Attempts since the last success that may have failed by our own fault."
+    )
+    failing_since: AwareDatetime | None = Field(default=None, description="Of the first of the failures.")
+    failed_at: AwareDatetime | None = Field(
+        default=None, description="Of the last attempt, if that failed by the receiver's fault."
+    )
+    failed_seconds: float = Field(
+        default=0.0, ge=0, description="How long it failed: from attempt to attempt, without our absences."
+    )
     next_attempt_at: AwareDatetime | None = None
     problem: str | None = Field(default=None, description="Why the last attempt failed.")
+    epoch: int = Field(default=0, ge=0, description="Of the notifier's lease under which it was written.")

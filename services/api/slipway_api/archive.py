@@ -63,10 +63,7 @@ class Archive:
             VersionNotFoundError: there is none, in all of the log.
             ProjectionBehindError: it could not be said in time.
         """
-        row = await self._reads.version(group, deployment, ref)
-        if row is None:
-            await self._configurations.catch_up_to_end()
-            row = await self._reads.version(group, deployment, ref)
+        row = await self._configurations.found(lambda: self._reads.version(group, deployment, ref))
         if row is None:
             raise refusals.version_not_found(group, deployment, ref)
         return row
@@ -111,10 +108,7 @@ class Archive:
             ReleaseNotFoundError: there is none, in all of the log.
             ProjectionBehindError: it could not be said in time.
         """
-        row = await self._reads.release(group, deployment, number)
-        if row is None:
-            await self._configurations.catch_up_to_end()
-            row = await self._reads.release(group, deployment, number)
+        row = await self._configurations.found(lambda: self._reads.release(group, deployment, number))
         if row is None:
             raise refusals.release_not_found(group, deployment, number)
         return row

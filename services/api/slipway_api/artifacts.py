@@ -11,7 +11,7 @@ from slipway_chassis.blobs import BlobStore
 from slipway_contracts.installation_events import ArtifactAdopted, ArtifactHidden
 from slipway_store.connections import DatabaseUnavailableError
 
-from slipway_api import problems
+from slipway_api import artifact_problems
 from slipway_api.configuring import Configuring
 from slipway_api.directory import Directory
 from slipway_api.installation_views import FoundFile, StoredArtifact
@@ -84,7 +84,7 @@ class Artifacts:
         try:
             digest = await self._blobs.adopt(path)
         except errors.IncomingUnsettledError as error:
-            raise problems.FileUnsettledError(
+            raise artifact_problems.FileUnsettledError(
                 f"{error}.", hint="Repeat the request when nobody writes the file any more.", path=path
             ) from None
         except (errors.IncomingMissingError, errors.IncomingRefusedError) as error:
@@ -102,7 +102,7 @@ class Artifacts:
             ArtifactNotFoundError: it is not stored.
         """
         if not await self._blobs.exists(digest):
-            raise problems.ArtifactNotFoundError(
+            raise artifact_problems.ArtifactNotFoundError(
                 f"There is no artifact {digest}.",
                 hint=f"List them with GET /v1/groups/{group}/artifacts.",
                 digest=digest,
@@ -171,8 +171,8 @@ class Artifacts:
         return not separator or folder == group or not self._directory.has_group(folder)
 
 
-def _missing(group: str, path: str, why: str) -> problems.FoundFileMissingError:
-    return problems.FoundFileMissingError(
+def _missing(group: str, path: str, why: str) -> artifact_problems.FoundFileMissingError:
+    return artifact_problems.FoundFileMissingError(
         f"There is no file {path!r} to adopt: {why}.",
         hint=f"List what there is with GET /v1/groups/{group}/artifacts/found.",
         group=group,

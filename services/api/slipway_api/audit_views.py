@@ -18,6 +18,7 @@ class AuditEntry(View):
     """
 
     sequence: int = Field(description="Position in the log.")
+    id: str = Field(description="Of the message in the log.")
     time: AwareDatetime
     request: str = Field(description="`X-Request-Id` of the answer; of several like ones, the last.")
     user: str | None = Field(default=None, description="None: the request came without a valid key.")
@@ -35,13 +36,26 @@ class AuditEntry(View):
         description="Names and flags of what was asked for; the message itself has the rest.",
         examples=[{"secret": "database-url", "removed": True}],
     )
-    outcome: Literal["accepted", "refused"]
-    status: int | None = Field(default=None, description="HTTP status of the refusal.")
-    reason: str | None = Field(default=None, description="Of the refusal, as its problem document had it.")
-    message: str | None = Field(default=None, description="What the refusal said.")
+    outcome: Literal["accepted", "refused", "unknown", "partial"] = Field(
+        description="`accepted`: the log has it. `refused`: nothing was changed. `unknown`: the log did not "
+        "confirm it; it has it where there is an entry whose `id` is `unconfirmed`. `partial`: the answer "
+        "was an error, but the log has some of it, or all: the entries with the same `request`."
+    )
+    unconfirmed: str | None = Field(
+        default=None, description="Id of what the log may have; of a command, of its operation too."
+    )
+    status: int | None = Field(default=None, description="HTTP status of the error.")
+    reason: str | None = Field(default=None, description="Of the error, as its problem document had it.")
+    message: str | None = Field(default=None, description="What the error said.")
+    dry_run: bool = Field(default=False, description="It would have changed nothing.")
     count: int = Field(default=1, description="How many like requests it stands for.")
+    others: int = Field(
+        default=0,
+        description="Requests of other kinds of the same user, or without a key of the same network, that "
+        "were refused as well and too many to tell each.",
+    )
     untold: int = Field(
-        default=0, description="Refused requests of other kinds before this one that were too many to tell."
+        default=0, description="Requests of others that were refused as well and too many to tell."
     )
 
 
@@ -50,6 +64,7 @@ def audit_entry(row: AuditRow) -> AuditEntry:
     origin, refused = row.origin, row.refused
     return AuditEntry(
         sequence=row.sequence,
+        id=row.id,
         time=row.time,
         request=origin.request,
         user=origin.user,
@@ -60,10 +75,13 @@ def audit_entry(row: AuditRow) -> AuditEntry:
         deployment=refused.deployment if refused else row.deployment,
         operation=row.id if row.type.startswith(_COMMAND) else None,
         details=row.details or {},
-        outcome="refused" if refused else "accepted",
+        outcome=refused.outcome if refused else "accepted",
+        unconfirmed=refused.unconfirmed if refused else None,
         status=refused.status if refused else None,
         reason=refused.reason if refused else None,
         message=refused.message if refused else None,
         count=refused.count if refused else 1,
+        dry_run=refused.dry_run if refused else False,
+        others=refused.others if refused else 0,
         untold=refused.untold if refused else 0,
     )

@@ -1,11 +1,12 @@
 """Which refused requests the audit is told of, and what of them: never a body, a key or a value of a query.
 
-What a request changed needs no telling here: the messages that it caused carry its origin.
+What a request changed needs no telling here: the messages that it caused carry its origin. A dry run changes
+nothing, so only that somebody may not ask at all is told of one, never what its checks found.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from fastapi.routing import APIRoute
 from slipway_contracts.installation_events import RequestRefused
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from slipway_api import problems
 from slipway_api.access import KEY_PREFIX
 from slipway_api.directory import Directory
-from slipway_api.origins import current_origin
+from slipway_api.origins import Given, current_origin
 from slipway_api.refused import RefusedRequests
 
 UNROUTED: Final = "unrouted"
@@ -28,12 +29,13 @@ _REPEAT_THE_REQUEST: Final = (
     problems.MalformedBodyError,
     problems.RouteUnknownError,
 )
+_OF_RIGHTS: Final = (problems.KeyMissingError, problems.KeyUnknownError, problems.RoleMissingError)
 _KEY: Final = re.compile(rf"{KEY_PREFIX}[\w-]+")
 _LONGEST_MESSAGE: Final = 500
 
 
 class Audited:
-    """Tells of refused requests that would have changed something; answers are long on their way then.
+    """Tells of requests that would have changed something and got an error; that is long on its way then.
 
     Args:
         app: what is inside; it leaves the problem that it answered in the state of the request.
@@ -60,7 +62,10 @@ class Audited:
 
     def _tell(self, scope: Scope) -> None:
         problem = scope["state"].get("problem")
-        if problem is None or _is_trial(scope) or (origin := current_origin()) is None:
+        if problem is None or (origin := current_origin()) is None:
+            return
+        dry_run = _is_dry_run(scope)
+        if dry_run and not isinstance(problem, _OF_RIGHTS):
             return
         route, named = self._route(scope)
         group, deployment = named.get("group", ""), named.get("deployment", "")
@@ -75,6 +80,9 @@ class Audited:
             status=int(problem.status),
             reason=problem.reason(),
             message=_words(problem),
+            outcome=_outcome(scope["state"]["given"]),
+            unconfirmed=scope["state"]["given"].unconfirmed,
+            dry_run=dry_run,
         )
         self._refused.tell(refused, origin)
 
@@ -89,8 +97,14 @@ class Audited:
         return found
 
 
-def _is_trial(scope: Scope) -> bool:
+def _is_dry_run(scope: Scope) -> bool:
     return (QueryParams(scope["query_string"]).get("dry_run") or "").lower() in _YES
+
+
+def _outcome(given: Given) -> Literal["refused", "unknown", "partial"]:
+    if given.unconfirmed is not None:
+        return "unknown"
+    return "partial" if given.any_confirmed else "refused"
 
 
 def _words(problem: problems.ProblemError) -> str:

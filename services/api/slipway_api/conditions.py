@@ -36,9 +36,14 @@ def _quota_admitted(facts: DeploymentFacts) -> Condition | None:
         type="QuotaAdmitted",
         status=True,
         reason="Admitted",
-        message=f"It holds {held.replicas} replicas and {held.cpu:g} cores of its group's quota.",
+        message=f"It holds {_counted(held.replicas, 'replica')} and {_counted(held.cpu, 'core')} of its "
+        "group's quota.",
         since=facts.changed_at,
     )
+
+
+def _counted(amount: float, what: str) -> str:
+    return f"{amount:g} {what}{'' if amount == 1 else 's'}"
 
 
 def _smoke_test_passed(newest: ReleaseRow | None, replicas: Sequence[ReplicaRow]) -> Condition | None:

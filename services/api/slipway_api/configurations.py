@@ -3,9 +3,9 @@
 Reads the projection and waits for it where the log is known to hold more; publishes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from slipway_chassis.blobs import BlobStore
 from slipway_chassis.event_log import EventLog
@@ -16,10 +16,11 @@ from slipway_contracts.size import EnvironmentValue, SecretRef
 from slipway_contracts.version import Version
 from slipway_store.queries import Reads
 
-from slipway_api import problems, refusals
+from slipway_api import artifact_problems, problems, refusals
 from slipway_api.directory import Directory
 
 HOST_BASE: Final = "host"
+RowT = TypeVar("RowT")
 
 
 class NamesSecret(Protocol):
@@ -104,7 +105,7 @@ class Configurations:
             ArtifactHiddenError: it is there, and not to be used.
         """
         if self._directory.artifacts.is_hidden(group, digest):
-            raise problems.ArtifactHiddenError(
+            raise artifact_problems.ArtifactHiddenError(
                 f"The artifact {digest} is hidden in group {group}.",
                 hint=f"Show it again with POST /v1/groups/{group}/artifacts/{digest}/unhide, "
                 "or use another one.",
@@ -112,7 +113,7 @@ class Configurations:
             )
         if await self._blobs.exists(digest):
             return
-        raise problems.SourceMissingError(
+        raise artifact_problems.SourceMissingError(
             f"There is no artifact {digest}.",
             hint=f"Upload it with PUT /v1/groups/{group}/artifacts/{digest}, then repeat this request.",
             source=digest,
@@ -134,6 +135,18 @@ class Configurations:
             ProjectionBehindError: it does not in time.
         """
         await self.catch_up(await self._log.end())
+
+    async def found(self, read: Callable[[], Awaitable[RowT | None]]) -> RowT | None:
+        """Return what a read of the projection finds; None: there is none in all of the log.
+
+        Raises:
+            ProjectionBehindError: it could not be said in time.
+        """
+        row = await read()
+        if row is None:
+            await self.catch_up_to_end()
+            row = await read()
+        return row
 
     def admit(self, config: ReleaseConfig, version: Version | None) -> tuple[str, ...]:
         """Refuse what the target cannot run, and return what the user should know before.

@@ -8,6 +8,7 @@ from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.installation_events import (
     ArtifactAdopted,
     ArtifactHidden,
+    ArtifactUploaded,
     GatewayRemoved,
     GroupConfigured,
     InstanceTypeConfigured,
@@ -15,6 +16,7 @@ from slipway_contracts.installation_events import (
     SecretConfigured,
     WebhookConfigured,
 )
+from slipway_contracts.webhook_events import WebhookPinged
 
 from slipway_api.directory import Directory
 from slipway_api.names import SOURCE
@@ -27,8 +29,10 @@ Configured = (
     | SecretConfigured
     | ArtifactAdopted
     | ArtifactHidden
+    | ArtifactUploaded
     | GatewayRemoved
     | WebhookConfigured
+    | WebhookPinged
 )
 
 
@@ -91,9 +95,9 @@ def _subject(message: Configured) -> str:
             return message.name
         case SecretConfigured():
             return f"{message.group}/{message.secret}"
-        case ArtifactAdopted() | ArtifactHidden():
+        case ArtifactAdopted() | ArtifactHidden() | ArtifactUploaded():
             return f"{message.group}/{message.digest}"
-        case WebhookConfigured():
+        case WebhookConfigured() | WebhookPinged():
             return f"{message.group}/{message.webhook}" if message.group else message.webhook
         case GroupConfigured():
             return message.group

@@ -1,6 +1,6 @@
 """What differs between two releases, field by field. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -23,13 +23,24 @@ class Running(BaseModel):
 
 
 def differences(before: Running | None, after: Running | None) -> Sequence[Difference]:
-    """Return the fields that differ, in the order in which a release is read."""
+    """Return the fields that differ, in the order in which a release is read.
+
+    Beside a version that is still to be built, only the label of the other is told: what the build makes of
+    its source is not known.
+    """
     old, new = _fields(before), _fields(after)
+    if before and after and (before.version is None) != (after.version is None):
+        unknown = _of_version(before if before.version else after).keys() - {"version"}
+        old, new = _without(old, unknown), _without(new, unknown)
     return [
         Difference(field=name, before=old.get(name), after=new.get(name))
         for name in dict.fromkeys((*old, *new))
         if old.get(name) != new.get(name)
     ]
+
+
+def _without(fields: Mapping[str, JsonValue], names: Collection[str]) -> Mapping[str, JsonValue]:
+    return {name: value for name, value in fields.items() if name not in names}
 
 
 def _fields(running: Running | None) -> Mapping[str, JsonValue]:

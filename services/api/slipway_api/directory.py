@@ -22,6 +22,7 @@ from slipway_contracts.installation_events import (
     GroupConfigured,
     InstanceTypeConfigured,
     KeyConfigured,
+    NameClaimed,
     SecretConfigured,
     TargetAnnounced,
     TargetFound,
@@ -29,11 +30,12 @@ from slipway_contracts.installation_events import (
     WebhookConfigured,
     WebhookDisabled,
 )
+from slipway_contracts.webhook_events import WebhookRemoved
 from slipway_contracts.webhooks import WebhookRegister
 
 from slipway_api.access import Principal, digest_of
 from slipway_api.memberships import Memberships
-from slipway_api.registers import ArtifactRegister, SecretRegister
+from slipway_api.registers import ArtifactRegister, NameRegister, SecretRegister
 
 _LONGEST_LAG_SECONDS: Final = 5.0
 _log: Final = get_logger()
@@ -73,6 +75,7 @@ class Directory:
 
     def __init__(self, *, log: EventLog) -> None:
         self.caught_up = asyncio.Event()
+        self.names = NameRegister()
         self.secrets = SecretRegister()
         self.artifacts = ArtifactRegister()
         self.webhooks = WebhookRegister()
@@ -181,11 +184,13 @@ class Directory:
                 self._end_what_was_opened_by(self._memberships.take(group))
             case InstanceTypeConfigured() as instance_type:
                 self._instance_types[instance_type.name] = instance_type
+            case NameClaimed() as claimed:
+                self.names.take(claimed, stored.sequence)
             case SecretConfigured() as secret:
                 self.secrets.take(secret, stored.envelope.time)
             case ArtifactAdopted() | ArtifactHidden() as artifact:
                 self.artifacts.take(artifact, stored.envelope.time)
-            case WebhookConfigured() | WebhookDisabled() as webhook:
+            case WebhookConfigured() | WebhookDisabled() | WebhookRemoved() as webhook:
                 self.webhooks.take(webhook, sequence=stored.sequence, at=stored.envelope.time)
             case TargetAnnounced() | TargetLost() | TargetFound() as of_target:
                 self._take_target(of_target)

@@ -13,7 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from slipway_api import problems, validation
+from slipway_api import artifact_problems, problems, validation
+from slipway_api.origins import current_given
 from slipway_api.uploads import storage_full
 
 _HANDLED: Final = (
@@ -53,11 +54,18 @@ def problem_of(error: Exception, request: Request) -> problems.ProblemError:
         case HTTPException():
             return _of_http(error, request)
         case ClientDisconnect():
-            return problems.UploadIncompleteError(
+            return artifact_problems.UploadIncompleteError(
                 "The client left before the end of the body; nothing was stored.", hint="Send it again."
             )
         case errors.LogFullError() | errors.StorageFullError():
             return storage_full(error)
+        case errors.LogUnavailableError() if (given := current_given()) and given.unconfirmed:
+            return problems.LogUnavailableError(
+                f"The log did not confirm the change, so it is not known whether it was made ({error}).",
+                hint="Look whether it was made before you repeat the request.",
+                message=given.unconfirmed,
+                outcome="unknown",
+            )
         case errors.LogUnavailableError():
             return problems.LogUnavailableError(
                 f"The log cannot be reached: {error}. Nothing was changed.",

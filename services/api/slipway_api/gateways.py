@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from pydantic import ValidationError
+from slipway_chassis.errors import ConflictError
 from slipway_chassis.heartbeats import Heartbeat, Heartbeats
 from slipway_chassis.logs import get_logger
 from slipway_contracts.envelope import now
@@ -47,32 +48,46 @@ class Gateways:
     async def remove(self, name: str, *, by: str) -> None:
         """Let nothing wait for this gateway any more; when it comes back it counts again.
 
+        Removed is the record that was judged and no later one: a gateway that says something meanwhile stays.
+
         Raises:
             GatewayNotFoundError: there is no record of it.
             GatewayAliveError: it was heard of a moment ago.
             LogUnavailableError: NATS does not answer; the removal may have happened or not.
         """
-        known = await self._known()
-        found = next((each for each in known if each.name == name), None)
-        if found is None:
-            names = [each.name for each in known]
+        found, sequence = await self._found(name)
+        if not found.silent:
+            raise self._alive(found)
+        try:
+            await self._heartbeats.remove(name, expect=sequence)
+        except ConflictError:
+            again, _ = await self._found(name)
+            raise self._alive(again) from None
+        told = GatewayRemoved(gateway=name, applied=found.applied, heard_at=found.heard_at, by=by)
+        await self._configuring.publish(told)
+
+    async def _found(self, name: str) -> tuple[Gateway, int]:
+        """Return a gateway with the sequence of its record."""
+        beats = {beat.key: beat for beat in await self._heartbeats.list()}
+        shown = self._shown(beats[name]) if name in beats else None
+        if shown is None:
+            names = sorted(beats.keys() - {name})
             raise problems.GatewayNotFoundError(
                 f"There is no gateway {name}.",
                 hint=f"There are: {', '.join(names)}." if names else "No gateway has said anything yet.",
                 gateways=names,
             )
+        return shown, beats[name].sequence
+
+    def _alive(self, found: Gateway) -> problems.GatewayAliveError:
         silent = self._silent_after.total_seconds()
-        if not found.silent:
-            raise problems.GatewayAliveError(
-                f"Gateway {name} was heard of at {found.heard_at:%H:%M:%S} UTC: it runs.",
-                hint=f"End it and its Envoy first; it can be removed {silent:g} s after that.",
-                gateway=name,
-                heard_at=found.heard_at.isoformat(),
-                silent_after_seconds=silent,
-            )
-        told = GatewayRemoved(gateway=name, applied=found.applied, heard_at=found.heard_at, by=by)
-        await self._configuring.publish(told)
-        await self._heartbeats.remove(name)
+        return problems.GatewayAliveError(
+            f"Gateway {found.name} was heard of at {found.heard_at:%H:%M:%S} UTC: it runs.",
+            hint=f"End it and its Envoy first; it can be removed {silent:g} s after that.",
+            gateway=found.name,
+            heard_at=found.heard_at.isoformat(),
+            silent_after_seconds=silent,
+        )
 
     def _shown(self, beat: Heartbeat) -> Gateway | None:
         try:

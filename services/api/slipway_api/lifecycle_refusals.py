@@ -168,7 +168,7 @@ def access_full(what: str, most: int) -> InvalidRequestError:
     """Return the refusal of one user or key too many."""
     return InvalidRequestError(
         f"The deployment has {most} {what} that open its endpoints, which is the most it may have.",
-        hint="Remove those that nobody uses any more: GET …/access lists them.",
+        hint="Remove those that nobody uses any more; the access of the deployment lists them.",
         errors=[{"pointer": "", "detail": f"at most {most} {what}", "code": "too_many"}],
     )
 

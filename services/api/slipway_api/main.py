@@ -10,6 +10,7 @@ from typing import Final
 import uvicorn
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.feed import Feed
 from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.logs import get_logger
 from slipway_chassis.process import Service, run_service
@@ -20,8 +21,8 @@ from slipway_store.queries import open_reads
 from starlette.types import ASGIApp
 
 from slipway_api.app import make_app
+from slipway_api.audited_log import AuditedLog
 from slipway_api.directory import Directory
-from slipway_api.feed import Feed
 from slipway_api.refused import RefusedRequests
 from slipway_api.reservations import SCHEMA, Reservations
 from slipway_api.services import Deps
@@ -49,7 +50,7 @@ class _Server(uvicorn.Server):
 async def serve(service: Service[ApiSettings]) -> None:
     """Serve until the process is told to stop; event streams end first, then requests in hand."""
     settings = service.settings
-    log = EventLog(
+    log = AuditedLog(
         connection=service.connection,
         publish_timeout=settings.log_timeout.total_seconds(),
         read_timeout=settings.log_timeout.total_seconds(),

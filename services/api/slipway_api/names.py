@@ -20,6 +20,7 @@ from slipway_api import problems
 from slipway_api.idempotency import Ask
 from slipway_api.lanes import load_desired, load_lane
 from slipway_api.origins import current_origin
+from slipway_api.registers import NameRegister
 
 SOURCE: Final = "/slipway/api"
 
@@ -80,6 +81,22 @@ class Names:
         """Say whether a deployment has this id: also one that was made before ids were claimed."""
         lane = await load_lane(self._log, group, name)
         return lane.asked is not None and lane.asked is not Wanted.PURGED
+
+
+async def id_of(log: EventLog, register: NameRegister, group: str, name: str) -> str:
+    """Return the id of the deployment that has this name now; else the name, which may be an id.
+
+    A name is never the id of another deployment: whoever claims it is refused where it is one.
+    """
+    claim = register.find(group, name)
+    if claim is None:
+        return name
+    desired = await load_desired(log, group, claim.deployment)
+    # The command that came with the claim may not be decided yet.
+    if desired is None or desired.position < claim.sequence:
+        return claim.deployment
+    has_it = desired.name == name and desired.wanted is not Wanted.PURGED
+    return claim.deployment if has_it else name
 
 
 def uses(desired: Desired, name: str, at: datetime) -> bool:

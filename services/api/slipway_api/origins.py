@@ -1,4 +1,4 @@
-"""Whose request is in hand: what every message that it causes says of its origin.
+"""Whose request is in hand: what every message that it causes says of its origin, and what became of those.
 
 Known to the task of a request and to what that starts. A message that nobody asked for has no origin.
 """
@@ -17,9 +17,34 @@ _LONGEST_ADDRESS: Final = 64
 _request: Final[ContextVar[Scope | None]] = ContextVar("slipway_request", default=None)
 
 
+class Given:
+    """What a request gave to the log, by the ids of the messages."""
+
+    def __init__(self) -> None:
+        self._confirmed: dict[str, bool] = {}
+
+    def note(self, message: str, *, confirmed: bool | None) -> None:
+        """Take note that the log has a message, or may have it; None: surely not."""
+        if confirmed is None:
+            self._confirmed.pop(message, None)
+        else:
+            self._confirmed[message] = confirmed
+
+    @property
+    def any_confirmed(self) -> bool:
+        """Whether the log has something of the request."""
+        return any(self._confirmed.values())
+
+    @property
+    def unconfirmed(self) -> str | None:
+        """The id of the last message of which nobody knows whether the log has it."""
+        return next((each for each in reversed(self._confirmed) if not self._confirmed[each]), None)
+
+
 @contextmanager
 def request_in_hand(scope: Scope) -> Generator[None]:
     """Let `current_origin` tell of this request; its state has `request_id`, and `principal` once known."""
+    scope["state"]["given"] = Given()
     token = _request.set(scope)
     try:
         yield
@@ -42,6 +67,15 @@ def current_origin() -> Origin | None:
         agent=_printable(Headers(scope=scope).get("user-agent", ""), _LONGEST_AGENT),
         request=scope["state"]["request_id"],
     )
+
+
+def current_given() -> Given | None:
+    """Return what the request in hand gave to the log; None outside of a request."""
+    scope = _request.get()
+    if scope is None:
+        return None
+    given: Given = scope["state"]["given"]
+    return given
 
 
 def _printable(text: str, longest: int) -> str | None:

@@ -119,7 +119,7 @@ def moment_of(at: str) -> int | datetime:
         raise problems.InvalidRequestError(
             f"{at!r} is neither a sequence nor a time.",
             hint="Give a sequence of the log, as 42, or a time of RFC 3339 with its offset, as "
-            "2026-01-31T12:00:00Z; GET /v1/events lists both.",
+            "2026-01-31T12:00:00Z; each event has both.",
             errors=[{"pointer": "at", "detail": "must be a sequence or a time with offset", "code": "at"}],
         )
     return found

@@ -14,6 +14,7 @@ from slipway_contracts.commands import (
     Delete,
     Pin,
     Purge,
+    Redeploy,
     ReleaseCommand,
     RemoveAlias,
     SetAlias,
@@ -45,7 +46,7 @@ def plan_of(
     before = Running(version=serving.version, config=serving.config) if serving else None
     changes = differences(before, _running(request)) if request else ()
     return Plan(
-        kinds=[command.type.split(".")[1] for command in commands],
+        kinds=[_kind(command) for command in commands],
         group=last.group,
         deployment=last.deployment,
         request=request,
@@ -56,6 +57,11 @@ def plan_of(
         downtime=_downtime(request, desired),
         notices=list(notices),
     )
+
+
+def _kind(command: Command) -> str:
+    """Return what was asked for, as the history will call it."""
+    return command.cause if isinstance(command, Redeploy) else command.type.split(".")[1]
 
 
 def _running(request: ReleaseRequest) -> Running:
@@ -112,7 +118,8 @@ def _of_release(command: ReleaseCommand, desired: Desired | None) -> Iterator[Pl
 
 def _started(request: ReleaseRequest, desired: Desired | None, number: int) -> Iterator[PlanStep]:
     if request.version is None:
-        detail = f"Wait for build {request.build}, then start {request.config.replicas} replicas."
+        count = request.config.replicas
+        detail = f"Wait for build {request.build}, then start {count} {_plural(count)} of each endpoint."
         yield PlanStep(action="start", detail=detail, release=number)
         return
     for spec in request.version.endpoints:

@@ -18,7 +18,7 @@ from slipway_contracts.events import (
     OperationSuperseded,
     ReleaseCreated,
 )
-from slipway_contracts.lifecycle import TERMINAL_OPERATIONS, OperationState
+from slipway_contracts.lifecycle import TERMINAL_OPERATIONS, OperationState, ReleaseState
 from slipway_store.rows import OperationRow
 
 from slipway_api.views import Operation, Overdue
@@ -64,21 +64,28 @@ def _build_of(command: Command, identifier: str) -> str | None:
 
 
 def from_row(row: OperationRow, *, desired: Desired | None = None, now: datetime | None = None) -> Operation:
-    """Return the operation of a row, with what is overdue; `desired` knows deadlines that no row has."""
+    """Return the operation of a row, with what is overdue; `desired` knows deadlines that no row has.
+
+    It knows the later ones too that a deployer sets after a time in which none was there.
+    """
     operation = Operation.model_validate(row)
-    if operation.deadline_at is None and operation.state not in TERMINAL_OPERATIONS:
-        operation = operation.model_copy(update={"deadline_at": deadline_of(operation.id, desired)})
+    if operation.state not in TERMINAL_OPERATIONS:
+        known = (operation.deadline_at, deadline_of(operation.id, desired))
+        latest = max((each for each in known if each is not None), default=None)
+        operation = operation.model_copy(update={"deadline_at": latest})
     return operation.model_copy(update={"overdue": overdue(operation, now=now or datetime.now(UTC))})
 
 
 def deadline_of(operation: str, desired: Desired | None) -> datetime | None:
-    """Return by when the decision wants this stop, delete, move of an alias or setting to have ended."""
+    """Return by when the decision wants this release, stop, delete, alias or setting to have its end."""
     if desired is None:
         return None
     if desired.ending == operation:
         return desired.ending_deadline_at
     ends = [move.deadline_at for move in desired.moves if move.operation == operation]
     ends += [each.deadline_at for each in desired.settling if each.operation == operation]
+    starting = (each for each in desired.releases if each.state is ReleaseState.STARTING)
+    ends += [each.deadline_at for each in starting if each.operation == operation]
     return max((end for end in ends if end is not None), default=None)
 
 

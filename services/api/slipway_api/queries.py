@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.feed import Feed, Interest
 from slipway_contracts.commands import Command
 from slipway_contracts.evolve import DeploymentFacts
 from slipway_contracts.lifecycle import TERMINAL_OPERATIONS, DeploymentState, OperationState
@@ -21,7 +22,6 @@ from slipway_store.rows import OperationRow, ReleaseHistory
 from slipway_api import lifecycle_refusals, problems, progress, refusals
 from slipway_api.access import Principal, Role
 from slipway_api.details import MOST_UNFINISHED, MOST_VERSIONS, Seen, detail
-from slipway_api.feed import Feed, Interest
 from slipway_api.lifecycle_views import AccessDetail, BasicAccount
 from slipway_api.portrait import Addresses, aliases_of, call_example
 from slipway_api.views import Accepted, Alias, DeploymentDetail, Operation
@@ -97,7 +97,7 @@ class Queries:
     async def _with_deadline(self, row: OperationRow) -> Operation:
         """Return the operation of a row, with a deadline that only the deployer's decision knows."""
         operation = progress.from_row(row)
-        if operation.overdue is None or row.deadline_at is not None:
+        if operation.overdue is None:
             return operation
         facts = await self.rows.facts(row.group, row.deployment)
         return progress.from_row(row, desired=facts.desired if facts else None)

@@ -5,6 +5,7 @@ The types are in `problems`; here is what is said, and what to do next.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 from pydantic import ValidationError
 from slipway_contracts.installation_events import InstanceTypeConfigured
@@ -15,6 +16,8 @@ from slipway_api import problems
 from slipway_api.directory import TargetKnown
 from slipway_api.idempotency import Ask
 from slipway_api.lanes import Lane
+
+ProblemT = TypeVar("ProblemT", bound=problems.ProblemError)
 
 
 def require(lane: Lane, group: str, deployment: str) -> None:
@@ -78,34 +81,28 @@ def deployment_not_found(group: str, deployment: str, *, deleted: bool) -> probl
 
 def build_not_found(group: str, deployment: str, build: str) -> problems.BuildNotFoundError:
     """Return the refusal of what names no build of this deployment."""
-    return problems.BuildNotFoundError(
-        f"{group}/{deployment} has no build {build}.",
-        hint=f"List them with GET /v1/groups/{group}/deployments/{deployment}/builds.",
-        group=group,
-        deployment=deployment,
-        build=build,
-    )
+    return _has_no(problems.BuildNotFoundError, group, deployment, build=build)
 
 
 def version_not_found(group: str, deployment: str, version: str) -> problems.VersionNotFoundError:
     """Return the refusal of what names no version of this deployment."""
-    return problems.VersionNotFoundError(
-        f"{group}/{deployment} has no version {version}.",
-        hint=f"List them with GET /v1/groups/{group}/deployments/{deployment}/versions.",
-        group=group,
-        deployment=deployment,
-        version=version,
-    )
+    return _has_no(problems.VersionNotFoundError, group, deployment, version=version)
 
 
 def release_not_found(group: str, deployment: str, number: int) -> problems.ReleaseNotFoundError:
     """Return the refusal of what names no release of this deployment."""
-    return problems.ReleaseNotFoundError(
-        f"{group}/{deployment} has no release {number}.",
-        hint=f"List them with GET /v1/groups/{group}/deployments/{deployment}/releases.",
+    return _has_no(problems.ReleaseNotFoundError, group, deployment, release=number)
+
+
+def _has_no(kind: type[ProblemT], group: str, deployment: str, **named: str | int) -> ProblemT:
+    """Say that a deployment has none of what is named, which is listed under its plural."""
+    ((what, which),) = named.items()
+    return kind(
+        f"{group}/{deployment} has no {what} {which}.",
+        hint=f"List them with GET /v1/groups/{group}/deployments/{deployment}/{what}s.",
         group=group,
         deployment=deployment,
-        release=number,
+        **named,
     )
 
 

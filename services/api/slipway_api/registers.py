@@ -1,4 +1,4 @@
-"""What the log says about secrets and artifacts of groups, kept in memory by the directory.
+"""What the log says about names, secrets and artifacts of groups, kept in memory by the directory.
 
 A register takes the messages in log order and answers; it reads nothing itself.
 """
@@ -7,7 +7,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from slipway_contracts.installation_events import ArtifactAdopted, ArtifactHidden, SecretConfigured
+from slipway_contracts.installation_events import (
+    ArtifactAdopted,
+    ArtifactHidden,
+    NameClaimed,
+    SecretConfigured,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Who claimed a name last, and where the log says so."""
+
+    deployment: str
+    sequence: int
+
+
+class NameRegister:
+    """The names of deployments that are not their ids; ids are not kept."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Claim] = {}
+
+    def take(self, claimed: NameClaimed, sequence: int) -> None:
+        """Take a message of the log."""
+        if claimed.name == claimed.deployment:
+            self._known.pop((claimed.group, claimed.name), None)
+        else:
+            claim = Claim(deployment=claimed.deployment, sequence=sequence)
+            self._known[claimed.group, claimed.name] = claim
+
+    def find(self, group: str, name: str) -> Claim | None:
+        """Return the last claim of a name; None: nobody claimed it, or as its id."""
+        return self._known.get((group, name))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,14 @@
 """The composition of the api: what it is given, and the services made of that."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from slipway_chassis.blobs import BlobStore
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.feed import Feed
 from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.metrics import Metrics
 from slipway_chassis.secrets import Recipients, Secrets
@@ -21,7 +24,6 @@ from slipway_api.configuring import Configuring
 from slipway_api.directory import Directory
 from slipway_api.endpoint_keys import EndpointKeys
 from slipway_api.event_stream import EventStreams
-from slipway_api.feed import Feed
 from slipway_api.gateways import Gateways
 from slipway_api.group_secrets import GroupSecrets
 from slipway_api.groups import Groups
@@ -29,6 +31,7 @@ from slipway_api.histories import Histories
 from slipway_api.instance_types import InstanceTypes
 from slipway_api.keys import Keys
 from slipway_api.log_reading import LogReading
+from slipway_api.names import id_of
 from slipway_api.past import Past
 from slipway_api.queries import Queries
 from slipway_api.refused import RefusedRequests
@@ -82,10 +85,15 @@ class Deps:
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What routes call."""
+    """What routes call.
+
+    Attributes:
+        id_of: the id of a deployment, of a group and what it is called.
+    """
 
     settings: ApiSettings
     directory: Directory
+    id_of: Callable[[str, str], Awaitable[str]]
     commands: Commands
     archive: Archive
     versions: Versions
@@ -128,6 +136,7 @@ class Services:
         return cls(
             settings=settings,
             directory=deps.directory,
+            id_of=partial(id_of, deps.log, deps.directory.names),
             commands=Commands.of(
                 submissions=Submissions(log=deps.log, reads=deps.reads, admission=admission),
                 configurations=configurations,
@@ -154,7 +163,7 @@ class Services:
                 gateway_url=settings.gateway_url,
                 patience=settings.projection_timeout,
             ),
-            uploads=Uploads(blobs=deps.blobs, largest=settings.max_artifact_bytes),
+            uploads=Uploads(blobs=deps.blobs, configuring=configuring, largest=settings.max_artifact_bytes),
             keys=Keys(configuring=configuring, directory=deps.directory),
             groups=Groups(configuring=configuring, directory=deps.directory, reservations=deps.reservations),
             instance_types=InstanceTypes(configuring=configuring, directory=deps.directory),

@@ -1,4 +1,7 @@
-"""Artifacts: streamed into the blob store while their digest is checked; a part is never stored."""
+"""Artifacts: streamed into the blob store while their digest is checked; a part is never stored.
+
+What came is told to the log, each time that it comes.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -6,8 +9,10 @@ from typing import Final
 
 from slipway_chassis import errors
 from slipway_chassis.blobs import BlobStore
+from slipway_contracts.installation_events import ArtifactUploaded
 
-from slipway_api import problems
+from slipway_api import artifact_problems, problems
+from slipway_api.configuring import Configuring
 from slipway_api.views import Artifact
 
 _CHUNK: Final = 1 << 20
@@ -26,11 +31,13 @@ class Uploads:
 
     Args:
         blobs: where they go.
+        configuring: tells the log of them.
         largest: most bytes of one.
     """
 
-    def __init__(self, *, blobs: BlobStore, largest: int) -> None:
+    def __init__(self, *, blobs: BlobStore, configuring: Configuring, largest: int) -> None:
         self._blobs = blobs
+        self._configuring = configuring
         self._largest = largest
 
     async def find(self, digest: str) -> Artifact:
@@ -42,35 +49,46 @@ class Uploads:
         try:
             return Artifact(digest=digest, size_bytes=await self._blobs.size(digest))
         except errors.BlobMissingError:
-            raise problems.ArtifactNotFoundError(
+            raise artifact_problems.ArtifactNotFoundError(
                 f"There is no artifact {digest}.",
                 hint="Upload it with PUT to this path.",
                 digest=digest,
             ) from None
 
-    async def put(self, digest: str, body: AsyncIterator[bytes], *, announced: int | None) -> Uploaded:
-        """Store a body as this artifact; one that is there already is not read.
+    async def put(
+        self, group: str, digest: str, body: AsyncIterator[bytes], *, by: str, announced: int | None
+    ) -> Uploaded:
+        """Store a body as this artifact, and tell the log; one that is there already is not read.
 
         Raises:
             BodyTooLargeError: more bytes than allowed.
             DigestMismatchError: the body is another one.
             StorageFullError: no space is left.
+            LogUnavailableError: it is stored, but the log did not confirm to have been told.
         """
-        if await self._blobs.exists(digest):
-            return Uploaded(artifact=await self.find(digest), created=False)
+        created = not await self._blobs.exists(digest)
+        if created:
+            await self._store(digest, body, announced)
+        artifact = await self.find(digest)
+        uploaded = ArtifactUploaded(
+            group=group, digest=digest, size_bytes=artifact.size_bytes, stored=created, by=by
+        )
+        await self._configuring.publish(uploaded)
+        return Uploaded(artifact=artifact, created=created)
+
+    async def _store(self, digest: str, body: AsyncIterator[bytes], announced: int | None) -> None:
         if announced is not None and announced > self._largest:
             raise too_large(self._largest, announced)
         try:
             await self._blobs.put(self._bounded(body), expected=digest)
         except errors.DigestMismatchError as error:
-            raise problems.DigestMismatchError(
+            raise artifact_problems.DigestMismatchError(
                 f"The uploaded bytes are not {digest}: {error}.",
                 hint="Compute the SHA-256 of the very file that you send, and upload it again.",
                 digest=digest,
             ) from None
         except errors.StorageFullError as error:
             raise storage_full(error) from error
-        return Uploaded(artifact=await self.find(digest), created=True)
 
     async def _bounded(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Return the body in large chunks, which cost the blob store fewer steps."""

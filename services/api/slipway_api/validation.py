@@ -8,7 +8,7 @@ from typing import Any, Final, Union, get_args, get_origin
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from slipway_contracts.names import DIGEST_PATTERN, LABEL_PATTERN, NAME_PATTERN
+from slipway_contracts.names import DIGEST_PATTERN, LABEL_PATTERN, NAME_PATTERN, OperationId
 
 from slipway_api import problems
 from slipway_api.views import FieldProblem
@@ -20,6 +20,7 @@ _PATTERNS: Final[Mapping[str, str]] = {
     NAME_PATTERN: "must be 1 to 63 characters of a-z, 0-9 and -, not beginning or ending with -",
     LABEL_PATTERN: "must be 1 to 63 characters of A-Z, a-z, 0-9, dot, dash and underscore",
     DIGEST_PATTERN: "must be sha256: and 64 hex digits",
+    str(get_args(OperationId)[1].pattern): "must be a whole id, as 0198b2f4-6bde-79eb-8dec-dce78580f071",
 }
 
 

@@ -15,3 +15,9 @@ class TooManyWebhooksError(ProblemError):
     """The group, or the installation, has as many webhooks as it may have."""
 
     status = HTTPStatus.CONFLICT
+
+
+class WebhookUnansweredError(ProblemError):
+    """No notifier said in time what came of a test; it may have been sent or not."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -4,15 +4,20 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, StringConstraints, TypeAdapter, ValidationError
+from slipway_chassis.feed import is_wanted
 from slipway_contracts.codec import MESSAGE_TYPES
 from slipway_contracts.names import DeploymentId
 
-from slipway_api.feed import is_wanted
 from slipway_api.requests import RequestBody, Text
 
 _URL: Final[TypeAdapter[AnyHttpUrl]] = TypeAdapter(AnyHttpUrl)
 _DAY_SECONDS: Final = 86_400
-_DEFAULTS: Final[Mapping[str, Any]] = {"description": "", "types": (), "disabled": False}
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "description": "",
+    "types": (),
+    "format": "cloudevents",
+    "disabled": False,
+}
 
 
 def _usable_url(text: str) -> str:
@@ -38,6 +43,11 @@ TypePrefix = Annotated[str, StringConstraints(min_length=1, max_length=64), Afte
 Types = Annotated[list[TypePrefix], Field(max_length=50)]
 _TYPES: Final = "Types, or their begin up to a dot; empty: all but `desired.v1` and `request.refused.v1`."
 _AFTER: Final = "Send what lies behind this sequence of the log; 0: everything there is."
+Format = Literal["cloudevents", "cdevents"]
+_FORMAT: Final = (
+    "`cloudevents`: the messages of the log. `cdevents`: what they mean in CDEvents, as in a stream with "
+    "`format=cdevents`; what means nothing there is not sent."
+)
 Position = Annotated[int | None, Field(ge=0, le=2**63 - 1, description=_AFTER)]
 
 
@@ -48,7 +58,7 @@ class WebhookBody(RequestBody):
     description: Text = ""
     types: Types = Field(default_factory=list, description=_TYPES, examples=[["release.failed", "build"]])
     deployment: DeploymentId | None = Field(default=None, description="Only its events; default: all.")
-    format: Literal["cloudevents"] = Field(default="cloudevents", description="How an event is written.")
+    format: Format = Field(default="cloudevents", description=_FORMAT)
     after: Position = None
 
 
@@ -59,6 +69,7 @@ class WebhookPatch(RequestBody):
     description: Text | None = None
     types: Types | None = Field(default=None, description=_TYPES)
     deployment: DeploymentId | None = Field(default=None, description="null: events of all deployments.")
+    format: Format | None = Field(default=None, description=_FORMAT)
     disabled: bool | None = Field(
         default=None, description="false: it goes on where it stopped, or behind `after`."
     )

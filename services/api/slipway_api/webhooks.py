@@ -3,32 +3,38 @@
 A secret is sealed to the notifier and shown once; no message and no later answer holds it.
 """
 
+import asyncio
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import Final
 
 from slipway_chassis.errors import ConflictError
-from slipway_chassis.event_log import EventLog, Expect
+from slipway_chassis.event_log import After, EventLog, Expect, Stored
 from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.secrets import Recipients, Secrets
 from slipway_contracts import subjects
-from slipway_contracts.envelope import new_id, now
+from slipway_contracts.codec import UnknownMessageError
+from slipway_contracts.envelope import TYPE_PREFIX, new_id, now
 from slipway_contracts.installation_events import WebhookConfigured
 from slipway_contracts.size import SecretRef
+from slipway_contracts.webhook_events import WebhookAnswered, WebhookPinged
 from slipway_contracts.webhooks import WebhookKnown, WebhookProgress
 
 from slipway_api import problems
 from slipway_api.configuring import Configuring
 from slipway_api.directory import Directory
-from slipway_api.webhook_problems import TooManyWebhooksError, WebhookNotFoundError
+from slipway_api.webhook_problems import TooManyWebhooksError, WebhookNotFoundError, WebhookUnansweredError
 from slipway_api.webhook_requests import WebhookBody, WebhookPatch
-from slipway_api.webhook_views import NewWebhook, Webhook, WebhookDelivery
+from slipway_api.webhook_views import NewWebhook, Webhook, WebhookDelivery, WebhookPing
 
 _ATTEMPTS: Final = 8
 _MOST: Final = 100
 _SECRET_BYTES: Final = 32
+_PING_SECONDS: Final = 20.0
+_ANSWERED: Final = TYPE_PREFIX + WebhookAnswered.model_fields["type"].default
 Edit = Callable[[WebhookConfigured], WebhookConfigured]
 
 
@@ -133,6 +139,40 @@ class Webhooks:
         await self._edit(group, webhook, lambda known: known.model_copy(update=gone))
         await self._secrets.remove(group or subjects.NONE, webhook)
 
+    async def ping(self, group: str | None, webhook: str, *, by: str) -> WebhookPing:
+        """Let a signed test event be sent at once, also to a disabled webhook, and return what came of it.
+
+        Raises:
+            WebhookNotFoundError: there is none.
+            WebhookUnansweredError: no notifier said what came of it.
+        """
+        await self._directory.current(subjects.group_events(group, "webhook"))
+        known = self._known(group, webhook)
+        message = WebhookPinged(group=group, webhook=known.id, by=by)
+        sequence = await self._configuring.publish(message)
+        try:
+            async with asyncio.timeout(_PING_SECONDS):
+                answer = await self._answer_to(group, sequence)
+        except TimeoutError:
+            raise WebhookUnansweredError(
+                f"Nobody said within {_PING_SECONDS:g} s what came of the test.",
+                hint="Events are sent once a notifier runs again: ask the operator to look at it.",
+                webhook=webhook,
+            ) from None
+        told = answer.model_dump(include={"delivered", "status", "seconds", "problem"})
+        return WebhookPing.model_validate({**told, "sequence": sequence})
+
+    async def _answer_to(self, group: str | None, ping: int) -> WebhookAnswered:
+        events = subjects.group_events(group, "webhook")
+        async with aclosing(self._log.follow(events, start=After(ping))) as items:
+            async for item in items:
+                if not isinstance(item, Stored) or item.headers.get("ce-type") != _ANSWERED:
+                    continue
+                with suppress(UnknownMessageError):
+                    if isinstance(item.message, WebhookAnswered) and item.message.ping == ping:
+                        return item.message
+        raise AssertionError("a log is followed until nobody wants more of it")
+
     async def show(self, group: str | None, webhook: str) -> Webhook:
         """Return a webhook.
 
@@ -197,14 +237,28 @@ class Webhooks:
     def _known(self, group: str | None, webhook: str) -> WebhookKnown:
         known = self._directory.webhooks.find(group, webhook)
         if known is None:
-            path = "/v1/webhooks" if group is None else f"/v1/groups/{group}/webhooks"
-            raise WebhookNotFoundError(
+            raise self._not_found(group, webhook)
+        return known
+
+    def _not_found(self, group: str | None, webhook: str) -> WebhookNotFoundError:
+        path = "/v1/webhooks" if group is None else f"/v1/groups/{group}/webhooks"
+        gone = self._directory.webhooks.gone(group, webhook)
+        if gone is None:
+            return WebhookNotFoundError(
                 f"There is no webhook {webhook} here, or it was removed.",
                 hint=f"List them with GET {path}.",
                 webhook=webhook,
                 group=group,
             )
-        return known
+        return WebhookNotFoundError(
+            f"Webhook {webhook} to {gone.configured.url} was removed, because {gone.removed.message}.",
+            hint=f"If events shall be sent there again: POST {path}; with `after` "
+            f"{gone.removed.position} also those that were missed.",
+            webhook=webhook,
+            group=group,
+            removed_because=gone.removed.reason,
+            position=gone.removed.position,
+        )
 
 
 def _with_secret(

@@ -3,7 +3,8 @@
 from contextlib import AsyncExitStack
 
 import pytest
-from api_world import Api, configure, grant, problem, subscribed
+from api_world import Api, configure, grant, problem
+from event_subscriber import subscribed
 from eventually import eventually
 from slipway_api.access import digest_of
 from slipway_api.bootstrap import bootstrap

@@ -13,6 +13,7 @@ from slipway_api.paging import LARGEST_PAGE
 from slipway_chassis.connection import Connection
 from slipway_contracts.commands import Stop
 from slipway_contracts.envelope import Origin
+from slipway_store.connections import connect
 from slipway_store.migrate import upgrade
 
 AUDIT = "/v1/audit"
@@ -52,6 +53,18 @@ async def asked(api: Api, count: int, *, user: str = "ada", **owner: str) -> lis
         told.append(await api.platform.tell(stop, origin=Origin(user=user, request=f"r{number}")))
     await api.http.get("/v1/events", params={"at_least": told[-1], "page_size": 1})
     return told
+
+
+async def fill(api: Api, *, rows: int) -> None:
+    """Let the projection hold more entries than the sockets of one connection do."""
+    connection = await connect(api.projector.database_url)
+    await connection.execute(
+        "insert into event (sequence, id, type, subject, source, time, origin, body) select n, 'e' || n, "
+        "'command.stop.v1', 'x', 'x', now(), jsonb_build_object('request', repeat('r', 200)), '{}' "
+        "from generate_series(1000, 1000 + $1::bigint) as n",
+        rows,
+    )
+    await connection.close()
 
 
 async def test_an_accepted_command_is_told_with_its_operation(api: Api) -> None:
@@ -151,6 +164,32 @@ async def test_pages_go_on_where_the_last_one_ended(api: Api) -> None:
         query["page_token"] = answer["next_page_token"]
 
     assert found == told[::-1]
+
+
+async def test_an_export_that_broke_off_goes_on_behind_its_last_line(api: Api) -> None:
+    told = await asked(api, 7)
+
+    whole = await lines(api.http, order="oldest")
+    rest = await lines(api.http, order="oldest", **{"from": whole[2]["sequence"]})
+    of_a_time = await lines(api.http, order="oldest", since=whole[3]["time"])
+
+    assert [each["sequence"] for each in whole] == told
+    assert rest == whole[3:]
+    assert of_a_time == whole[3:]
+    assert await audit(api.http, order="oldest", page_size=3) == whole[:3]
+
+
+async def test_an_export_that_is_ended_too_early_breaks_off_instead_of_seeming_whole(api: Api) -> None:
+    await fill(api, rows=50_000)
+
+    async with api.client(api.key).stream("GET", AUDIT, headers={"Accept": "application/jsonl"}) as answer:
+        chunks = answer.aiter_raw()
+        begin = await anext(chunks)
+        api.service.stopping.set()
+        with pytest.raises(httpx.RemoteProtocolError):
+            _ = [chunk async for chunk in chunks]
+
+    assert begin
 
 
 @pytest.mark.parametrize("media_type", ["application/x-ndjson", "application/jsonl"])

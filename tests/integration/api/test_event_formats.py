@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import cdevents_schema
-from api_world import Api, make_version, problem, running_api, subscribed
+from api_world import Api, make_version, problem, running_api
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_binary_event, from_structured_event
+from event_subscriber import subscribed
 from eventually import eventually
 from slipway_chassis.connection import Connection
 from slipway_contracts.cdevents import package_url

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from api_world import Api, problem, running_api, subscribed
+from api_world import Api, problem, running_api
+from event_subscriber import subscribed
 from eventually import eventually
 from slipway_api.configuring import configuration
 from slipway_chassis.connection import Connection
@@ -195,6 +196,7 @@ async def test_a_beginning_that_is_no_longer_kept_is_told_as_a_gap(
     gap = subscriber.events[0]
     assert gap.event == "gap"
     assert (gap.document["from"], gap.document["to"]) == (told[1] + 1, told[5] - 1)
+    assert gap.document["first_available"] == told[5]
     assert gap.id == str(told[5] - 1)
     assert subscriber.ids[1:] == told[5:]
 

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from api_world import SOURCE_DIGEST, Api, problem, running_api, subscribed
+from api_world import SOURCE_DIGEST, Api, problem, running_api
+from event_subscriber import subscribed
 from eventually import eventually
 from servers import NatsServer, PostgresServer
 from slipway_chassis.connection import Connection

@@ -1,5 +1,8 @@
 """Gateways: what they say, and the end of one that is gone for good."""
 
+import asyncio
+import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -62,6 +65,40 @@ async def test_a_silent_gateway_is_removed_and_the_log_says_by_whom(
     assert isinstance(told.message, GatewayRemoved)
     assert (told.message.gateway, told.message.applied, told.message.by) == ("edge-1", 7, "admin")
     assert await heartbeats.list() == []
+
+
+async def test_a_gateway_that_comes_back_while_it_is_removed_stays(
+    connection: Connection, make_database: Callable[[], Awaitable[str]], tmp_path: Path
+) -> None:
+    beats: dict[int, int] = {}
+    answers: Counter[int] = Counter()
+    async with running_api(
+        connection=connection,
+        database_url=await make_database(),
+        folder=tmp_path,
+        gateway_silent_after=timedelta(microseconds=1),
+    ) as api:
+
+        async def come_and_go() -> None:
+            heartbeats = Heartbeats(connection=connection, bucket=GATEWAYS.name)
+            while True:
+                record = GatewayRecord(gateway="edge-1", applied=len(beats), at=now())
+                beats[await heartbeats.beat("edge-1", record.model_dump_json().encode())] = record.applied
+                await asyncio.sleep(random.uniform(0, 0.02))  # noqa: S311 - no secret
+
+        coming = asyncio.create_task(come_and_go())
+        for _ in range(120):
+            answers[(await api.http.delete("/v1/gateways/edge-1")).status_code] += 1
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+        removed = api.platform.log.read("slipway._._.evt.gateway.removed", after=0)
+        told = [stored.message async for stored in removed]
+
+    judged = [message.applied for message in told if isinstance(message, GatewayRemoved)]
+    removals = [sequence for sequence in range(1, max(beats)) if sequence not in beats]
+    assert len(judged) == answers[204]
+    assert [beats.get(sequence - 1) for sequence in removals] == judged[: len(removals)]
+    assert set(answers) == {204, 404, 409}
 
 
 async def test_an_unknown_gateway_is_told_from_those_there_are(api: Api, connection: Connection) -> None:

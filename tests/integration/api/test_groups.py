@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 import httpx
-from api_world import Api, problem, subscribed
+from api_world import Api, problem
+from event_subscriber import subscribed
 from eventually import eventually
 
 TEAM = "/v1/groups/team"

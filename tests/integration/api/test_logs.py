@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from api_world import SOURCE_DIGEST, Api, problem, subscribed
+from api_world import SOURCE_DIGEST, Api, problem
+from event_subscriber import subscribed
 from eventually import eventually
 from slipway_contracts import subjects
 from slipway_contracts.envelope import now

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from api_world import subscribed
+from event_subscriber import subscribed
 from eventually import eventually
 from servers import NatsServer, clean_environment, die_with_parent, free_port
 from slipway_api.access import digest_of, new_key

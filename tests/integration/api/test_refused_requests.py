@@ -5,10 +5,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from api_world import Api, problem, running_api, subscribed
+from api_world import Api, problem, running_api
+from event_subscriber import subscribed
 from eventually import eventually
 from servers import NatsServer
-from slipway_api.refused import KINDS_OF_ONE
+from slipway_api.refused_windows import KINDS_OF_ONE
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog, Stored
 from slipway_contracts.commands import Stop
@@ -80,14 +81,26 @@ async def test_names_that_the_installation_does_not_know_make_no_subject(api: Ap
     assert (second.route, second.reason, second.message) == ("unrouted", "RouteUnknown", "")
 
 
-async def test_reads_and_trials_change_nothing_and_are_not_told(api: Api) -> None:
+async def test_reads_and_what_a_dry_run_finds_change_nothing_and_are_not_told(api: Api) -> None:
     await api.http.get(f"{DEPLOYMENTS}/missing")
     await api.client(None).get("/v1/deployments")
     await api.http.post(f"{DEPLOYMENTS}/missing/stop", params={"dry_run": "true"})
+    await api.http.post(DEPLOYMENTS, params={"dry_run": "true"}, json={"id": "x", "replicas": "many"})
     await api.http.post(f"{DEPLOYMENTS}/missing/stop")
 
     (message,) = await told(api)
-    assert message.reason == "DeploymentNotFound"
+    assert (message.reason, message.dry_run) == ("DeploymentNotFound", False)
+
+
+async def test_who_may_not_even_try_is_told_of_a_dry_run_too(api: Api) -> None:
+    eve = api.client(await api.key_for("eve", default="viewer"))
+    for client in (api.client(None), api.client("slw_unknown"), eve):
+        await client.post(REDEPLOY, params={"dry_run": "true"}, json={})
+    await eve.post(REDEPLOY, json={})
+
+    *tried, meant = [(message.reason, message.dry_run) for message in await told(api, 4)]
+    assert tried == [("KeyMissing", True), ("KeyUnknown", True), ("RoleMissing", True)]
+    assert meant == ("RoleMissing", False)
 
 
 async def test_nothing_that_a_request_carried_is_told(api: Api) -> None:
@@ -145,20 +158,32 @@ async def _is(found: Awaitable[int], wanted: int) -> bool:
     return await found == wanted
 
 
-async def test_a_flood_of_one_is_bounded_and_leaves_room_for_others(api: Api) -> None:
-    eve = api.client(await api.key_for("eve", default="viewer"))
-    nobody = api.client(None)
-    for number in range(KINDS_OF_ONE + 12):
-        await nobody.delete(f"{DEPLOYMENTS}/d{number}")
-    await told(api, KINDS_OF_ONE)
+async def test_a_flood_of_one_is_bounded_and_its_rest_is_told_as_a_number(
+    connection: Connection, make_database: Callable[[], Awaitable[str]], tmp_path: Path
+) -> None:
+    url = await make_database()
+    async with running_api(
+        connection=connection, database_url=url, folder=tmp_path, trusted_proxies="127.0.0.1"
+    ) as api:
+        eve = api.client(await api.key_for("eve", default="viewer"))
+        nobody = api.client(None)
+        for number in range(KINDS_OF_ONE + 12):
+            flooding = {"X-Forwarded-For": "203.0.113.9"}
+            await nobody.delete(f"{DEPLOYMENTS}/d{number}", headers=flooding)
+        await nobody.delete(f"{DEPLOYMENTS}/d0", headers={"X-Forwarded-For": "203.0.113.10"})
+        await eve.post(REDEPLOY, json={})
 
-    await eve.post(REDEPLOY, json={})
+        *flood, other, last = await told(api, KINDS_OF_ONE + 1 + 2)
+        assert {(message.count, message.others, message.untold) for message in flood} == {(1, 0, 0)}
+        assert (other.reason, other.deployment) == ("KeyMissing", "d0")
+        assert last.reason == "RoleMissing"
 
-    *flood, last = await told(api, KINDS_OF_ONE + 1)
-    metrics = api.service.metrics.render().decode()
-    assert {message.untold for message in flood} == {0}
-    assert (last.reason, last.untold) == ("RoleMissing", 12)
-    assert "slipway_refused_requests_untold_total 12.0" in metrics
+    rest = (await refused(EventLog(connection=connection)))[-1]
+    assert isinstance(rest.message, RequestRefused)
+    assert (rest.message.count, rest.message.others, rest.message.untold) == (1, 10, 0)
+    assert rest.envelope.origin is not None
+    assert (rest.envelope.origin.user, rest.envelope.origin.address) == (None, "203.0.113.9")
+    assert "slipway_refused_requests_untold_total 10.0" in api.service.metrics.render().decode()
 
 
 async def test_a_log_that_is_away_delays_no_refusal_and_is_told_later(

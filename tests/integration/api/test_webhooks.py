@@ -2,20 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import cdevents_schema
 import httpx
 import pytest
 from api_world import Api, problem, running_api
 from eventually import eventually
 from servers import NatsServer
+from slipway_api import webhooks
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.secrets import make_key_pair
+from slipway_contracts.envelope import new_id
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 from webhook_world import Receiver, WebhookWorld, receiving
@@ -111,24 +114,113 @@ async def test_a_rotated_secret_signs_beside_the_one_before(
         Verifier(secrets[1]).verify(late.body, late.headers)
 
 
-async def test_a_webhook_that_answered_410_is_shown_as_gone_and_enabled_again(
+async def test_a_webhook_that_answered_410_is_removed_and_who_asks_for_it_is_told_why(
     api: Api, world: WebhookWorld, receiver: Receiver
 ) -> None:
     receiver.status = 410
     await world.start()
     made = await make(api.http, url=receiver.url, types=["release"])
-    sent = await world.happen(2)
+    (sent,) = await world.happen()
 
-    async def gone() -> bool:
-        shown = (await api.http.get(f"{HOOKS}/{made['id']}")).json()
-        return (shown["state"], shown["reason"]) == ("gone", "the receiver answered 410 Gone")
+    async def document_of_what_is_gone() -> Mapping[str, Any]:
+        return problem(await api.http.get(f"{HOOKS}/{made['id']}"), 404, "WebhookNotFound")
 
-    await eventually(gone)
+    document = await eventually(document_of_what_is_gone)
+    assert "410 Gone" in document["detail"]
+    assert receiver.url in document["detail"]
+    assert document["removed_because"] == "gone"
+    assert (await api.http.get(HOOKS)).json()["items"] == []
+
     receiver.status = 200
-    answer = await api.http.patch(f"{HOOKS}/{made['id']}", json={"disabled": False})
+    await make(api.http, url=receiver.url, types=["release"], after=document["position"])
+    await eventually(lambda: receiver.sequences == [sent])
 
-    assert answer.json()["state"] == "active"
-    await eventually(lambda: receiver.sequences == sent)
+
+async def ping(api: Api, webhook: str) -> dict[str, Any]:
+    answer = await api.http.post(f"{HOOKS}/{webhook}/ping", timeout=30)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_a_ping_is_sent_at_once_signed_and_its_answer_is_told(
+    api: Api, world: WebhookWorld, receiver: Receiver
+) -> None:
+    await world.start()
+    made = await make(api.http, url=receiver.url, types=["release"])
+    await api.http.patch(f"{HOOKS}/{made['id']}", json={"disabled": True})
+
+    well = await ping(api, made["id"])
+    receiver.status = 500
+    badly = await ping(api, made["id"])
+    await api.http.patch(f"{HOOKS}/{made['id']}", json={"url": "http://127.0.0.1:1/"})
+    nowhere = await ping(api, made["id"])
+
+    first = receiver.asked[0]
+    verified = Verifier(made["secret"]).verify(first.body, first.headers)
+    assert verified["type"] == "dev.slipway.webhook.pinged.v1"
+    assert verified["data"]["webhook"] == made["id"]
+    assert (well["delivered"], well["status"], well["problem"]) == (True, 204, None)
+    assert 0 < well["seconds"] < 15
+    assert first.sequence == well["sequence"]
+    assert (badly["delivered"], badly["status"]) == (False, 500)
+    assert "500" in badly["problem"]
+    assert (nowhere["delivered"], nowhere["status"]) == (False, None)
+    assert "127.0.0.1" in nowhere["problem"]
+    assert len(receiver.asked) == 2
+
+
+async def test_a_ping_overtakes_what_waits_and_leaves_the_failures_as_they_are(
+    api: Api, world: WebhookWorld, receiver: Receiver
+) -> None:
+    receiver.status = 503
+    await world.start(webhook_backoff="[3600]")
+    made = await make(api.http, url=receiver.url, types=["release"])
+    await world.happen(3)
+
+    async def fails() -> bool:
+        shown = (await api.http.get(f"{HOOKS}/{made['id']}")).json()
+        return bool(shown["delivery"] and shown["delivery"]["failures"] == 1)
+
+    await eventually(fails)
+    receiver.status = 200
+    answer = await ping(api, made["id"])
+
+    assert answer["delivered"]
+    assert await fails()
+    assert [each.event["type"] for each in receiver.taken] == ["dev.slipway.webhook.pinged.v1"]
+
+
+async def test_a_webhook_in_cdevents_is_pinged_with_a_custom_cdevent(
+    api: Api, world: WebhookWorld, receiver: Receiver
+) -> None:
+    await world.start()
+    made = await make(api.http, url=receiver.url, format="cdevents")
+
+    answer = await ping(api, made["id"])
+
+    assert answer["delivered"]
+    (taken,) = receiver.taken
+    data = Verifier(made["secret"]).verify(taken.body, taken.headers)["data"]
+    cdevents_schema.check(data)
+    assert data["context"]["type"] == "dev.cdeventsx.slipway-webhook.pinged.0.1.0"
+
+
+async def test_a_ping_that_no_notifier_answers_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "_PING_SECONDS", 0.3)
+    made = await make(api.http)
+
+    problem(await api.http.post(f"{HOOKS}/{made['id']}/ping"), 503, "WebhookUnanswered")
+    problem(await api.http.post(f"{HOOKS}/{new_id()}/ping"), 404, "WebhookNotFound")
+
+
+async def test_the_format_is_shown_and_can_be_changed(api: Api) -> None:
+    made = await make(api.http, format="cdevents")
+    path = f"{HOOKS}/{made['id']}"
+
+    changed = (await api.http.patch(path, json={"format": None})).json()
+    again = (await api.http.patch(path, json={"format": "cdevents"})).json()
+
+    assert [made["format"], changed["format"], again["format"]] == ["cdevents", "cloudevents", "cdevents"]
 
 
 async def test_a_disabled_webhook_gets_nothing_and_goes_on_where_it_is_told_to(
@@ -213,7 +305,7 @@ async def test_a_removed_webhook_is_not_there_any_more(api: Api) -> None:
         ("url", "https://receiver.example/#part"),
         ("types", ["relase"]),
         ("types", ["release.li"]),
-        ("format", "cdevents"),
+        ("format", "xml"),
         ("after", -1),
     ],
 )

@@ -1,6 +1,7 @@
 """What is killed comes back, what a killed supervisor leaves behind is ended, and nothing runs twice."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pwd
@@ -17,6 +18,7 @@ import pytest
 from eventually import eventually
 from integration.standalone.driver import (
     IS_ROOT,
+    ONLY_SERVERS,
     PLAIN_USER,
     SERVERS,
     Platform,
@@ -108,6 +110,23 @@ def test_a_process_that_has_got_a_recorded_pid_by_chance_is_left_alone(platform:
 
         assert bystander.poll() is None
         bystander.kill()
+
+
+def test_an_up_after_everything_was_killed_at_once_brings_it_back_and_says_so(platform: Platform) -> None:
+    platform.up()
+    while found := processes_in(platform.state):
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    said = platform.run(platform.up_command("--detach", *ONLY_SERVERS)).stdout
+    states = count_in(platform.state)
+    platform.down()
+    later = platform.run(platform.up_command("--detach", *ONLY_SERVERS)).stdout
+
+    assert "The last run was cut off" in said
+    assert states == ONE_OF_EACH
+    assert "cut off" not in later
 
 
 def test_a_torn_record_does_not_keep_the_platform_down(platform: Platform) -> None:

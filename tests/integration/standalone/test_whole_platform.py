@@ -137,6 +137,19 @@ def test_projections_are_what_the_log_says_and_can_be_rebuilt(whole: Platform) -
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+def test_the_log_is_shown_kept_and_truncated_as_far_as_it_may_be(whole: Platform) -> None:
+    taken = whole.run(whole.command("log", "snapshot"))
+    truncated = whole.run(whole.command("log", "truncate", "--before", "1h", "--yes"))
+    shown = whole.run(whole.command("log", "show", "--json"))
+
+    log = json.loads(shown.stdout)
+    assert taken.returncode == 0, taken.stdout + taken.stderr
+    assert truncated.returncode == 0, truncated.stdout + truncated.stderr
+    assert "nothing to remove before 1" in truncated.stdout, "all of it is younger than a day"
+    assert log["snapshot"]["digest"] in taken.stdout
+    assert (log["whole_from"], log["first"]) == (1, 1)
+
+
 async def test_projections_of_a_stopped_platform_say_how_to_start_it(whole: Platform) -> None:
     await asyncio.to_thread(whole.down)
 

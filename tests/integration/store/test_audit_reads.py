@@ -52,15 +52,15 @@ async def fill(world: World) -> None:
     )
 
 
-async def found(reads: Reads, before: int | None = None, limit: int = 99, **wish: Any) -> list[int]:
-    return [row.sequence for row in await reads.audit(AuditWish(**wish), before=before, limit=limit)]
+async def found(reads: Reads, behind: int | None = None, limit: int = 99, **wish: Any) -> list[int]:
+    return [row.sequence for row in await reads.audit(AuditWish(**wish), behind=behind, limit=limit)]
 
 
 async def test_the_audit_has_what_somebody_asked_for_newest_first(world: World, reads: Reads) -> None:
     await fill(world)
 
     assert await found(reads) == [7, 6, 5, 4, 3, 1]
-    assert await found(reads, before=5, limit=2) == [4, 3]
+    assert await found(reads, behind=5, limit=2) == [4, 3]
     assert await found(reads, after=4) == [7, 6, 5]
 
 

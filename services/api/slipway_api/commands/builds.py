@@ -93,10 +93,7 @@ class BuildCommands:
         )
 
     async def _require_unfinished(self, ask: Ask, group: str, deployment: str, build: str) -> None:
-        row = await self._reads.build(build)
-        if row is None:
-            await self._configurations.catch_up_to_end()
-            row = await self._reads.build(build)
+        row = await self._configurations.found(lambda: self._reads.build(build))
         if row is None or (row.group, row.deployment) != (group, deployment):
             raise refusals.build_not_found(group, deployment, build)
         if row.state in TERMINAL_BUILDS and not ask.repeatable:

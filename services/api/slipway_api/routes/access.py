@@ -12,11 +12,10 @@ from slipway_api.lifecycle_views import AccessDetail, NewBasicUser, NewEndpointK
 from slipway_api.routes.answers import ACCEPTED, Replying, mutation_responses, read_responses
 from slipway_api.routes.parameters import (
     Api,
-    Asking,
+    Changing,
     DeploymentPath,
     Reached,
     ReadableGroup,
-    WritableGroup,
 )
 from slipway_api.settings_bodies import (
     AccessBody,
@@ -50,17 +49,9 @@ async def get_access(*, group: ReadableGroup, deployment: DeploymentPath, api: A
     responses=mutation_responses(problems.DeploymentNotFoundError),
     summary="Say how callers show that they may",
 )
-async def put_access(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    body: AccessBody,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def put_access(*, on: Changing, body: AccessBody, api: Api, reply: Replying) -> Response:
     """`open`: anybody calls; `basic`: users with passwords; `keys`: signed keys. Makes no release."""
-    return await reply(await api.commands.settings.set_mode(ask, group, deployment, body))
+    return await reply(await api.commands.settings.set_mode(*on, body))
 
 
 @router.post(
@@ -70,17 +61,9 @@ async def put_access(
     responses=mutation_responses(*_SIGNED),
     summary="Make a key of the endpoints",
 )
-async def create_endpoint_key(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    body: EndpointKeyBody,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def create_endpoint_key(*, on: Changing, body: EndpointKeyBody, api: Api, reply: Replying) -> Response:
     """Makes a key and shows its token, once. A repeat makes another one, with an Idempotency-Key too."""
-    return await reply(await api.commands.settings.add_key(ask, group, deployment, body), secret=True)
+    return await reply(await api.commands.settings.add_key(*on, body), secret=True)
 
 
 @router.post(
@@ -91,17 +74,10 @@ async def create_endpoint_key(
     summary="Put another key in the place of one",
 )
 async def rotate_endpoint_key(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    key: EndpointKeyPath,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-    body: RotateBody = _AT_ONCE,
+    *, on: Changing, key: EndpointKeyPath, api: Api, reply: Replying, body: RotateBody = _AT_ONCE
 ) -> Response:
     """Makes a key of the same name under a new id; the old one opens nothing once the grace has passed."""
-    return await reply(await api.commands.settings.rotate_key(ask, group, deployment, key, body), secret=True)
+    return await reply(await api.commands.settings.rotate_key(*on, key, body), secret=True)
 
 
 @router.delete(
@@ -112,17 +88,9 @@ async def rotate_endpoint_key(
     ),
     summary="Revoke a key of the endpoints",
 )
-async def revoke_endpoint_key(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    key: EndpointKeyPath,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def revoke_endpoint_key(*, on: Changing, key: EndpointKeyPath, api: Api, reply: Replying) -> Response:
     """The key opens nothing any more once the gateways have heard of it."""
-    return await reply(await api.commands.settings.revoke_key(ask, group, deployment, key))
+    return await reply(await api.commands.settings.revoke_key(*on, key))
 
 
 @router.post(
@@ -132,17 +100,9 @@ async def revoke_endpoint_key(
     responses=mutation_responses(problems.DeploymentNotFoundError, lifecycle_problems.BasicUserExistsError),
     summary="Make a user of basic authentication",
 )
-async def create_basic_user(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    body: BasicUserBody,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def create_basic_user(*, on: Changing, body: BasicUserBody, api: Api, reply: Replying) -> Response:
     """Makes a user and shows the generated password, once."""
-    return await reply(await api.commands.settings.add_user(ask, group, deployment, body), secret=True)
+    return await reply(await api.commands.settings.add_user(*on, body), secret=True)
 
 
 @router.delete(
@@ -151,14 +111,6 @@ async def create_basic_user(
     responses=mutation_responses(problems.DeploymentNotFoundError, lifecycle_problems.BasicUserNotFoundError),
     summary="Delete a user of basic authentication",
 )
-async def delete_basic_user(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    name: UserPath,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def delete_basic_user(*, on: Changing, name: UserPath, api: Api, reply: Replying) -> Response:
     """The user calls nothing any more once the gateways have heard of it."""
-    return await reply(await api.commands.settings.remove_user(ask, group, deployment, name))
+    return await reply(await api.commands.settings.remove_user(*on, name))

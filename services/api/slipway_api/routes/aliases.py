@@ -10,12 +10,11 @@ from slipway_api import lifecycle_problems, problems
 from slipway_api.routes.answers import ACCEPTED, Replying, mutation_responses, read_responses
 from slipway_api.routes.parameters import (
     Api,
-    Asking,
+    Changing,
     DeploymentPath,
     Reached,
     ReadableGroup,
     ReleasePath,
-    WritableGroup,
 )
 from slipway_api.settings_bodies import AliasBody
 from slipway_api.views import Alias, Page
@@ -69,20 +68,13 @@ async def get_alias(*, group: ReadableGroup, deployment: DeploymentPath, alias: 
     summary="Point an alias at releases",
 )
 async def put_alias(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    alias: AliasPath,
-    body: AliasBody,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
+    *, on: Changing, alias: AliasPath, body: AliasBody, api: Api, reply: Replying
 ) -> Response:
     """Moves an alias, at once where the releases run; those that do not are started first.
 
     No request is lost: the alias points where it did until all of its new releases are ready.
     """
-    return await reply(await api.commands.aliases.put(ask, group, deployment, alias, body))
+    return await reply(await api.commands.aliases.put(*on, alias, body))
 
 
 @router.delete(
@@ -93,17 +85,9 @@ async def put_alias(
     ),
     summary="Take an alias away",
 )
-async def remove_alias(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    alias: AliasPath,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def remove_alias(*, on: Changing, alias: AliasPath, api: Api, reply: Replying) -> Response:
     """Takes an alias away; releases that no alias and no pin names end."""
-    return await reply(await api.commands.aliases.remove(ask, group, deployment, alias))
+    return await reply(await api.commands.aliases.remove(*on, alias))
 
 
 @router.put(
@@ -112,17 +96,9 @@ async def remove_alias(
     responses=mutation_responses(*_OF_RUNNING, *_RESTORES),
     summary="Pin a release",
 )
-async def pin_release(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    number: ReleasePath,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def pin_release(*, on: Changing, number: ReleasePath, api: Api, reply: Replying) -> Response:
     """Keeps a release running although no alias names it; one that ended is started again."""
-    return await reply(await api.commands.aliases.pin(ask, group, deployment, number))
+    return await reply(await api.commands.aliases.pin(*on, number))
 
 
 @router.delete(
@@ -131,14 +107,6 @@ async def pin_release(
     responses=mutation_responses(*_OF_RUNNING, lifecycle_problems.NotPinnedError),
     summary="Unpin a release",
 )
-async def unpin_release(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    number: ReleasePath,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def unpin_release(*, on: Changing, number: ReleasePath, api: Api, reply: Replying) -> Response:
     """Lets a release end, unless an alias names it."""
-    return await reply(await api.commands.aliases.unpin(ask, group, deployment, number))
+    return await reply(await api.commands.aliases.unpin(*on, number))

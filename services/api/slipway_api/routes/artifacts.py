@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from slipway_api import lifecycle_problems, problems
+from slipway_api import artifact_problems, lifecycle_problems, problems
 from slipway_api.installation_requests import AdoptBody
 from slipway_api.installation_views import FoundFile, StoredArtifact
 from slipway_api.requests import BuildBody
@@ -64,7 +64,9 @@ async def list_found(*, group: WritableGroup, api: Api) -> Page[FoundFile]:
     status_code=HTTPStatus.CREATED,
     responses={
         **mutation_responses(
-            problems.FoundFileMissingError, problems.FileUnsettledError, lifecycle_problems.NameClashError
+            artifact_problems.FoundFileMissingError,
+            artifact_problems.FileUnsettledError,
+            lifecycle_problems.NameClashError,
         ),
         200: {
             "model": FoundFile | Accepted,
@@ -92,7 +94,7 @@ async def adopt(*, group: WritableGroup, body: AdoptBody, api: Api, ask: Asking,
 
 _OF_HIDING: Final = responses(
     problems.GroupNotFoundError,
-    problems.ArtifactNotFoundError,
+    artifact_problems.ArtifactNotFoundError,
     problems.LogUnavailableError,
     problems.StorageFullError,
 )
@@ -126,7 +128,7 @@ async def unhide_artifact(
 
 @router.head(
     "/groups/{group}/artifacts/{digest}",
-    responses=responses(problems.ArtifactNotFoundError, problems.GroupNotFoundError),
+    responses=responses(artifact_problems.ArtifactNotFoundError, problems.GroupNotFoundError),
     response_class=Response,
     summary="Ask whether an artifact is there",
 )
@@ -145,9 +147,10 @@ async def head_artifact(*, _group: ReadableGroup, digest: DigestPath, api: Api) 
         200: {"model": Artifact, "description": "It was there already."},
         **responses(
             problems.GroupNotFoundError,
-            problems.UploadIncompleteError,
+            artifact_problems.UploadIncompleteError,
             problems.BodyTooLargeError,
-            problems.DigestMismatchError,
+            artifact_problems.DigestMismatchError,
+            problems.LogUnavailableError,
             problems.StorageFullError,
         ),
     },
@@ -162,8 +165,9 @@ async def head_artifact(*, _group: ReadableGroup, digest: DigestPath, api: Api) 
 async def put_artifact(
     *,
     request: Request,
-    _group: WritableGroup,
+    group: WritableGroup,
     digest: DigestPath,
+    caller: Caller,
     api: Api,
     content_length: Annotated[int | None, Header(ge=0)] = None,
 ) -> Response:
@@ -171,5 +175,7 @@ async def put_artifact(
 
     A broken upload stores nothing and is simply repeated; one of what is there already is not read.
     """
-    uploaded = await api.uploads.put(digest, request.stream(), announced=content_length)
+    uploaded = await api.uploads.put(
+        group, digest, request.stream(), by=caller.user, announced=content_length
+    )
     return as_json(uploaded.artifact, status=HTTPStatus.CREATED if uploaded.created else HTTPStatus.OK)

@@ -1,8 +1,9 @@
 """The audit: who did what from where, refused requests too, as a page or as lines of JSON for export."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import AwareDatetime
@@ -30,25 +31,38 @@ router: Final = APIRouter(prefix="/v1", tags=["audit"])
 _LARGEST_SEQUENCE: Final = 2**63 - 1
 _LINES: Final[dict[str, Any]] = {
     "description": "A page; or, with `Accept: application/x-ndjson` or `application/jsonl`, all that the "
-    "filters leave, an `AuditEntry` per line.",
+    "filters leave, an `AuditEntry` per line. An answer that breaks off is not all: go on with `from`, the "
+    "`sequence` of the last line, where the order is `oldest` and no time is asked for.",
     "content": {NDJSON: {"schema": {"type": "string"}}, JSONL: {"schema": {"type": "string"}}},
 }
 _Fetch = Callable[[int | None, int], Awaitable[Sequence[AuditRow]]]
 
 
+class _Span(NamedTuple):
+    since: datetime | None
+    until: datetime | None
+
+
+async def _span(
+    since: Annotated[AwareDatetime | None, Query(description="Not before this time, RFC 3339.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Before this time, RFC 3339.")] = None,
+) -> _Span:
+    return _Span(since, until)
+
+
 async def _wish(
     *,
     caller: Caller,
+    span: Annotated[_Span, Depends(_span)],
     group: GroupFilter = None,
     deployment: DeploymentFilter = None,
     user: Annotated[
         str | None, Query(pattern=USER_PATTERN, description="Only what this user asked for.")
     ] = None,
     refused: Annotated[
-        bool | None, Query(description="Only what was refused, or only what was not; default: both.")
+        bool | None,
+        Query(description="Only what was answered with an error, or only what the log has; default: both."),
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Not before this time, RFC 3339.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this time, RFC 3339.")] = None,
     after: Annotated[
         int | None,
         Query(
@@ -58,15 +72,23 @@ async def _wish(
             description="Only behind this sequence: what came since an export that had it.",
         ),
     ] = None,
+    order: Annotated[
+        Literal["newest", "oldest"],
+        Query(
+            description="What comes first: by the sequence, or by the time where `since` or `until` is given "
+            "and `from` is not."
+        ),
+    ] = "newest",
 ) -> AuditWish:
     return AuditWish(
         groups=_administered(caller, group),
         deployment=deployment,
         user=user,
         refused=refused,
-        since=since,
-        until=until,
+        since=span.since,
+        until=span.until,
         after=after,
+        oldest_first=order == "oldest",
     )
 
 
@@ -88,24 +110,25 @@ async def list_audit(
     ends: Ends,
     accept: Annotated[str, Header()] = "application/json",
 ) -> Response:
-    """Tells every change that somebody asked for, the newest first: who, from where, when, what came of it.
+    """Tells every change that somebody asked for: who, from where, when, what came of it.
 
     For admins: of groups, about these; of the installation, about everything.
     """
 
-    async def fetch(before: int | None, limit: int) -> Sequence[AuditRow]:
-        return await api.queries.rows.audit(wish, before=before, limit=limit)
+    async def fetch(behind: int | None, limit: int) -> Sequence[AuditRow]:
+        return await api.queries.rows.audit(wish, behind=behind, limit=limit)
 
-    before = cut.behind()
+    behind = cut.behind()
     for media_type in (NDJSON, JSONL):
         if media_type in accept:
             # The first rows are read before the answer begins: what fails then is a problem document.
-            begin = await fetch(before, LARGEST_PAGE)
-            return ByteStream(partial(_lines, fetch, begin), media_type=media_type, ends=ends)
-    return as_json(await page(partial(fetch, before), cut, key=lambda row: (row.sequence,), view=audit_entry))
+            begin = await fetch(behind, LARGEST_PAGE)
+            return ByteStream(partial(lines, fetch, begin), media_type=media_type, ends=ends, whole=True)
+    return as_json(await page(partial(fetch, behind), cut, key=lambda row: (row.sequence,), view=audit_entry))
 
 
-async def _lines(fetch: _Fetch, rows: Sequence[AuditRow]) -> AsyncGenerator[bytes]:
+async def lines(fetch: _Fetch, rows: Sequence[AuditRow]) -> AsyncGenerator[bytes]:
+    """Yield entries as lines of JSON, page by page; the next page is read when it is asked for."""
     while rows:
         yield b"".join(audit_entry(row).model_dump_json().encode() + b"\n" for row in rows)
         rows = await fetch(rows[-1].sequence, LARGEST_PAGE) if len(rows) == LARGEST_PAGE else ()

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from slipway_api import lifecycle_problems, problems
+from slipway_api import artifact_problems, lifecycle_problems, problems
 from slipway_api.listing import Asked, asked, deployments
 from slipway_api.release_bodies import (
     CreateBody,
@@ -27,6 +27,7 @@ from slipway_api.routes.parameters import (
     Api,
     Asking,
     Caller,
+    Changing,
     DeploymentPath,
     GroupFilter,
     Part,
@@ -68,7 +69,7 @@ _ADMITTED: Final = (
 _RELEASE: Final = (
     *_ADMITTED,
     problems.VersionNotFoundError,
-    problems.SourceMissingError,
+    artifact_problems.SourceMissingError,
     problems.InstanceTypeNotFoundError,
     problems.SecretNotFoundError,
     lifecycle_problems.NameClashError,
@@ -151,17 +152,9 @@ async def get_deployment(
     responses=mutation_responses(problems.DeploymentNotFoundError, *_RELEASE),
     summary="Deploy a version or a source",
 )
-async def deploy(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    body: DeployBody,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def deploy(*, on: Changing, body: DeployBody, api: Api, reply: Replying) -> Response:
     """Makes a release. The body is the whole configuration: what it leaves out takes its default."""
-    return await reply(await api.commands.releases.deploy(ask, group, deployment, body))
+    return await reply(await api.commands.releases.deploy(*on, body))
 
 
 @router.post(
@@ -170,17 +163,9 @@ async def deploy(
     responses=mutation_responses(*_CHANGE),
     summary="Replace parts of the configuration of what runs",
 )
-async def redeploy(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    body: RedeployBody,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def redeploy(*, on: Changing, body: RedeployBody, api: Api, reply: Replying) -> Response:
     """Makes a release like the one that serves the alias, but for what the body gives, which is replaced."""
-    return await reply(await api.commands.releases.redeploy(ask, group, deployment, body))
+    return await reply(await api.commands.releases.redeploy(*on, body))
 
 
 @router.post(
@@ -189,17 +174,9 @@ async def redeploy(
     responses=mutation_responses(*_CHANGE),
     summary="Patch the configuration of what runs",
 )
-async def update(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    body: UpdateBody,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def update(*, on: Changing, body: UpdateBody, api: Api, reply: Replying) -> Response:
     """Makes a release after a merge patch (RFC 7396): null puts back the default, or removes an entry."""
-    return await reply(await api.commands.releases.update(ask, group, deployment, body))
+    return await reply(await api.commands.releases.update(*on, body))
 
 
 @router.post(
@@ -208,17 +185,9 @@ async def update(
     responses=mutation_responses(*_CHANGE),
     summary="Restart what runs",
 )
-async def restart(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-    body: RestartBody = _PLAIN_RESTART,
-) -> Response:
+async def restart(*, on: Changing, api: Api, reply: Replying, body: RestartBody = _PLAIN_RESTART) -> Response:
     """Makes a release like the one that serves the alias, with new replicas."""
-    return await reply(await api.commands.releases.restart(ask, group, deployment, body))
+    return await reply(await api.commands.releases.restart(*on, body))
 
 
 @router.post(
@@ -227,17 +196,9 @@ async def restart(
     responses=mutation_responses(*_CHANGE),
     summary="Scale what runs",
 )
-async def scale(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    body: ScaleBody,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def scale(*, on: Changing, body: ScaleBody, api: Api, reply: Replying) -> Response:
     """Makes a release with more or fewer replicas; those that stay are not touched."""
-    return await reply(await api.commands.releases.scale(ask, group, deployment, body))
+    return await reply(await api.commands.releases.scale(*on, body))
 
 
 @router.post(
@@ -248,17 +209,9 @@ async def scale(
     ),
     summary="Roll an alias back",
 )
-async def rollback(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-    body: RollbackBody = _BACK,
-) -> Response:
+async def rollback(*, on: Changing, api: Api, reply: Replying, body: RollbackBody = _BACK) -> Response:
     """Makes an exact copy of an earlier release, without a build, and gives the alias its weights of then."""
-    return await reply(await api.commands.returns.rollback(ask, group, deployment, body))
+    return await reply(await api.commands.returns.rollback(*on, body))
 
 
 @router.post(
@@ -267,11 +220,9 @@ async def rollback(
     responses=mutation_responses(problems.DeploymentNotFoundError, problems.NotRunningError),
     summary="Stop a deployment",
 )
-async def stop(
-    *, group: WritableGroup, deployment: DeploymentPath, api: Api, ask: Asking, reply: Replying
-) -> Response:
+async def stop(*, on: Changing, api: Api, reply: Replying) -> Response:
     """Takes it off its route and ends its replicas; `start` runs it again as it was."""
-    return await reply(await api.commands.ends.stop(ask, group, deployment))
+    return await reply(await api.commands.ends.stop(*on))
 
 
 @router.post(
@@ -280,11 +231,9 @@ async def stop(
     responses=mutation_responses(problems.AlreadyRunningError, *_CHANGE),
     summary="Start a stopped deployment",
 )
-async def start(
-    *, group: WritableGroup, deployment: DeploymentPath, api: Api, ask: Asking, reply: Replying
-) -> Response:
+async def start(*, on: Changing, api: Api, reply: Replying) -> Response:
     """Runs what served when it was stopped, with every alias as it was."""
-    return await reply(await api.commands.returns.start(ask, group, deployment))
+    return await reply(await api.commands.returns.start(*on))
 
 
 @router.post(
@@ -293,11 +242,9 @@ async def start(
     responses=mutation_responses(problems.DeploymentNotFoundError, problems.NotRunningError),
     summary="Cancel the release on its way",
 )
-async def cancel(
-    *, group: WritableGroup, deployment: DeploymentPath, api: Api, ask: Asking, reply: Replying
-) -> Response:
+async def cancel(*, on: Changing, api: Api, reply: Replying) -> Response:
     """Ends the releases that are not live yet; what served before goes on."""
-    return await reply(await api.commands.ends.cancel(ask, group, deployment))
+    return await reply(await api.commands.ends.cancel(*on))
 
 
 @router.patch(
@@ -306,20 +253,12 @@ async def cancel(
     responses=mutation_responses(problems.DeploymentNotFoundError, problems.NameTakenError),
     summary="Change the settings of a deployment",
 )
-async def configure(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    body: SettingsPatch,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def configure(*, on: Changing, body: SettingsPatch, api: Api, reply: Replying) -> Response:
     """Changes name, description, metadata or deadlines, without a release.
 
     A new name takes effect without downtime; the old one is routed on for the grace time.
     """
-    return await reply(await api.commands.settings.patch(ask, group, deployment, body))
+    return await reply(await api.commands.settings.patch(*on, body))
 
 
 @router.delete(
@@ -328,17 +267,9 @@ async def configure(
     responses=mutation_responses(problems.DeploymentNotFoundError),
     summary="Delete a deployment",
 )
-async def delete_deployment(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-    level: Level = "hide",
-) -> Response:
+async def delete_deployment(*, on: Changing, api: Api, reply: Replying, level: Level = "hide") -> Response:
     """Stops it and takes it out of every list and route; `undelete` brings it back until it is purged."""
-    return await reply(await api.commands.ends.delete(ask, group, deployment, level))
+    return await reply(await api.commands.ends.delete(*on, level))
 
 
 @router.post(
@@ -353,11 +284,9 @@ async def delete_deployment(
     ),
     summary="Bring a deleted deployment back",
 )
-async def undelete(
-    *, group: WritableGroup, deployment: DeploymentPath, api: Api, ask: Asking, reply: Replying
-) -> Response:
+async def undelete(*, on: Changing, api: Api, reply: Replying) -> Response:
     """Brings it back, stopped."""
-    return await reply(await api.commands.ends.undelete(ask, group, deployment))
+    return await reply(await api.commands.ends.undelete(*on))
 
 
 @router.post(
@@ -366,11 +295,9 @@ async def undelete(
     responses=mutation_responses(problems.DeploymentNotFoundError),
     summary="Delete a deployment for good",
 )
-async def purge(
-    *, group: WritableGroup, deployment: DeploymentPath, api: Api, ask: Asking, reply: Replying
-) -> Response:
+async def purge(*, on: Changing, api: Api, reply: Replying) -> Response:
     """Ends it and erases its images and its history; nothing brings it back.
 
     Its id may be created anew; release numbers then go on where they ended.
     """
-    return await reply(await api.commands.ends.purge(ask, group, deployment))
+    return await reply(await api.commands.ends.purge(*on))

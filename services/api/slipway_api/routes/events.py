@@ -5,6 +5,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query
+from slipway_chassis.feed import is_wanted
 from slipway_contracts.codec import MESSAGE_TYPES
 from slipway_contracts.envelope import TYPE_PREFIX
 from slipway_store.rows import EventRow
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from slipway_api import problems
 from slipway_api.access import ANY_GROUP, Role
 from slipway_api.event_stream import Format
-from slipway_api.feed import FOR_ADMINS, Interest, is_wanted
+from slipway_api.interest import FOR_ADMINS, PermittedInterest
 from slipway_api.paging import page
 from slipway_api.routes.answers import as_json, read_responses
 from slipway_api.routes.parameters import (
@@ -46,17 +47,17 @@ async def _interest(
         list[str] | None,
         Query(
             description="Types or the begin of types, cut at dots; several by comma. "
-            "Default: all but `desired.v1`, `request.refused.v1` and `webhook.configured.v1`, which come "
-            "only when asked for; the latter two only to admins.",
+            "Default: all but `desired.v1`, `request.refused.v1`, `webhook.configured.v1` and the tests of "
+            "webhooks, which come only when asked for; the second and third only to admins.",
             examples=[["release,build.failed"]],
         ),
     ] = None,
-) -> Interest:
+) -> PermittedInterest:
     groups, wanted = visible(caller, group), _types(types)
     audits = bool(wanted) and any(is_wanted(each, wanted) for each in FOR_ADMINS)
     if audits:
         caller.require(Role.ADMIN, group or ANY_GROUP)
-    return Interest(
+    return PermittedInterest(
         groups=None if groups is None else frozenset(groups),
         group=group,
         deployment=deployment,
@@ -112,7 +113,7 @@ async def _format(
     return None
 
 
-Wanted = Annotated[Interest, Depends(_interest)]
+Wanted = Annotated[PermittedInterest, Depends(_interest)]
 Begin = Annotated[int | None, Depends(_begin)]
 StreamFormat = Annotated[Format | None, Depends(_format)]
 

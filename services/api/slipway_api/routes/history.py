@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 from slipway_contracts.lifecycle import BuildState, ReleaseState
 from starlette.responses import Response
 
-from slipway_api import lifecycle_problems, problems, refusals
+from slipway_api import artifact_problems, lifecycle_problems, problems, refusals
 from slipway_api.details import release
 from slipway_api.lifecycle_views import HistoryEntry, ReleaseDiff, VersionDetail
 from slipway_api.paging import page
@@ -21,15 +21,14 @@ from slipway_api.routes.answers import (
 from slipway_api.routes.parameters import (
     LARGEST_RELEASE,
     Api,
-    Asking,
     BuildPath,
+    Changing,
     DeploymentPath,
     Part,
     Reached,
     ReadableGroup,
     ReleasePath,
     VersionPath,
-    WritableGroup,
 )
 from slipway_api.versions import version
 from slipway_api.views import Build, Page, Release, Version
@@ -41,25 +40,19 @@ router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}")
     "/builds",
     **ACCEPTED,
     responses=mutation_responses(
-        problems.SourceMissingError, problems.ArtifactHiddenError, lifecycle_problems.NameClashError
+        artifact_problems.SourceMissingError,
+        artifact_problems.ArtifactHiddenError,
+        lifecycle_problems.NameClashError,
     ),
     tags=["builds"],
     summary="Build a version",
 )
-async def create_build(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    body: BuildBody,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def create_build(*, on: Changing, body: BuildBody, api: Api, reply: Replying) -> Response:
     """Makes a version from an uploaded source and deploys nothing; the deployment need not exist yet.
 
     The id of the operation is the id of the build, and of its version.
     """
-    return await reply(await api.commands.builds.build(ask, group, deployment, body))
+    return await reply(await api.commands.builds.build(*on, body))
 
 
 @router.get(
@@ -111,17 +104,9 @@ async def get_build(*, group: ReadableGroup, deployment: DeploymentPath, build: 
     tags=["builds"],
     summary="Cancel a build",
 )
-async def cancel_build(
-    *,
-    group: WritableGroup,
-    deployment: DeploymentPath,
-    build: BuildPath,
-    api: Api,
-    ask: Asking,
-    reply: Replying,
-) -> Response:
+async def cancel_build(*, on: Changing, build: BuildPath, api: Api, reply: Replying) -> Response:
     """Ends a build at once; a deploy that waits for it ends too."""
-    return await reply(await api.commands.builds.cancel(ask, group, deployment, build))
+    return await reply(await api.commands.builds.cancel(*on, build))
 
 
 @router.get(
@@ -175,21 +160,17 @@ _HIDES: Final = responses(
 
 
 @router.post("/versions/{version}/hide", responses=_HIDES, tags=["versions"], summary="Hide a version")
-async def hide_version(
-    *, group: WritableGroup, deployment: DeploymentPath, version: VersionPath, api: Api, ask: Asking
-) -> Version:
+async def hide_version(*, on: Changing, version: VersionPath, api: Api) -> Version:
     """Keeps every byte of it, but neither lists nor deploys it any more; what runs of it goes on."""
-    return await api.versions.hide(ask, group, deployment, version, hidden=True)
+    return await api.versions.hide(*on, version, hidden=True)
 
 
 @router.post(
     "/versions/{version}/unhide", responses=_HIDES, tags=["versions"], summary="Show a hidden version again"
 )
-async def unhide_version(
-    *, group: WritableGroup, deployment: DeploymentPath, version: VersionPath, api: Api, ask: Asking
-) -> Version:
+async def unhide_version(*, on: Changing, version: VersionPath, api: Api) -> Version:
     """Lists and deploys it again."""
-    return await api.versions.hide(ask, group, deployment, version, hidden=False)
+    return await api.versions.hide(*on, version, hidden=False)
 
 
 @router.get(

@@ -9,12 +9,14 @@ from starlette.responses import Response
 from slipway_api.routes.parameters import Admin, Api, InEarnest
 from slipway_api.routes.webhooks import (
     CREATED,
+    PINGED,
     REMOVED,
     ROTATED,
     WebhookPath,
     created,
     of_changes,
     of_creation,
+    of_pings,
     of_reads,
     of_rotation,
     rotated,
@@ -22,7 +24,7 @@ from slipway_api.routes.webhooks import (
 from slipway_api.views import Page
 from slipway_api.webhook_problems import WebhookNotFoundError
 from slipway_api.webhook_requests import RotateBody, WebhookBody, WebhookPatch
-from slipway_api.webhook_views import Webhook
+from slipway_api.webhook_views import Webhook, WebhookPing
 
 router: Final = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
@@ -80,3 +82,9 @@ async def rotate_installation_webhook(
     """Makes a new secret and shows it, once; both sign for `grace_seconds`."""
     grace = timedelta(seconds=body.grace_seconds)
     return rotated(await api.webhooks.rotate(None, webhook, grace, by=caller.user))
+
+
+@router.post("/{webhook}/ping", **PINGED, responses=of_pings(), summary="Test a webhook of the installation")
+async def ping_installation_webhook(*, webhook: WebhookPath, caller: Admin, api: Api) -> WebhookPing:
+    """Sends a signed `webhook.pinged.v1` at once, also to a disabled webhook, and says what came of it."""
+    return await api.webhooks.ping(None, webhook, by=caller.user)

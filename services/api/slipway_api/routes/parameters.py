@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -75,7 +75,21 @@ ReadableGroup = Annotated[str, Depends(_readable)]
 WritableGroup = Annotated[str, Depends(_writable)]
 AdminGroup = Annotated[str, Depends(_administrable)]
 Admin = Annotated[Principal, Depends(_admin)]
-DeploymentPath = Annotated[DeploymentId, Path(description="Id of the deployment.", examples=["digits"])]
+
+
+async def _named(
+    group: _GroupPath,
+    deployment: Annotated[
+        DeploymentId,
+        Path(description="Id of the deployment, or the name that it has now.", examples=["digits"]),
+    ],
+    services: Api,
+) -> str:
+    return await services.id_of(group, deployment)
+
+
+DeploymentPath = Annotated[str, Depends(_named)]
+"""The id of the deployment, whichever of both was given."""
 OperationPath = Annotated[OperationId, Path(description="Id of the operation.")]
 BuildPath = Annotated[OperationId, Path(description="Id of the build.")]
 KeyPath = Annotated[OperationId, Path(description="Id of the key.")]
@@ -84,7 +98,22 @@ LARGEST_RELEASE: Final = 2**31 - 1
 ReleasePath = Annotated[int, Path(ge=1, le=LARGEST_RELEASE, description="Number of the release.")]
 VersionPath = Annotated[Label, Path(description="Label or id of the version.")]
 GroupFilter = Annotated[GroupName | None, Query(description="Only this group; default: all you may see.")]
-DeploymentFilter = Annotated[DeploymentId | None, Query(description="Only this deployment.")]
+
+
+async def _filtered(
+    services: Api,
+    group: GroupFilter = None,
+    deployment: Annotated[
+        DeploymentId | None,
+        Query(description="Only this deployment, by its id; where `group` is given, by its name too."),
+    ] = None,
+) -> str | None:
+    if group is None or deployment is None:
+        return deployment
+    return await services.id_of(group, deployment)
+
+
+DeploymentFilter = Annotated[str | None, Depends(_filtered)]
 AtLeast = Annotated[
     int | None,
     Query(ge=0, le=2**63 - 1, description="Answer from this sequence of the log on; waits briefly for it."),
@@ -180,6 +209,21 @@ def _document(body: bytes) -> Any:  # noqa: ANN401 - any JSON
 
 
 Asking = Annotated[Ask, Depends(_asking)]
+
+
+class Change(NamedTuple):
+    """What every command of a deployment is called with first: what is asked, and of which deployment."""
+
+    ask: Ask
+    group: str
+    deployment: str
+
+
+async def _change(group: WritableGroup, deployment: DeploymentPath, ask: Asking) -> Change:
+    return Change(ask=ask, group=group, deployment=deployment)
+
+
+Changing = Annotated[Change, Depends(_change)]
 
 
 def sequence_of(if_match: str | None, what: str = "a deployment") -> int | None:

@@ -12,9 +12,9 @@ from slipway_api import problems
 from slipway_api.routes.answers import Responses, as_json, responses
 from slipway_api.routes.parameters import AdminGroup, Api, Caller, InEarnest
 from slipway_api.views import Page
-from slipway_api.webhook_problems import TooManyWebhooksError, WebhookNotFoundError
+from slipway_api.webhook_problems import TooManyWebhooksError, WebhookNotFoundError, WebhookUnansweredError
 from slipway_api.webhook_requests import RotateBody, WebhookBody, WebhookPatch
-from slipway_api.webhook_views import NewWebhook, Webhook
+from slipway_api.webhook_views import NewWebhook, Webhook, WebhookPing
 
 router: Final = APIRouter(prefix="/v1/groups/{group}/webhooks", tags=["webhooks"])
 WebhookPath = Annotated[OperationId, Path(description="Id of the webhook.")]
@@ -48,6 +48,11 @@ def of_rotation(*more: type[problems.ProblemError]) -> Responses:
     return responses(WebhookNotFoundError, problems.SecretsUnavailableError, *_WRITING, *more)
 
 
+def of_pings(*more: type[problems.ProblemError]) -> Responses:
+    """Return the OpenAPI responses of a route that tests one."""
+    return responses(WebhookNotFoundError, WebhookUnansweredError, *_WRITING[2:], *more)
+
+
 def created(webhook: NewWebhook) -> Response:
     """Return the answer that shows a new webhook and its secret."""
     owner = "/v1" if webhook.group is None else f"/v1/groups/{webhook.group}"
@@ -66,6 +71,7 @@ CREATED: Final[dict[str, Any]] = {
     "status_code": HTTPStatus.CREATED,
 }
 REMOVED: Final[dict[str, Any]] = {"dependencies": [InEarnest], "status_code": HTTPStatus.NO_CONTENT}
+PINGED: Final[dict[str, Any]] = {"dependencies": [InEarnest], "response_model": WebhookPing}
 ROTATED: Final[dict[str, Any]] = {"dependencies": [InEarnest], "response_model": NewWebhook}
 
 
@@ -80,7 +86,7 @@ async def create_webhook(*, group: AdminGroup, body: WebhookBody, caller: Caller
     """Sends events of the group from now on, and shows the secret that verifies them, once.
 
     Every event is a POST of a structured CloudEvent, signed as Standard Webhooks says, in the order of the
-    log, and repeated with growing waits until the answer is 2xx. 410 disables the webhook.
+    log, and repeated with growing waits until the answer is 2xx. 410 removes the webhook.
     A repeat makes another one: remove what you did not get to see.
     """
     return created(await api.webhooks.create(group, body, by=caller.user))
@@ -117,3 +123,12 @@ async def rotate_webhook(
     """Makes a new secret and shows it, once; both sign for `grace_seconds`."""
     grace = timedelta(seconds=body.grace_seconds)
     return rotated(await api.webhooks.rotate(group, webhook, grace, by=caller.user))
+
+
+@router.post("/{webhook}/ping", **PINGED, responses=of_pings(*_OF_GROUP), summary="Test a webhook")
+async def ping_webhook(*, group: AdminGroup, webhook: WebhookPath, caller: Caller, api: Api) -> WebhookPing:
+    """Sends a signed `webhook.pinged.v1` at once, also to a disabled webhook, and says what came of it.
+
+    It is sent once, beside the queue: position and failures of the webhook stay as they are.
+    """
+    return await api.webhooks.ping(group, webhook, by=caller.user)

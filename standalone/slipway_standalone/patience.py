@@ -1,0 +1,35 @@
+"""How long a program may take to become ready, and what the user hears of it meanwhile.
+
+A program that says something it has not said before moves on, however slow; one that only repeats itself
+hangs.
+"""
+
+from typing import Final
+
+WITHOUT_NEWS_SECONDS: Final = 60.0
+_FIRST_TOLD_SECONDS: Final = 10.0
+_TOLD_EVERY_SECONDS: Final = 5.0
+
+
+class Patience:
+    """With one program, from `now` on; times are seconds of any one clock."""
+
+    def __init__(self, *, now: float) -> None:
+        self._heard: set[str] = set()
+        self._over_at = now + WITHOUT_NEWS_SECONDS
+        self._tell_at = now + _FIRST_TOLD_SECONDS
+        self._told: str | None = None
+
+    def hear(self, reason: str, *, now: float) -> bool:
+        """Take in why it is not ready; return whether it is time to tell the user."""
+        if reason not in self._heard:
+            self._heard.add(reason)
+            self._over_at = now + WITHOUT_NEWS_SECONDS
+        if now < self._tell_at or reason == self._told:
+            return False
+        self._told, self._tell_at = reason, now + _TOLD_EVERY_SECONDS
+        return True
+
+    def is_over(self, now: float) -> bool:
+        """Return whether it has said nothing new for too long."""
+        return now > self._over_at

@@ -1,0 +1,99 @@
+"""A deployment is found by its id and by the name that it has now, in paths and in filters."""
+
+from typing import Any
+
+import httpx
+import pytest
+from api_world import SOURCE_DIGEST, Api, problem
+from eventually import eventually
+from slipway_contracts.deployment_settings import DeploymentSettings
+from slipway_contracts.desired import Desired
+from slipway_contracts.lifecycle import Wanted
+
+DEPLOYMENTS = "/v1/groups/default/deployments"
+
+
+@pytest.fixture(autouse=True)
+async def _digits_called_numbers(api: Api) -> None:
+    await api.upload()
+    await create(api, "digits", name="numbers")
+
+
+async def create(api: Api, deployment: str, **settings: Any) -> None:
+    body = {"id": deployment, "source": SOURCE_DIGEST, "settings": settings}
+    answer = await api.http.post(DEPLOYMENTS, json=body)
+    assert answer.status_code == 202, answer.text
+
+
+async def decided(api: Api, **record: Any) -> None:
+    """Do what the deployer does for all commands so far."""
+    position = await api.platform.log.end()
+    settings = {"settings": DeploymentSettings(name="numbers"), **record}
+    await api.platform.tell(
+        Desired.model_validate({"group": "default", "deployment": "digits", "position": position, **settings})
+    )
+
+
+async def stop(api: Api, name: str) -> httpx.Response:
+    return await api.http.post(f"{DEPLOYMENTS}/{name}/stop")
+
+
+async def shown(api: Api, name: str) -> httpx.Response:
+    async def found() -> httpx.Response:
+        answer = await api.http.get(f"{DEPLOYMENTS}/{name}")
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    return await eventually(found)
+
+
+async def test_a_command_takes_the_name_and_answers_the_id(api: Api) -> None:
+    await decided(api)
+
+    answer = await stop(api, "numbers")
+
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["deployment"] == "digits"
+
+
+async def test_a_name_is_known_before_its_command_is_decided(api: Api) -> None:
+    assert (await shown(api, "numbers")).json()["id"] == "digits"
+
+
+async def test_lists_and_filters_take_the_name(api: Api) -> None:
+    await decided(api)
+    await shown(api, "digits")
+
+    builds = await api.http.get(f"{DEPLOYMENTS}/numbers/builds")
+    operations = await api.http.get("/v1/operations?group=default&deployment=numbers")
+
+    assert {each["deployment"] for each in builds.json()["items"]} == {"digits"}
+    assert {each["deployment"] for each in operations.json()["items"]} == {"digits"}
+
+
+async def test_a_name_that_was_given_up_finds_nothing(api: Api) -> None:
+    await decided(api, settings=DeploymentSettings(name="figures"))
+
+    answer = await stop(api, "numbers")
+
+    problem(answer, 404, "DeploymentNotFound")
+
+
+async def test_the_name_of_a_deleted_deployment_brings_it_back(api: Api) -> None:
+    await decided(api)
+    await api.http.delete(f"{DEPLOYMENTS}/numbers")
+    await decided(api, wanted=Wanted.DELETED, ended=True)
+
+    answer = await api.http.post(f"{DEPLOYMENTS}/numbers/undelete")
+
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["deployment"] == "digits"
+
+
+async def test_an_id_is_never_taken_for_the_former_name_of_another(api: Api) -> None:
+    await decided(api, settings=DeploymentSettings(name="figures"))
+    await create(api, "numbers")
+
+    answer = await stop(api, "numbers")
+
+    assert answer.json()["deployment"] == "numbers"
