@@ -12,6 +12,7 @@ from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaFact
 from slipway_deployer.decide import decide
 from slipway_deployer.decision import Decision
+from slipway_deployer.fixed_ports import Claim, Port
 from slipway_deployer.judge import judge
 from slipway_deployer.message import DeployerMessage, Inbox
 from slipway_deployer.observed import Observed, Refusal, seems_hung
@@ -37,6 +38,7 @@ class Rounds:
     were_ready: set[tuple[str, str]] = field(default_factory=set)
     missing_secrets: dict[str, str] = field(default_factory=dict)
     refused: dict[str, Refusal] = field(default_factory=dict)
+    ports: dict[Port, Claim] = field(default_factory=dict)
     reconciled: bool = True
     takes_wishes: bool = True
     """Whether the engine takes the wishes of each record at once."""
@@ -98,6 +100,7 @@ class Rounds:
             were_ready=frozenset(self._long_unready()),
             missing_secrets=self.missing_secrets if written and self.reconciled else {},
             refused=self.refused,
+            ports=self.ports,
         )
 
     def _long_unready(self) -> set[tuple[str, str]]:

@@ -188,6 +188,11 @@ class GatewayHouse:
         assert self._service is not None
         return await self._service.probes.problems()
 
+    def confirmed(self) -> float:
+        """Return the position by which Envoy serves, as the metrics say; no record is waited for."""
+        assert self._service is not None
+        return self._service.metrics.registry.get_sample_value("slipway_gateway_applied_sequence") or 0.0
+
     async def publish(self, *messages: Desired | ReplicaFact) -> int:
         """Store messages as deployer and monitor do; return the last sequence."""
         sequence = 0

@@ -92,6 +92,17 @@ class NatsServer:
         self.kill9()
         self.start()
 
+    def pause(self) -> None:
+        """Let it answer nothing, and keep what it is sent, until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, signal_number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal_number)
+
     def _end(self, signal_number: int) -> None:
         if self._process is not None:
             self._process.send_signal(signal_number)

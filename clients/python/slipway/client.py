@@ -102,6 +102,14 @@ class Slipway(DeploymentCommands):
         """
         return await self._api.get(DeploymentDetail, self._of(deployment), at_least, at=at)
 
+    async def require(self, deployment: str) -> None:
+        """Do nothing where there is such a deployment: what lists nothing of it does not say that.
+
+        Raises:
+            ProblemError: there is none.
+        """
+        await self.deployment(deployment)
+
     async def aliases(self, deployment: str) -> Sequence[Alias]:
         """Return the aliases of a deployment."""
         return [each async for each in self._api.pages(Alias, self._of(deployment, "aliases"))]
@@ -147,9 +155,12 @@ class Slipway(DeploymentCommands):
         answer = await self._transport.send(Request(method="GET", path=path, query=query))
         return parsed(Timeline, answer.document)
 
-    def versions(self, deployment: str, *, limit: int | None = None) -> AsyncIterator[Version]:
-        """Yield the versions of a deployment, newest first."""
-        return self._api.pages(Version, self._of(deployment, "versions"), limit)
+    def versions(
+        self, deployment: str, *, limit: int | None = None, hidden: bool = False
+    ) -> AsyncIterator[Version]:
+        """Yield the versions of a deployment that are not hidden, or those that are, newest first."""
+        query = [("hidden", "true")] if hidden else []
+        return self._api.pages(Version, self._of(deployment, "versions"), limit, query)
 
     async def version(self, deployment: str, version: str) -> Version:
         """Return a version by its label or id."""

@@ -51,21 +51,29 @@ class DeploymentCommands:
         label: str | None = None,
         config: Configuration | None = None,
     ) -> Mutation:
-        """Create the deployment or, where it exists, deploy to it."""
+        """Create the deployment or, where one has this id or name, deploy to it."""
         body = _release(version=version, source=source, label=label, config=config)
         # What is created gets all requests, and has no ETag yet.
         may_be_new = config is None or config.weight in {None, 100}
 
         async def perform(terms: Terms) -> Any:  # noqa: ANN401 - any JSON
+            taken: ProblemError | None = None
             if may_be_new and terms.if_match is None:
                 try:
                     return await self._api.perform(
                         "POST", self._api.path("deployments"), terms, body={"id": deployment} | body
                     )
                 except ProblemError as error:
-                    if error.reason != "DeploymentExists":
+                    if error.reason not in {"DeploymentExists", "NameTaken"}:
                         raise
-            return await self._api.perform("POST", self._of(deployment, "deploy"), terms, body=body)
+                    taken = error
+            try:
+                return await self._api.perform("POST", self._of(deployment, "deploy"), terms, body=body)
+            except ProblemError as error:
+                # It is a former name, which leads to nobody but the routes, for a while.
+                if taken is None or taken.reason != "NameTaken" or error.reason != "DeploymentNotFound":
+                    raise
+                raise taken from error
 
         return Mutation(perform)
 

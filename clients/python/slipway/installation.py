@@ -64,11 +64,11 @@ class Installation:
         return await self._api.configure(NewApiKey, "POST", self._api.root("keys"), body)
 
     def audit(self, wish: Mapping[str, str], *, limit: int | None = None) -> AsyncIterator[AuditEntry]:
-        """Yield who did what, or tried to, newest first; for admins.
+        """Yield who did what, or tried to, newest first unless `order` is `oldest`; for admins.
 
         Args:
             wish: filters, as the API names them: `group`, `deployment`, `user`, `since`, `until`, `refused`,
-                `from`.
+                `from`, `order`.
             limit: at most so many.
         """
         return self._api.pages(AuditEntry, self._api.root("audit"), limit, tuple(wish.items()))

@@ -118,9 +118,10 @@ class NewApiKey(ApiKey):
 
 
 class AuditEntry(Document):
-    """What somebody asked for, or like requests of somebody that were refused."""
+    """What somebody asked for, or like requests of somebody that got an error."""
 
     sequence: int
+    id: str = ""
     time: datetime
     request: str
     user: str | None = None
@@ -132,7 +133,10 @@ class AuditEntry(Document):
     outcome: str
     status: int | None = None
     reason: str | None = None
+    unconfirmed: str | None = None
+    dry_run: bool = False
     count: int = 1
+    others: int = 0
     untold: int = 0
 
 

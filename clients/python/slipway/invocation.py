@@ -32,6 +32,8 @@ USAGE: Final = 2
 NOT_CONNECTED: Final = 3
 INTERRUPTED: Final = 130
 DEFAULT_GROUP: Final = "default"
+_OF_NO_GROUP: Final = frozenset({"group", "instance-type", "target", "gateway", "key"})
+"""Commands about what does not belong to one group."""
 Body = Callable[..., Coroutine[Any, Any, None]]
 """What a command does, given the Invocation and its own options."""
 
@@ -145,7 +147,7 @@ class Invocation:
     def again(self, *words: str) -> str:
         """Return the command line that asks the same platform something else."""
         options: list[str] = []
-        if self.group != DEFAULT_GROUP:
+        if self.group != DEFAULT_GROUP and words[0] not in _OF_NO_GROUP:
             options += ["--group", self.group]
         if self.url:
             options += ["--url", self.url]

@@ -6,7 +6,7 @@ import typer
 
 from slipway.arguments import parse_bytes, parse_seconds
 
-Deployment = Annotated[str, typer.Argument(metavar="NAME", help="Deployment.")]
+Deployment = Annotated[str, typer.Argument(metavar="NAME", help="Deployment, by its id or its name.")]
 ReleaseNumber = Annotated[int, typer.Argument(metavar="RELEASE", min=1, help="Number of a release.")]
 Alias = Annotated[str, typer.Argument(metavar="ALIAS", help="Name of the alias.")]
 Name = Annotated[str | None, typer.Option(help="Deployment; default: the name of the folder.")]

@@ -44,11 +44,15 @@ def show_changes(invocation: "Invocation", changes: Sequence[Change]) -> None:
 def spoken_room(amounts: Mapping[str, float]) -> str:
     """Return the resources of which there is an amount."""
     said = [
-        f"{spoken_binary(amount)} memory" if name == "memory_bytes" else f"{amount:g} {name}"
+        f"{spoken_binary(amount)} memory" if name == "memory_bytes" else _counted(amount, name)
         for name, amount in amounts.items()
         if amount
     ]
     return ", ".join(said)
+
+
+def _counted(amount: float, name: str) -> str:
+    return f"{amount:g} {name.removesuffix('s') if amount == 1 else name}"
 
 
 def spoken_value(value: Any) -> str:  # noqa: ANN401 - any JSON

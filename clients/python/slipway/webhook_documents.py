@@ -11,6 +11,7 @@ class WebhookDelivery(Document):
     position: int
     delivered_at: datetime | None = None
     failures: int = 0
+    hindered: int = 0
     failing_since: datetime | None = None
     next_attempt_at: datetime | None = None
     problem: str | None = None
@@ -25,6 +26,7 @@ class Webhook(Document):
     description: str = ""
     types: tuple[str, ...] = ()
     deployment: str | None = None
+    format: str = "cloudevents"
     state: str
     reason: str | None = None
     delivery: WebhookDelivery | None = None
@@ -34,3 +36,12 @@ class NewWebhook(Webhook):
     """A webhook with its new secret."""
 
     secret: str
+
+
+class WebhookPing(Document):
+    """What came of a test."""
+
+    delivered: bool
+    status: int | None = None
+    seconds: float
+    problem: str | None = None

@@ -5,7 +5,7 @@ from typing import Any
 
 from slipway.documents import Document
 from slipway.exchange import Exchange
-from slipway.webhook_documents import NewWebhook, Webhook
+from slipway.webhook_documents import NewWebhook, Webhook, WebhookPing
 
 
 class Webhooks:
@@ -40,6 +40,10 @@ class Webhooks:
         """Give it a new secret, which the answer has; both sign until the grace time is over."""
         body = {} if grace_seconds is None else {"grace_seconds": grace_seconds}
         return await self._api.configure(NewWebhook, "POST", self._path(webhook, "rotate"), body)
+
+    async def ping(self, webhook: str) -> WebhookPing:
+        """Let a signed test event be sent at once, and return what came of it."""
+        return await self._api.configure(WebhookPing, "POST", self._path(webhook, "ping"))
 
     async def remove(self, webhook: str) -> None:
         """Send nothing to it any more."""

@@ -18,8 +18,10 @@ from slipway_contracts import subjects
 from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import MalformedEnvelopeError, now
+from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.replica import ReplicaFact
 
+from slipway_deployer.fixed_ports import FixedPorts
 from slipway_deployer.observed import ENDED
 from slipway_deployer.records import Key
 from slipway_deployer.timetable import awaits_gateways, next_look
@@ -51,6 +53,8 @@ class Disown(Protocol):
 @dataclass
 class _Entry:
     desired: Desired | None = None
+    sequence: int = 0
+    """Of the desired record."""
     running: dict[tuple[str, str], ReplicaFact] = field(default_factory=dict)
     strays_not_before: datetime | None = None
     facts: dict[tuple[str, str], ReplicaFact] = field(default_factory=dict)
@@ -91,9 +95,16 @@ class Agenda:
     """Follows desired states and replica facts, and wakes what is due; one that is slow delays no other."""
 
     def __init__(
-        self, *, log: EventLog, wake: Wake, disown: Disown, clock: Callable[[], datetime] = now
+        self,
+        *,
+        log: EventLog,
+        wake: Wake,
+        disown: Disown,
+        ports: FixedPorts | None = None,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self._event_log = log
+        self._ports = ports or FixedPorts()
         self._wake = wake
         self._disown = disown
         self._clock = clock
@@ -124,7 +135,8 @@ class Agenda:
             return
         entry = self._entries.setdefault(key, _Entry())
         if isinstance(message, Desired):
-            entry.desired, entry.not_before = message, None
+            self._ports.note(message)
+            entry.desired, entry.sequence, entry.not_before = message, stored.sequence, None
             wanted = {
                 (each.workload.id, replica)
                 for each in message.workloads
@@ -138,10 +150,12 @@ class Agenda:
         else:
             self._with_strays.discard(key)
 
-    def gateways_changed(self) -> None:
-        """Let what waits for the gateways be looked at now."""
-        for entry in self._entries.values():
-            if entry.desired is not None and awaits_gateways(entry.desired):
+    def gateways_changed(self, records: Sequence[GatewayRecord]) -> None:
+        """Let what waits for the gateways be looked at now, where all of them have applied its record."""
+        for (group, deployment), entry in self._entries.items():
+            if entry.desired is None or not awaits_gateways(entry.desired):
+                continue
+            if all(each.has_applied(f"{group}/{deployment}", entry.sequence) for each in records):
                 entry.again_at, entry.not_before = self._clock(), None
         self._changed.set()
 

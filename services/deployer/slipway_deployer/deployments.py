@@ -23,8 +23,10 @@ from slipway_engines.engine import Engine
 
 from slipway_deployer.decide import decide
 from slipway_deployer.decision import Decision, Emitted
+from slipway_deployer.fixed_ports import FixedPorts, claims_of
 from slipway_deployer.judge import judge
 from slipway_deployer.observed import Observed, Refusal
+from slipway_deployer.postponing import postponed
 from slipway_deployer.reconcile import Opener, Wishes
 from slipway_deployer.records import Key, Loaded, Records
 from slipway_deployer.source import SOURCE
@@ -62,13 +64,16 @@ class Deployments:
         engine: Engine,
         secrets: Opener,
         gateways: Callable[[], tuple[GatewayRecord, ...]],
+        ports: FixedPorts | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._event_log = log
         self._records = Records(log=log, log_lines=log_lines)
         self._wishes = Wishes(engine=engine, secrets=secrets)
         self._gateways = gateways
+        self._ports = ports or FixedPorts()
         self._clock = clock
+        self._began = clock()
         self._reconciled: dict[Key, _Reconciled] = {}
         self._told: dict[Key, frozenset[str]] = {}
         self._refused: dict[Key, Mapping[str, Refusal]] = {}
@@ -175,11 +180,17 @@ class Deployments:
             were_ready=were_ready,
             missing_secrets=told.missing if told else {},
             refused=self._refused.get(key, {}),
+            ports=self._ports.held_by_others(key, claims_of(desired)),
         )
+
+    def _attended(self, loaded: Loaded) -> Desired | None:
+        if loaded.desired is None or loaded.decided_at is None:
+            return loaded.desired
+        return postponed(loaded.desired, decided_at=loaded.decided_at, began=self._began)
 
     async def _folded(self, key: Key, loaded: Loaded) -> Decision | None:
         """Decide the messages that fit into one batch; the next round takes the others."""
-        desired, at = loaded.desired, self._clock()
+        desired, at = self._attended(loaded), self._clock()
         emitted: tuple[Emitted, ...] = ()
         for each in loaded.inbox:
             decision = decide(desired, each, at=at)

@@ -2,95 +2,77 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from slipway_contracts.desired import Desired, DesiredRelease
 from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_contracts.traffic import Move
 
+from slipway_deployer.fixed_ports import Claim, Port
 from slipway_deployer.observed import Refusal
+
+
+class Cause(NamedTuple):
+    """Why a replica is no good: the stable code, what happened, and what to do next."""
+
+    reason: Reason
+    message: str
+    hint: str
 
 
 def exit_failure(fact: ReplicaFact, attempts: int) -> FailureRecord:
     """Say how a replica ended that never became ready."""
-    how = f"was ended by {fact.signal}" if fact.signal else f"exited with code {fact.exit_code}"
-    return FailureRecord(
-        stage=Stage.START,
-        reason=Reason.REPLICA_EXITED,
-        message=f"Endpoint {fact.endpoint} {how}, {attempts} times in a row, before it was ready.",
-        hint="Read the log lines below; run the endpoint's command on your machine with PORT set.",
-        at=fact.at,
-        exit_code=fact.exit_code,
-        signal=fact.signal,
-        log_tail=fact.log_tail,
-        endpoint=fact.endpoint,
-        replica=fact.replica,
+    cause = Cause(
+        Reason.REPLICA_EXITED,
+        f"Endpoint {fact.endpoint} {_ended(fact)}, {attempts} times in a row, before it was ready.",
+        "Read the log lines below; run the endpoint's command on your machine with PORT set.",
     )
+    return _of_replica(fact, Stage.START, cause)
 
 
 def image_failure(fact: ReplicaFact) -> FailureRecord:
     """Say why the engine cannot start the image at all."""
-    return FailureRecord(
-        stage=Stage.START,
-        reason=Reason.IMAGE_UNUSABLE,
-        message=f"Endpoint {fact.endpoint} cannot be started: {fact.detail or 'its image is unusable'}",
-        hint="Build the version again: slipway deploy PATH",
-        at=fact.at,
-        log_tail=fact.log_tail,
-        endpoint=fact.endpoint,
-        replica=fact.replica,
+    cause = Cause(
+        Reason.IMAGE_UNUSABLE,
+        f"Endpoint {fact.endpoint} cannot be started: {fact.detail or 'its image is unusable'}",
+        "Build the version again: slipway deploy PATH",
     )
+    return _of_replica(fact, Stage.START, cause)
 
 
 def hung_failure(fact: ReplicaFact, attempts: int, log_tail: tuple[str, ...]) -> FailureRecord:
     """Say that a replica of a release on its way gave no answer any more."""
     why = f": {fact.detail}" if fact.detail else "."
-    return FailureRecord(
-        stage=Stage.HEALTH,
-        reason=Reason.REPLICA_HUNG,
-        message=f"Endpoint {fact.endpoint} stopped answering, {attempts} times in a row{why}",
-        hint="Look for a lock, a full queue or a long call in the endpoint's server; see its log lines.",
-        at=fact.at,
-        log_tail=fact.log_tail or log_tail,
-        endpoint=fact.endpoint,
-        replica=fact.replica,
+    cause = Cause(
+        Reason.REPLICA_HUNG,
+        f"Endpoint {fact.endpoint} stopped answering, {attempts} times in a row{why}",
+        "Look for a lock, a full queue or a long call in the endpoint's server; see its log lines.",
     )
+    return _of_replica(fact, Stage.HEALTH, cause, log_tail)
 
 
 def smoke_failure(fact: ReplicaFact, log_tail: tuple[str, ...]) -> FailureRecord:
     """Say what the smoke test asked, and what came."""
     said = fact.smoke.message if fact.smoke else "it was not done in time."
-    return FailureRecord(
-        stage=Stage.SMOKE_TEST,
-        reason=Reason.SMOKE_TEST_FAILED,
-        message=f"The smoke test of endpoint {fact.endpoint} failed: {said}",
-        hint="Send the same request to the endpoint on your machine; mend the model or the test.",
-        at=fact.at,
-        log_tail=fact.log_tail or log_tail,
-        endpoint=fact.endpoint,
-        replica=fact.replica,
+    cause = Cause(
+        Reason.SMOKE_TEST_FAILED,
+        f"The smoke test of endpoint {fact.endpoint} failed: {said}",
+        "Send the same request to the endpoint on your machine; mend the model or the test.",
     )
+    return _of_replica(fact, Stage.SMOKE_TEST, cause, log_tail)
 
 
 def loop_failure(fact: ReplicaFact, crashes: int, log_tail: tuple[str, ...]) -> FailureRecord:
     """Say how the replicas of what serves end, again and again."""
-    how = f"was ended by {fact.signal}" if fact.signal else f"exited with code {fact.exit_code}"
-    if fact.state is ReplicaState.UNREADY:
-        how = "stopped answering"
-    elif fact.state is ReplicaState.GONE:
-        how = "vanished"
-    return FailureRecord(
-        stage=Stage.START,
-        reason=Reason.CRASH_LOOP,
-        message=f"Endpoint {fact.endpoint} {how}, {crashes} times in a row, and no replica is ready.",
-        hint="It is started again and again. Read the log lines below; roll back to a release that ran.",
-        at=fact.at,
-        exit_code=fact.exit_code,
-        signal=fact.signal,
-        log_tail=fact.log_tail or log_tail,
-        endpoint=fact.endpoint,
-        replica=fact.replica,
+    how = {ReplicaState.UNREADY: "stopped answering", ReplicaState.GONE: "vanished"}
+    cause = Cause(
+        Reason.CRASH_LOOP,
+        f"Endpoint {fact.endpoint} {how.get(fact.state, _ended(fact))}, {crashes} times in a row, "
+        "and no replica is ready.",
+        "It is started again and again. Read the log lines below; roll back to a release that ran.",
     )
+    return _of_replica(fact, Stage.START, cause, log_tail)
 
 
 def secret_failure(problem: str, at: datetime) -> FailureRecord:
@@ -130,17 +112,8 @@ def ending_failure(
 
 def wrong_port_failure(fact: ReplicaFact, log_tail: tuple[str, ...], at: datetime) -> FailureRecord:
     """Say that a replica listens where nobody asks."""
-    reason, message, hint = port_cause(fact) or (Reason.WRONG_PORT, "It listens elsewhere.", "")
-    return FailureRecord(
-        stage=Stage.HEALTH,
-        reason=reason,
-        message=message,
-        hint=hint,
-        at=at,
-        log_tail=fact.log_tail or log_tail,
-        endpoint=fact.endpoint,
-        replica=fact.replica,
-    )
+    cause = port_cause(fact) or Cause(Reason.WRONG_PORT, "It listens elsewhere.", "")
+    return _of_replica(fact, Stage.HEALTH, cause, log_tail, at)
 
 
 def port_failure(port: int, holder: int, at: datetime) -> FailureRecord:
@@ -150,6 +123,26 @@ def port_failure(port: int, holder: int, at: datetime) -> FailureRecord:
         reason=Reason.PORT_TAKEN,
         message=f"Release {holder}, which stays, listens on port {port}, and this release insists on it too.",
         hint="Let the server listen on $PORT, or take the alias or pin from the other release first.",
+        at=at,
+    )
+
+
+def foreign_port_failure(
+    release: DesiredRelease, port: Port, holder: Claim, *, group: str, at: datetime
+) -> FailureRecord:
+    """Say that another deployment has a port that this release insists on; other groups' are not named."""
+    target, number = port
+    endpoints = release.version.endpoints if release.version else ()
+    named = [f"endpoint {each.name}" for each in endpoints if each.fixed_port == number]
+    other, stop = "a deployment of another group", "choose another port"
+    if holder.group == group:
+        other, stop = f"deployment {holder.deployment}", f"stop that first: slipway stop {holder.deployment}"
+    return FailureRecord(
+        stage=Stage.START,
+        reason=Reason.PORT_TAKEN,
+        message=f"Port {number} of target {target} belongs to {other}, and "
+        f"{named[0] if named else 'this release'} insists on it too.",
+        hint=f"Let the server listen on $PORT, or {stop}",
         at=at,
     )
 
@@ -177,19 +170,7 @@ def deadline_failure(
         )
     if late.state is ReplicaState.READY:
         return smoke_failure(late, log_tail)
-    reason, message, hint = _cause(late, release, seconds)
-    return FailureRecord(
-        stage=Stage.HEALTH,
-        reason=reason,
-        message=message,
-        hint=hint,
-        at=at,
-        exit_code=late.exit_code,
-        signal=late.signal,
-        log_tail=late.log_tail or log_tail,
-        endpoint=late.endpoint,
-        replica=late.replica,
-    )
+    return _of_replica(late, Stage.HEALTH, _cause(late, release, seconds), log_tail, at)
 
 
 def refusal_failure(release: DesiredRelease, refusal: Refusal, at: datetime) -> FailureRecord:
@@ -238,16 +219,50 @@ def settling_failure(silent: list[str], at: datetime) -> FailureRecord:
     )
 
 
-def port_cause(fact: ReplicaFact) -> tuple[Reason, str, str] | None:
+def port_cause(fact: ReplicaFact) -> Cause | None:
     """Say where a replica listens, if it does so only where nobody asks; None where it does not."""
     port = _port(fact)
     others = [str(each) for each in fact.listening if str(each) != port]
     if not others or len(others) < len(fact.listening):
         return None
-    return (
+    return Cause(
         Reason.WRONG_PORT,
         f"Endpoint {fact.endpoint} listens on port {', '.join(others)}, but $PORT is {port}.",
         "Let the server listen on the port that the environment variable PORT names.",
+    )
+
+
+def _ended(fact: ReplicaFact) -> str:
+    return f"was ended by {fact.signal}" if fact.signal else f"exited with code {fact.exit_code}"
+
+
+def _of_replica(
+    fact: ReplicaFact,
+    stage: Stage,
+    cause: Cause,
+    log_tail: tuple[str, ...] = (),
+    at: datetime | None = None,
+) -> FailureRecord:
+    """Return the record of what was seen of a replica.
+
+    Args:
+        fact: what was seen; how its process ended is in the record where it did.
+        stage: where it failed.
+        cause: why.
+        log_tail: its last log lines, for a fact that holds none.
+        at: when it became a failure; None: when it was seen.
+    """
+    return FailureRecord(
+        stage=stage,
+        reason=cause.reason,
+        message=cause.message,
+        hint=cause.hint,
+        at=at or fact.at,
+        exit_code=fact.exit_code,
+        signal=fact.signal,
+        log_tail=fact.log_tail or log_tail,
+        endpoint=fact.endpoint,
+        replica=fact.replica,
     )
 
 
@@ -255,7 +270,7 @@ def _port(fact: ReplicaFact) -> str:
     return fact.address.rpartition(":")[2] if fact.address else "?"
 
 
-def _cause(fact: ReplicaFact, release: DesiredRelease, seconds: float) -> tuple[Reason, str, str]:
+def _cause(fact: ReplicaFact, release: DesiredRelease, seconds: float) -> Cause:
     port = _port(fact)
     endpoints = release.version.endpoints if release.version else ()
     health = next((each.health for each in endpoints if each.name == fact.endpoint), None)
@@ -263,19 +278,19 @@ def _cause(fact: ReplicaFact, release: DesiredRelease, seconds: float) -> tuple[
     if elsewhere is not None:
         return elsewhere
     if health is not None and fact.listening:
-        return (
+        return Cause(
             Reason.HEALTH_CHECK_FAILED,
             f"GET {health} of {fact.endpoint} gave no 2xx or 3xx within {seconds:g} s: {fact.detail}",
             f"Make {health} answer 200 when the model is loaded, or raise the deadline.",
         )
     why = f" {fact.detail}" if fact.detail else ""
     if fact.listening:
-        return (
+        return Cause(
             Reason.REPLICA_HUNG,
             f"Endpoint {fact.endpoint} listens on port {port}, but gave no answer within {seconds:g} s.{why}",
             "Look for what its server waits for; load the model faster, or raise the deadline.",
         )
-    return (
+    return Cause(
         Reason.NEVER_LISTENED,
         f"Endpoint {fact.endpoint} did not listen on port {port} within {seconds:g} s.{why}",
         "Let the server listen on $PORT, load the model faster, or raise the deadline.",

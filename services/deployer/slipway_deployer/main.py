@@ -1,9 +1,6 @@
 """The deployer's process: what wakes a deployment, put together."""
 
-import asyncio
-from collections.abc import Coroutine
-
-from slipway_chassis.broker import Delivered, LogBroker, make_broker, running, subscribe
+from slipway_chassis.broker import Delivered, LogBroker, handle_until, make_broker, subscribe
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.leases import Leases
@@ -32,6 +29,7 @@ from slipway_contracts.topology import DEPLOYER, GATEWAYS, LOG_LINES
 from slipway_deployer.agenda import Agenda
 from slipway_deployer.dead_messages import DeadMessages
 from slipway_deployer.deployments import Deployments
+from slipway_deployer.fixed_ports import FixedPorts
 from slipway_deployer.gateways import Gateways
 from slipway_deployer.inbox import require_own
 from slipway_deployer.settings import DeployerSettings
@@ -45,6 +43,7 @@ async def deploy(service: Service[DeployerSettings]) -> None:
     """Deploy until the process is told to stop."""
     settings = service.settings
     gateways = Gateways(heartbeats=Heartbeats(connection=service.connection, bucket=GATEWAYS.name))
+    ports = FixedPorts()
     deployments = Deployments(
         log=service.log,
         log_lines=EventLog(connection=service.connection, stream=LOG_LINES.name),
@@ -55,17 +54,18 @@ async def deploy(service: Service[DeployerSettings]) -> None:
             secrets=Secrets(connection=service.connection),
         ),
         gateways=gateways.records,
+        ports=ports,
     )
     wakeups = Wakeups(advance=deployments.advance, disown=deployments.disown)
-    agenda = Agenda(log=service.log, wake=wakeups.wake, disown=wakeups.disown)
+    agenda = Agenda(log=service.log, wake=wakeups.wake, disown=wakeups.disown, ports=ports)
     targets = TargetWatch(
         log=service.log,
         leases=Leases(connection=service.connection, holder=settings.service_instance),
         target=settings.target,
         lost_after=settings.target_lost_after,
     )
-    await _until_stopped(
-        service,
+    await handle_until(
+        service.stopping,
         make_handlers(service, wakeups, agenda),
         agenda.follow(),
         agenda.run(),
@@ -112,18 +112,6 @@ def make_handlers(service: Service[DeployerSettings], wakeups: Wakeups, agenda: 
             agenda.look_again(key)
 
     return broker
-
-
-async def _until_stopped(
-    service: Service[DeployerSettings], broker: LogBroker, *work: Coroutine[None, None, None]
-) -> None:
-    """Handle messages and do this work until told to stop; whatever fails ends the process, to begin anew."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each) for each in work]
-        async with running(broker):
-            await service.stopping.wait()
-        for task in tasks:
-            task.cancel()
 
 
 def main() -> None:

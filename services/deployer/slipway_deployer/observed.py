@@ -9,6 +9,8 @@ from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 
+from slipway_deployer.fixed_ports import Claim, Port
+
 FIRST_BACK_OFF: Final = timedelta(milliseconds=200)
 LONGEST_BACK_OFF: Final = timedelta(seconds=30)
 HUNG_AFTER: Final = timedelta(seconds=30)
@@ -43,6 +45,8 @@ class Observed:
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """Per workload whose wish the engine has not taken yet: why."""
 
+    ports: Mapping[Port, Claim] = field(default_factory=dict)
+    """The fixed ports that this deployment wants and another one wants too: which."""
     wanted: frozenset[tuple[str, str]] | None = None
     """The replicas that were wanted when the judgement began; None: all."""
 

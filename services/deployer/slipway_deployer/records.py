@@ -36,12 +36,14 @@ class Loaded:
     """The desired record as it stands, and everything later that concerns it.
 
     Attributes:
+        decided_at: when the record was written.
         dead: last sequence at which messages of the deployment were given up; None: nothing is to be decided.
     """
 
     desired: Desired | None
     sequence: int
     inbox: Sequence[Inbox]
+    decided_at: datetime | None = None
     dead: int | None = None
 
 
@@ -62,7 +64,8 @@ class Records:
         # The end of a build stands, also where the message that told of it was given up.
         lost = {each.sequence for each in inbox if not isinstance(each.message, BuildEnd)} & buried
         inbox = [given_up(each) if each.sequence in lost else each for each in inbox]
-        return Loaded(desired, stored.sequence if stored else 0, inbox, dead)
+        sequence, at = (stored.sequence, stored.envelope.time) if stored else (0, None)
+        return Loaded(desired, sequence, inbox, decided_at=at, dead=dead)
 
     async def _given_up(self, key: Key, after: int) -> tuple[int, frozenset[int]]:
         """Return where messages were given up last, and which of those that came later than `after`."""

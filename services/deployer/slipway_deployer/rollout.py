@@ -14,6 +14,7 @@ from slipway_deployer.decision import Decision
 from slipway_deployer.diagnosis import (
     deadline_failure,
     exit_failure,
+    foreign_port_failure,
     hung_failure,
     image_failure,
     port_cause,
@@ -25,6 +26,7 @@ from slipway_deployer.diagnosis import (
     wrong_port_failure,
 )
 from slipway_deployer.endings import Failed, dropped, failed
+from slipway_deployer.fixed_ports import Port, claims_of
 from slipway_deployer.needs import named
 from slipway_deployer.observed import ENDED, Observed
 from slipway_deployer.restarts import attempts_used_up, hangs
@@ -86,7 +88,7 @@ def _judged(decision: Decision, release: DesiredRelease, observed: Observed) -> 
         return decision.moved(release, ReleaseState.READY, deadline_at=None).emit_for(
             release, ReleaseReady(**decision.owner, release=release.number)
         )
-    failure = _failure_of(decision, release, observed)
+    failure = _taken_elsewhere(decision, release, observed) or _failure_of(decision, release, observed)
     if failure is None and is_late(release, decision.at):
         failure = late_failure(decision, release, observed)
     return decision if failure is None else failed(decision, release, failure)
@@ -112,6 +114,23 @@ def _failure_of(decision: Decision, release: DesiredRelease, observed: Observed)
         if listens_elsewhere(fact) and decision.at - fact.at >= WRONG_PORT_AFTER:
             return wrong_port_failure(fact, tail, decision.at)
     return None
+
+
+def _taken_elsewhere(decision: Decision, release: DesiredRelease, observed: Observed) -> FailureRecord | None:
+    """Say that another deployment has a fixed port that this release waits for."""
+    if release.state is not ReleaseState.STARTING or not observed.ports:
+        return None
+    group = decision.desired.group
+    for port, own in claims_of(decision.desired).items():
+        other = observed.ports.get(port)
+        if other is not None and other < own and _wants(decision, release, port):
+            return foreign_port_failure(release, port, other, group=group, at=decision.at)
+    return None
+
+
+def _wants(decision: Decision, release: DesiredRelease, port: Port) -> bool:
+    wanted = filter(None, map(decision.desired.workload, release.workloads.values()))
+    return any((each.workload.target, each.workload.fixed_port) == port for each in wanted)
 
 
 def listens_elsewhere(fact: ReplicaFact) -> bool:

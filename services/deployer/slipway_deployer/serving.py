@@ -23,7 +23,7 @@ def serving_of(
         label=release.version.label,
         target=release.config.target,
         before=_version_of(desired, earlier) if earlier is not None else None,
-        older=earlier is not None and (release.copy_of or release.number) < earlier,
+        older=earlier is not None and _origin(desired, release.number) < _origin(desired, earlier),
     )
 
 
@@ -43,6 +43,20 @@ def _state(desired: Desired, shares: Sequence[TrafficShare]) -> ReleaseState | N
     number = most_of(shares)
     release = desired.release(number) if number is not None else None
     return release.state if release is not None else None
+
+
+def _origin(desired: Desired, number: int) -> int:
+    """Return the number of what a release copies, through copies of copies; its own where it is no copy.
+
+    Where a copied release is not desired any more, the first that served its version stands for it.
+    """
+    release = desired.release(number)
+    if release is None:
+        served = (each.releases for each in desired.kept_versions if number in each.releases)
+        return min(next(served, (number,)))
+    if release.copy_of is None:
+        return number
+    return _origin(desired, release.copy_of)
 
 
 def _version_of(desired: Desired, number: int) -> VersionId | None:

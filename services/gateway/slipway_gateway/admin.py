@@ -25,7 +25,7 @@ class EnvoyDownError(TransientError):
 
 
 class EnvoyAdmin:
-    """Reads from one Envoy.
+    """Reads from one Envoy, one after the other.
 
     Args:
         address: path of a unix socket, or `host:port`.

@@ -30,7 +30,8 @@ async def serve(service: Service[GatewaySettings]) -> None:
     folder.create()
     key_set = read_key_set(settings.endpoint_jwks) if settings.endpoint_jwks else None
     folder.write(folder.keys, key_check(key_set))
-    admin = EnvoyAdmin(address=settings.envoy_admin)
+    # A connection each: counts of many clusters take long, and what changes routes must not wait for them.
+    admin, counting, looking = (EnvoyAdmin(address=settings.envoy_admin) for _ in range(3))
     writer = ConfigurationWriter(folder=folder, admin=admin)
     writer.load()
     snapshot = Snapshot(folder)
@@ -42,16 +43,17 @@ async def serve(service: Service[GatewaySettings]) -> None:
         announcer=Announcer(
             gateway=settings.gateway_id,
             heartbeats=Heartbeats(connection=service.connection, bucket=GATEWAYS.name),
-            admin=admin,
+            admin=counting,
         ),
-        switches=Switches(telemetry=service.telemetry, admin=admin),
+        switches=Switches(telemetry=service.telemetry, admin=looking),
         measures=Measures(registry=service.metrics.registry),
     )
     service.probes.add("envoy", gateway.problem)
     try:
         await gateway.run(service.stopping)
     finally:
-        admin.close()
+        for each in (admin, counting, looking):
+            each.close()
 
 
 def main() -> None:

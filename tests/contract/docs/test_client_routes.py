@@ -87,6 +87,7 @@ QUESTIONS: dict[str, Question] = {
     "webhook-make": lambda c: c.webhooks.create({"url": "https://x.example", "types": ["release"]}),
     "webhook-change": lambda c: c.webhooks.change(ID, {"disabled": False, "after": 3}),
     "webhook-rotate": lambda c: c.webhooks.rotate(ID, grace_seconds=60),
+    "webhook-ping": lambda c: c.webhooks.ping(ID),
     "webhook-remove": lambda c: c.webhooks.remove(ID),
     "installation-webhooks": lambda c: anext(c.installation.webhooks.all()),
     "installation-webhook": lambda c: c.installation.webhooks.rotate(ID),
@@ -114,7 +115,7 @@ QUESTIONS: dict[str, Question] = {
     "keys": lambda c: anext(c.installation.api_keys()),
     "key-create": lambda c: c.installation.create_key("bob", [{"group": "*", "role": "viewer"}]),
     "audit": lambda c: anext(
-        c.installation.audit({"group": "g", "user": "ada", "refused": "true", "from": "3"})
+        c.installation.audit({"group": "g", "user": "ada", "refused": "true", "from": "3", "order": "oldest"})
     ),
     "api-key-revoke": lambda c: c.installation.revoke_key(ID),
 }

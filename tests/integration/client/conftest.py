@@ -18,7 +18,9 @@ NEVER_READY = "endpoints:\n  - name: greet\n    server-command: sleep 1000\n"
 @pytest.fixture(scope="session")
 def platform() -> Iterator[RunningPlatform]:
     with tempfile.TemporaryDirectory(prefix="slipway client ") as name:
-        running = RunningPlatform(state=Path(name) / "state")
+        # The receivers of webhooks are on this machine.
+        allowed = {"SLIPWAY_WEBHOOK_PRIVATE_ADDRESSES": "true"}
+        running = RunningPlatform(state=Path(name) / "state", environment=allowed)
         running.up()
         try:
             yield running

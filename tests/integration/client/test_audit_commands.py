@@ -34,5 +34,10 @@ async def test_what_was_done_and_what_was_refused_is_shown_and_exported(platform
     assert lines(platform, *mine, "--user", "eve") == refused
     assert lines(platform, "absent", *mine) == refused
     assert lines(platform, *mine, "--since", "2020-01-01T00:00:00Z") == [entry, *accepted]
+    assert lines(platform, *mine, "--until", "2020-01-01T00:00:00Z") == []
+    oldest_first = [*accepted[::-1], entry]
+    assert lines(platform, *mine, "--oldest-first") == oldest_first
+    first = str(oldest_first[0]["sequence"])
+    assert lines(platform, *mine, "--oldest-first", "--from", first) == oldest_first[1:]
     assert "key.configured.v1" in {each["action"] for each in lines(platform, "--all", "--user", "admin")}
     assert foreign.returncode == 3

@@ -1,7 +1,6 @@
 """Webhooks by the command line, on a platform as a user starts it, with a receiver on this machine."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 from e2e.running_platform import RunningPlatform
+from eventually import until
 from standardwebhooks.webhooks import Webhook as Verifier
 
 Ask = Callable[..., Any]
@@ -49,23 +49,19 @@ def inbox() -> Iterator[Inbox]:
         server.shutdown()
 
 
-def until(probe: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not probe():
-        assert time.monotonic() < deadline, "not so in time"
-        time.sleep(0.05)
-
-
 def test_a_webhook_hears_of_a_deployment_that_goes_live_and_verifies_it(
     ask: Ask, deployed: Deployed, inbox: Inbox
 ) -> None:
     made = ask("webhook", "create", inbox.url, "--type", "release.live", "--deployment", "heard")
 
     deployed("heard")
-    until(lambda: len(inbox.came) == 1)
+    until(lambda: len(inbox.came) == 1, timeout=30)
 
     assert inbox.types(made["secret"]) == ["release.live.v1"]
-    until(lambda: (ask("webhook", "show", made["id"])["delivery"] or {}).get("delivered_at") is not None)
+    until(
+        lambda: (ask("webhook", "show", made["id"])["delivery"] or {}).get("delivered_at") is not None,
+        timeout=30,
+    )
     ask("webhook", "rm", made["id"])
     assert made["id"] not in [each["id"] for each in ask("webhook", "list")]
 
@@ -80,7 +76,7 @@ def test_a_webhook_of_all_groups_is_rotated_disabled_and_enabled(
 
     told = platform.slipway("webhook", "list", "--all-groups").stdout
     ask("webhook", "enable", made["id"], "--all-groups")
-    until(lambda: len(inbox.came) == 1)
+    until(lambda: len(inbox.came) == 1, timeout=30)
 
     assert rotated["secret"] != made["secret"]
     assert inbox.types(rotated["secret"]) == ["group.configured.v1"]
@@ -108,3 +104,22 @@ def test_a_webhook_that_does_not_exist_is_named_with_what_to_do(platform: Runnin
     assert ran.returncode == 1
     assert "WebhookNotFound" in ran.stderr
     assert "slipway webhook list" in ran.stderr
+
+
+def test_a_webhook_is_tested_before_anything_happens_and_the_command_says_how_it_went(
+    platform: RunningPlatform, ask: Ask, inbox: Inbox
+) -> None:
+    made = ask("webhook", "create", inbox.url, "--type", "release", "--format", "cdevents")
+
+    told = ask("webhook", "ping", made["id"])
+    spoken = platform.slipway("webhook", "test", made["id"])
+    ask("webhook", "update", made["id"], "--url", "http://127.0.0.1:1/", "--format", "cloudevents")
+    refused = platform.slipway("webhook", "ping", made["id"])
+    ask("webhook", "rm", made["id"])
+
+    assert (told["delivered"], told["status"]) == (True, 204)
+    assert inbox.types(made["secret"]) == ["dev.cdeventsx.slipway-webhook.pinged.0.1.0"] * 2
+    assert spoken.returncode == 0
+    assert "204" in spoken.stdout
+    assert refused.returncode == 1
+    assert "cannot reach 127.0.0.1:1" in refused.stdout.replace("\n", " ")

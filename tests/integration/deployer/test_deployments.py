@@ -1,4 +1,5 @@
 import asyncio
+from datetime import timedelta
 
 from deployer_stand import KEY, Gateway, desired, events, make_deployments, make_live, see, send
 from deployment_world import make_deploy, make_failure, make_stop, make_version
@@ -9,6 +10,18 @@ from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.events import BuildFailed
 from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.replica import ReplicaState
+from slipway_deployer.deployments import Deployments
+
+
+async def make_ended(log: EventLog, deployments: Deployments, gateway: Gateway) -> None:
+    """Bring the deployment live, and stop it until nothing of it is left."""
+    workload = await make_live(log, deployments, gateway)
+    await send(log, make_stop())
+    await deployments.advance(KEY)
+    gateway.applied, gateway.idle = await log.end(), {workload: 0}
+    await deployments.advance(KEY)
+    await see(log, workload, "0-1", ReplicaState.GONE, transition=2)
+    await deployments.advance(KEY)
 
 
 async def test_a_deploy_command_becomes_wishes_and_events(log: EventLog) -> None:
@@ -169,13 +182,7 @@ async def test_a_deployer_tells_every_wish_after_another_decided(log: EventLog) 
 async def test_a_workload_that_comes_back_is_a_new_attempt_and_no_crash(log: EventLog) -> None:
     engine, gateway = MemoryEngine(), Gateway()
     deployments = make_deployments(log, engine, gateway)
-    workload = await make_live(log, deployments, gateway)
-    await send(log, make_stop())
-    await deployments.advance(KEY)
-    gateway.applied, gateway.idle = await log.end(), {workload: 0}
-    await deployments.advance(KEY)
-    await see(log, workload, "0-1", ReplicaState.GONE, transition=2)
-    await deployments.advance(KEY)
+    await make_ended(log, deployments, gateway)
     assert (await desired(log)).ended
 
     await send(log, make_deploy())
@@ -189,13 +196,7 @@ async def test_a_workload_that_comes_back_is_a_new_attempt_and_no_crash(log: Eve
 async def test_a_removal_is_told_to_the_engine_even_if_an_earlier_life_is_gone(log: EventLog) -> None:
     engine, gateway = MemoryEngine(), Gateway()
     deployments = make_deployments(log, engine, gateway)
-    workload = await make_live(log, deployments, gateway)
-    await send(log, make_stop())
-    await deployments.advance(KEY)
-    gateway.applied, gateway.idle = await log.end(), {workload: 0}
-    await deployments.advance(KEY)
-    await see(log, workload, "0-1", ReplicaState.GONE, transition=2)
-    await deployments.advance(KEY)
+    await make_ended(log, deployments, gateway)
     await send(log, make_deploy())
     await deployments.advance(KEY)
 
@@ -248,3 +249,21 @@ async def test_hundreds_of_commands_that_waited_are_decided_in_bounded_batches(l
     assert record.next_release == 261
     assert record.unfinished
     assert len(engine.wishes) == 1
+
+
+async def test_a_release_goes_on_after_a_night_without_deployers_and_fails_by_the_time_it_had_left(
+    log: EventLog,
+) -> None:
+    engine, night = MemoryEngine(), timedelta(hours=9)
+    await send(log, make_deploy(deadline_seconds=30))
+    await make_deployments(log, engine).advance(KEY)
+
+    morning = [now() + night]
+    deployments = make_deployments(log, engine, clock=lambda: morning[0])
+    await deployments.advance(KEY)
+    on_its_way = (await desired(log)).unfinished
+    morning[0] += timedelta(seconds=31)
+    await deployments.advance(KEY)
+
+    assert len(on_its_way) == 1
+    assert (await events(log)).count("release.failed.v1") == 1

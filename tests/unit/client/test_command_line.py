@@ -56,7 +56,7 @@ def leaves(command: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
 OWN = [
     (words, command)
     for words, command in leaves(get_command(make_app()))
-    if words[0] not in {"up", "down", "status", "projections", "subscriber", "greet"}
+    if words[0] not in {"up", "down", "status", "projections", "log", "subscriber", "greet"}
 ]
 MUTATIONS = {
     *("deploy", "redeploy", "update", "scale", "restart", "rollback", "build"),
@@ -232,6 +232,10 @@ def test_the_command_to_look_again_asks_the_same_platform() -> None:
     assert invocation.again("show", "digits") == "slipway show digits --group vision --state '/with a space'"
 
 
+def test_the_command_about_a_group_names_it_once() -> None:
+    assert Invocation(group="vision").again("group", "show", "vision") == "slipway group show vision"
+
+
 def test_a_refusal_is_explained_in_commands_not_in_routes() -> None:
     again = Invocation().again
 
@@ -239,6 +243,12 @@ def test_a_refusal_is_explained_in_commands_not_in_routes() -> None:
     assert hint_for("NotRunning", {"deployment": "digits"}, again) == "Run it again: slipway start digits"
     assert hint_for("VersionHidden", instance, again) == "Show it again: slipway versions unhide digits v1"
     assert hint_for("DeploymentNotFound", {}, again) == "See what there is: slipway ls"
+    gone = {"deployment": "digits", "deleted": True}
+    assert hint_for("DeploymentNotFound", gone, again) == "Bring it back: slipway undelete digits"
+    removed = {"deployment": "digits", "release": 3, "source": "sha256:0"}
+    built = "Build its source again: slipway deploy sha256:0 --name digits"
+    assert hint_for("ReleaseNotRestorable", removed, again) == built
+    assert hint_for("ReleaseNotRestorable", {**removed, "source": None}, again) is None
     assert hint_for("NotRunning", {}, again) is None
     assert hint_for("StorageFull", {}, again) is None
 

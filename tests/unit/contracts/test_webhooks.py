@@ -5,7 +5,8 @@ from typing import Any
 from slipway_contracts.envelope import now
 from slipway_contracts.installation_events import WebhookConfigured, WebhookDisabled
 from slipway_contracts.names import derived_id
-from slipway_contracts.webhooks import WebhookRegister
+from slipway_contracts.webhook_events import WebhookRemoved
+from slipway_contracts.webhooks import WebhookFact, WebhookRegister
 
 ID = derived_id("webhook")
 
@@ -19,7 +20,11 @@ def disabled(revision: int) -> WebhookDisabled:
     return WebhookDisabled(group="default", webhook=ID, revision=revision, reason="gone", position=1)
 
 
-def register(*events: tuple[int, WebhookConfigured | WebhookDisabled]) -> WebhookRegister:
+def removed(revision: int) -> WebhookRemoved:
+    return WebhookRemoved(group="default", webhook=ID, revision=revision, position=1)
+
+
+def register(*events: tuple[int, WebhookFact]) -> WebhookRegister:
     made = WebhookRegister()
     for sequence, event in events:
         made.take(event, sequence=sequence, at=now())
@@ -57,3 +62,16 @@ def test_a_removed_webhook_is_gone_and_each_belongs_to_one_group_only() -> None:
     assert there.find("default", ID) is not None
     assert there.find("other", ID) is None
     assert there.find(None, ID) is None
+
+
+def test_a_webhook_whose_receiver_is_gone_is_removed_unless_it_was_changed_before() -> None:
+    gone = register((7, configured()), (8, removed(7)))
+    changed = register((7, configured()), (8, configured(url="https://y.example")), (9, removed(7)))
+
+    assert not gone.all()
+    tombstone = gone.gone("default", ID)
+    assert tombstone is not None
+    assert (tombstone.configured, tombstone.removed) == (configured(), removed(7))
+    assert gone.gone(None, ID) is None
+    assert [known.active for known in changed.all()] == [True]
+    assert changed.gone("default", ID) is None

@@ -83,6 +83,29 @@ def test_a_first_release_is_deployed_the_next_version_upgrades_it_and_a_rollback
     assert send(world, make_deploy(two)) == [event("upgraded", "live", two)]
 
 
+def test_what_a_copy_copies_counts_on_both_sides_so_that_forward_is_no_rollback() -> None:
+    world = World()
+    one, two, three = make_version(1), make_version(2), make_version(3)
+    for version in (one, two, three):
+        send(world, make_deploy(version))
+
+    assert send(world, make_rollback(one, copy_of=1)) == [event("rolledback", "live", one)]
+    assert send(world, make_rollback(two, copy_of=2)) == [event("upgraded", "live", two)]
+    assert send(world, make_rollback(three, copy_of=3)) == [event("upgraded", "live", three)]
+    assert send(world, make_rollback(two, copy_of=5)) == [event("rolledback", "live", two)]
+
+
+def test_an_exact_copy_of_what_serves_or_of_what_that_copies_is_no_service_event() -> None:
+    world = World()
+    one, two = make_version(1), make_version(2)
+    for version in (one, two):
+        send(world, make_deploy(version))
+    send(world, make_rollback(one, copy_of=1))
+
+    assert send(world, make_rollback(one, copy_of=3)) == []
+    assert send(world, make_rollback(one, copy_of=1)) == []
+
+
 def test_the_same_version_with_another_configuration_is_no_service_event() -> None:
     world = live_world()
     told(world)

@@ -8,6 +8,7 @@ import typer
 
 from slipway import options
 from slipway.arguments import parse_grace, parse_seconds
+from slipway.errors import InvalidInputError
 from slipway.invocation import Body, Invocation, add_commands
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _MODES: Final = {
     "basic": "Let callers in with a password; make one with `access user add`.",
     "keys": "Let callers in with a key; issue one with `access key add`.",
 }
+_BEHIND: Final = {"open": "open", "basic": "behind passwords", "keys": "behind keys"}
 KeyId = Annotated[
     str, typer.Argument(metavar="KEY", help="Id of the key, or its name where only one has it.")
 ]
@@ -47,12 +49,24 @@ async def show_access(invocation: Invocation, name: options.Deployment) -> None:
     _show_keys(invocation, [each for each in found.keys if not each.revoked])
 
 
+async def _let_in(invocation: Invocation, slipway: "Slipway", name: str, mode: str) -> str:
+    """Say how to let somebody in where nobody is."""
+    found = await slipway.access.get(name)
+    known = {"basic": found.users, "keys": [each for each in found.keys if not each.revoked]}
+    if known.get(mode, True):
+        return ""
+    word = {"basic": "user", "keys": "key"}[mode]
+    return f"\nNobody has one yet: {invocation.again('access', word, 'add', name, 'CALLER')}"
+
+
 def _setting(mode: str) -> Body:
     async def set_mode(invocation: Invocation, name: options.Deployment) -> None:
         from slipway.carrying_out import carry_out
 
         async with invocation.client() as slipway:
-            done = f"The endpoints of {name} are {'open' if mode == 'open' else f'behind {mode}'}."
+            # Read before the change, so that what it answers is not newer than what is said of it.
+            let_in = await _let_in(invocation, slipway, name, mode)
+            done = f"The endpoints of {name} are {_BEHIND[mode]}.{let_in}"
             await carry_out(invocation, slipway, slipway.access.set_mode(name, mode), done=done)
 
     set_mode.__doc__ = _MODES[mode]
@@ -98,7 +112,10 @@ async def rotate_key(
 
     async with invocation.client() as slipway:
         mutation = slipway.access.rotate_key(
-            name, await _key(slipway, name, known), expires_in_seconds=expires, grace_seconds=grace or 0.0
+            name,
+            await _key(invocation, slipway, name, known),
+            expires_in_seconds=expires,
+            grace_seconds=grace or 0.0,
         )
         done = f"The new key opens {name}."
         await carry_out(invocation, slipway, mutation, done=done, reveal="token")
@@ -109,7 +126,7 @@ async def revoke_key(invocation: Invocation, name: options.Deployment, known: Ke
     from slipway.carrying_out import carry_out
 
     async with invocation.client() as slipway:
-        mutation = slipway.access.revoke_key(name, await _key(slipway, name, known))
+        mutation = slipway.access.revoke_key(name, await _key(invocation, slipway, name, known))
         await carry_out(invocation, slipway, mutation, done=f"Key {known} of {name} is revoked.")
 
 
@@ -132,11 +149,19 @@ async def remove_user(invocation: Invocation, name: options.Deployment, caller: 
         await carry_out(invocation, slipway, mutation, done=f"User {caller} of {name} is removed.")
 
 
-async def _key(slipway: "Slipway", name: str, key: str) -> str:
-    named = [
-        each.id for each in (await slipway.access.get(name)).keys if each.name == key and not each.revoked
-    ]
-    return named[0] if len(named) == 1 else key
+async def _key(invocation: Invocation, slipway: "Slipway", name: str, key: str) -> str:
+    """Return the id of a key, given that or a name that no other key has which is not revoked.
+
+    Raises:
+        InvalidInputError: there is no such key, or the name is that of several.
+    """
+    known = (await slipway.access.get(name)).keys
+    named = [each.id for each in known if each.name == key and not each.revoked]
+    if len(named) == 1 or key in {each.id for each in known}:
+        return key if not named else named[0]
+    found = f"{len(named)} keys are called {key}" if named else f"{name} has no key {key}"
+    see = invocation.again("access", "key", "list", name)
+    raise InvalidInputError(found, hint=f"Give the id of one. See them: {see}")
 
 
 def _show_keys(invocation: Invocation, keys: "Sequence[EndpointKey]") -> None:

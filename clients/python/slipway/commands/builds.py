@@ -56,6 +56,8 @@ async def builds(invocation: Invocation, name: options.Deployment, *, limit: opt
 
     async with invocation.client() as slipway:
         found = [each async for each in slipway.builds(name, limit=limit)]
+        if not found:
+            await slipway.require(name)
     if invocation.as_json:
         invocation.document([each.as_json() for each in found])
         return

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,16 +15,21 @@ from slipway.invocation import Invocation, mutating
 
 if TYPE_CHECKING:
     from slipway.client import Slipway
-    from slipway.documents import Configuration
+    from slipway.documents import Configuration, Size
     from slipway.mutation import Mutation
 
 PANEL: Final = "Deploy"
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 async def deploy(  # noqa: PLR0913 - one per option
     invocation: Invocation,
     what: Annotated[
-        str, typer.Argument(metavar="PATH|VERSION", help="Source folder, or the label or id of a version.")
+        str,
+        typer.Argument(
+            metavar="PATH|VERSION|DIGEST",
+            help="Source folder, the label or id of a version, or the digest of a stored source.",
+        ),
     ],
     *,
     name: options.Name = None,
@@ -53,27 +59,21 @@ async def deploy(  # noqa: PLR0913 - one per option
     folder is uploaded all the same, and not built.
     """
     from slipway.carrying_out import carry_out
-    from slipway.documents import SecretRef
+    from slipway.documents import Configuration, SecretRef
 
-    config = _configuration(
+    config = Configuration(
+        target=target,
         replicas=replicas,
-        env=env,
-        secret=secret,
-        cpu=cpu,
-        memory=memory,
-        gpu=gpu,
+        instance_type=instance_type,
+        size=_size(cpu, memory, gpu),
+        environment=parse_environment(env or [], secret or []),
+        image_pull_secret=SecretRef(secret=image_pull_secret) if image_pull_secret else None,
+        strategy=strategy,
+        alias=alias,
+        weight=weight,
+        metadata=parse_pairs(meta or [], option="--meta"),
         description=description,
-        meta=meta,
-        deadline=deadline,
-    ).model_copy(
-        update={
-            "target": target,
-            "instance_type": instance_type,
-            "strategy": strategy,
-            "alias": alias,
-            "weight": weight,
-            "image_pull_secret": SecretRef(secret=image_pull_secret) if image_pull_secret else None,
-        }
+        deadline_seconds=deadline,
     )
     invocation.note(set_by_platform(config.environment or ()))
     async with invocation.client() as slipway:
@@ -108,25 +108,20 @@ async def redeploy(  # noqa: PLR0913 - one per option
     replace all variables, --meta all metadata; `slipway update` changes single ones.
     """
     from slipway.carrying_out import carry_out
+    from slipway.documents import Configuration
 
-    config = _configuration(
+    config = Configuration(
+        target=target,
         replicas=replicas,
-        env=env,
-        secret=secret,
-        cpu=cpu,
-        memory=memory,
-        gpu=gpu,
+        instance_type=instance_type,
+        size=_size(cpu, memory, gpu),
+        environment=parse_environment(env or [], secret or []),
+        strategy=strategy,
+        alias=alias,
+        weight=weight,
+        metadata=parse_pairs(meta or [], option="--meta"),
         description=description,
-        meta=meta,
-        deadline=deadline,
-    ).model_copy(
-        update={
-            "target": target,
-            "instance_type": instance_type,
-            "strategy": strategy,
-            "alias": alias,
-            "weight": weight,
-        }
+        deadline_seconds=deadline,
     )
     invocation.note(set_by_platform(config.environment or ()))
     async with invocation.client() as slipway:
@@ -146,6 +141,8 @@ async def _deployed(
     from slipway.uploading import upload
 
     folder = _folder(what)
+    if folder is None and _DIGEST.fullmatch(what):
+        return slipway.put(_named(what, name), source=what, label=label, config=config)
     if folder is None:
         return slipway.put(_named(what, name, label), version=what, config=config)
     name = name or name_of(folder)
@@ -157,7 +154,7 @@ def _folder(what: str) -> Path | None:
     return Path(what) if Path(what).is_dir() else None
 
 
-def _named(what: str, name: str | None, label: str | None) -> str:
+def _named(what: str, name: str | None, label: str | None = None) -> str:
     if "/" in what or what in {".", ".."} or Path(what).exists():
         raise InvalidInputError(f"{what} is no folder", hint="Give the folder that holds slipway.yaml.")
     if label is not None:
@@ -170,29 +167,11 @@ def _named(what: str, name: str | None, label: str | None) -> str:
     return name
 
 
-def _configuration(  # noqa: PLR0913 - one per option
-    *,
-    replicas: int | None,
-    env: list[str] | None,
-    secret: list[str] | None,
-    cpu: float | None,
-    memory: int | None,
-    gpu: int | None,
-    description: str | None,
-    meta: list[str] | None,
-    deadline: float | None,
-) -> "Configuration":
-    from slipway.documents import Configuration, Size
+def _size(cpu: float | None, memory: int | None, gpu: int | None) -> "Size | None":
+    from slipway.documents import Size
 
-    sized = any(each is not None for each in (cpu, memory, gpu))
-    return Configuration(
-        replicas=replicas,
-        size=Size(cpu=cpu, memory_bytes=memory, gpu=gpu) if sized else None,
-        environment=parse_environment(env or [], secret or []),
-        metadata=parse_pairs(meta or [], option="--meta"),
-        description=description,
-        deadline_seconds=deadline,
-    )
+    given = any(each is not None for each in (cpu, memory, gpu))
+    return Size(cpu=cpu, memory_bytes=memory, gpu=gpu) if given else None
 
 
 def register(app: typer.Typer) -> None:

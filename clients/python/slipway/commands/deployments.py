@@ -8,6 +8,7 @@ import typer
 
 from slipway import options
 from slipway.arguments import parse_pairs
+from slipway.errors import InvalidInputError
 from slipway.invocation import Invocation, connected
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from slipway.documents import DeploymentDetail
 
 PANEL: Final = "Look"
+_STATES: Final = frozenset(
+    {
+        *("NEW", "DEPLOYING", "DEPLOYED", "DEGRADED", "UNAVAILABLE", "UNKNOWN", "FAILED"),
+        *("STOPPING", "STOPPED", "DELETING", "DELETED"),
+    }
+)
 
 
 async def ls(  # noqa: PLR0913 - one per option
@@ -44,6 +51,12 @@ async def ls(  # noqa: PLR0913 - one per option
     from slipway.rendering import spoken_time
     from slipway.terminal import Column
 
+    state = invocation.state
+    if state is not None and state.name.upper() in _STATES and not state.exists():
+        raise InvalidInputError(
+            f"--state names the folder of a platform, and {state} is the state of a deployment",
+            hint=f"Say: slipway ls --in-state {state.name.upper()}",
+        )
     metadata = parse_pairs(meta or [], option="--meta") or {}
     given: dict[str, list[str | None]] = {
         "state": [each.upper() for each in in_state or []],

@@ -45,6 +45,8 @@ async def history(
 
     async with invocation.client() as slipway:
         found = [each async for each in slipway.history(name, limit=limit)]
+        if not found:
+            await slipway.require(name)
     if invocation.as_json:
         invocation.document([each.as_json() for each in found])
         return

@@ -42,7 +42,9 @@ async def logs(
             await _show_build(invocation, slipway, lines, name, build, follow=follow)
         else:
             lines = slipway.logs(name, replica=replica, endpoint=endpoint, tail=tail, since=since)
-            await _show(invocation, lines, follow=follow)
+            shown = await _show(invocation, lines, follow=follow)
+            if not shown and tail != 0:
+                invocation.note(f"{name} has no line like that.")
 
 
 async def _show_build(
@@ -70,13 +72,17 @@ async def _end_of(slipway: "Slipway", name: str, build: str) -> None:
                 return
 
 
-async def _show(invocation: Invocation, lines: "LogLines", *, follow: bool) -> None:
+async def _show(invocation: Invocation, lines: "LogLines", *, follow: bool) -> int:
+    """Write the lines; return how many there were."""
+    count = 0
     async with aclosing(lines.read(follow=follow)) as found:
         async for line in found:
+            count += 1
             if invocation.as_json:
                 invocation.document(line.as_json())
             else:
                 invocation.terminal.log_line(line.text, prefix=_author(line))
+    return count
 
 
 def _author(line: "LogLine") -> str:

@@ -26,7 +26,7 @@ async def rename(
     from slipway.carrying_out import carry_out
 
     async with invocation.client() as slipway:
-        done = f"{name} is called {new} in URLs; its id is still {name}."
+        done = f"{name} is called {new} now, in its URLs and here; its id stays as it was."
         await carry_out(invocation, slipway, slipway.configure(name, {"name": new}), done=done)
 
 

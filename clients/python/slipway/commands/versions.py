@@ -28,19 +28,28 @@ class ListedByDefault(TyperGroup):
 
 
 async def list_versions(
-    invocation: Invocation, name: options.Deployment, *, limit: options.Limit = 50
+    invocation: Invocation,
+    name: options.Deployment,
+    *,
+    hidden: Annotated[bool, typer.Option("--hidden", help="The hidden ones instead.")] = False,
+    limit: options.Limit = 50,
 ) -> None:
-    """List the versions of a deployment, newest first; `slipway versions NAME` does it too."""
+    """List the versions of a deployment, newest first.
+
+    `slipway versions NAME` does it too.
+    """
     from slipway.rendering import spoken_time
     from slipway.terminal import Column
 
     async with invocation.client() as slipway:
-        found = [each async for each in slipway.versions(name, limit=limit)]
+        found = [each async for each in slipway.versions(name, limit=limit, hidden=hidden)]
+        if not found:
+            await slipway.require(name)
     if invocation.as_json:
         invocation.document([each.as_json() for each in found])
         return
     if not found:
-        invocation.advise(f"{name} has no version.")
+        invocation.advise(f"{name} has no {'hidden ' if hidden else ''}version.")
         return
     columns = ("VERSION", "ID", "PYTHON", "PLATFORM", "RESTORABLE", "CREATED", "BY")
     rows = [
@@ -59,7 +68,10 @@ async def list_versions(
 
 
 async def show_version(invocation: Invocation, name: options.Deployment, version: VersionRef) -> None:
-    """Show a version: its images, endpoints, source, and who made it when."""
+    """Show a version.
+
+    Its images, endpoints, source, and who made it when.
+    """
     from slipway.rendering import spoken_time
 
     async with invocation.client() as slipway:
@@ -79,7 +91,7 @@ async def show_version(invocation: Invocation, name: options.Deployment, version
             ("created", f"{spoken_time(found.created_at)} by {found.created_by}"),
             ("hidden", "yes" if document.get("hidden") else ""),
             ("restorable", "" if found.restorable else "no"),
-            ("how", str(document.get("how_to_restore") or "")),
+            ("how", _how(invocation, name, document)),
         ]
     )
     for endpoint in (each.as_json() for each in found.endpoints):
@@ -87,6 +99,13 @@ async def show_version(invocation: Invocation, name: options.Deployment, version
         terminal.fields(_of_endpoint(endpoint))
     for notice in document.get("notices") or ():
         terminal.say(f"! {notice}", style="yellow")
+
+
+def _how(invocation: Invocation, name: str, document: dict[str, Any]) -> str:
+    said, source = document.get("how_to_restore"), document.get("source")
+    if not said or not source:
+        return str(said or "")
+    return f"Build its source again: {invocation.again('deploy', str(source), '--name', name)}"
 
 
 def _of_endpoint(endpoint: dict[str, Any]) -> list[tuple[str, str]]:
@@ -102,10 +121,14 @@ def _of_endpoint(endpoint: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 async def hide_version(invocation: Invocation, name: options.Deployment, version: VersionRef) -> None:
-    """Take a version out of lists and out of use; its bytes stay, and what runs it goes on."""
+    """Take a version out of lists and out of use.
+
+    Its bytes stay, and what runs it goes on.
+    """
     async with invocation.client() as slipway:
         answer = await slipway.hide_version(name, version)
-    invocation.answer(answer.as_json(), f"Version {version} of {name} is hidden.")
+    back = invocation.again("versions", "unhide", name, version)
+    invocation.answer(answer.as_json(), f"Version {version} of {name} is hidden.\nShow it again: {back}")
 
 
 async def unhide_version(invocation: Invocation, name: options.Deployment, version: VersionRef) -> None:

@@ -2,11 +2,11 @@
 
 # ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from slipway.invocation import Body, Invocation, add_commands
+from slipway.invocation import FAILED, Body, Invocation, add_commands
 
 if TYPE_CHECKING:
     from slipway.client import Slipway
@@ -21,6 +21,10 @@ AllGroups = Annotated[
 Types = Annotated[
     list[str] | None,
     typer.Option("--type", metavar="TYPE", help="Only these, as release.failed or build; repeatable."),
+]
+Format = Annotated[
+    Literal["cloudevents", "cdevents"] | None,
+    typer.Option("--format", help="The vocabulary: messages as they are, or their meaning in CDEvents."),
 ]
 From = Annotated[
     int | None,
@@ -37,12 +41,13 @@ async def create_webhook(
         str | None, typer.Option("--deployment", "-d", help="Only events of this one.")
     ] = None,
     description: Annotated[str, typer.Option("--description", help="What it is for.")] = "",
+    format_: Format = None,
     after: From = None,
     all_groups: AllGroups = False,
 ) -> None:
     """Send events to a URL, and show the secret that verifies them, once."""
     asked = {"url": receiver, "types": types or [], "description": description}
-    optional = {"deployment": deployment, "after": after}
+    optional = {"deployment": deployment, "format": format_, "after": after}
     body = asked | {name: value for name, value in optional.items() if value is not None}
     async with invocation.client() as slipway:
         found = await _of(slipway, all_groups=all_groups).create(body)
@@ -84,11 +89,18 @@ async def update_webhook(
     receiver: Annotated[str | None, typer.Option(metavar="URL", help="Where events are sent now.")] = None,
     types: Types = None,
     description: Annotated[str | None, typer.Option("--description", help="What it is for.")] = None,
+    format_: Format = None,
     after: From = None,
     all_groups: AllGroups = False,
 ) -> None:
     """Change a webhook; one that waits after failures is tried at once, also without any change."""
-    given = {"url": receiver, "types": types, "description": description, "after": after}
+    given = {
+        "url": receiver,
+        "types": types,
+        "description": description,
+        "format": format_,
+        "after": after,
+    }
     changes = {name: value for name, value in given.items() if value is not None}
     await _change(invocation, identifier, changes, all_groups=all_groups)
 
@@ -120,6 +132,20 @@ async def rotate_webhook(
     async with invocation.client() as slipway:
         found = await _of(slipway, all_groups=all_groups).rotate(identifier, grace_seconds=grace)
     _show_secret(invocation, found)
+
+
+async def ping_webhook(invocation: Invocation, identifier: Id, *, all_groups: AllGroups = False) -> None:
+    """Send a signed test event at once, and say what the receiver answered; exits 1 unless that is 2xx."""
+    async with invocation.client() as slipway:
+        found = await _of(slipway, all_groups=all_groups).ping(identifier)
+    milliseconds = round(found.seconds * 1000)
+    if found.delivered:
+        text = f"The receiver answered {found.status} within {milliseconds} ms."
+    else:
+        text = f"Not delivered: {found.problem} (after {milliseconds} ms)."
+    invocation.answer(found.as_json(), text)
+    if not found.delivered:
+        raise typer.Exit(FAILED)
 
 
 async def remove_webhook(invocation: Invocation, identifier: Id, *, all_groups: AllGroups = False) -> None:
@@ -158,6 +184,7 @@ def _show(invocation: Invocation, found: "Webhook") -> None:
         ("url", found.url),
         ("state", found.state if found.reason is None else f"{found.state}: {found.reason}"),
         ("types", " ".join(found.types) or "all"),
+        ("format", found.format),
         ("deployment", found.deployment or "all"),
         ("description", found.description),
     ]
@@ -180,7 +207,9 @@ def _standing(found: "Webhook") -> str:
     told = found.delivery
     if told is None:
         return "not begun"
-    return f"{told.failures} failures" if told.failures else f"at {told.position}"
+    if told.failures or told.hindered:
+        return f"{told.failures} failures" if told.failures else f"{told.hindered} times not reached"
+    return f"at {told.position}"
 
 
 def register(app: typer.Typer) -> None:
@@ -194,6 +223,8 @@ def register(app: typer.Typer) -> None:
         "enable": enable_webhook,
         "disable": disable_webhook,
         "rotate": rotate_webhook,
+        "ping": ping_webhook,
+        "test": ping_webhook,
         "rm": remove_webhook,
     }
     add_commands(group, bodies, {})
