@@ -109,6 +109,7 @@ class Agenda:
         self._disown = disown
         self._clock = clock
         self._entries: dict[Key, _Entry] = {}
+        self._gateways: Sequence[GatewayRecord] = ()
         self._with_strays: set[Key] = set()
         self._changed = asyncio.Event()
         self._caught_up = asyncio.Event()
@@ -143,6 +144,8 @@ class Agenda:
                 for replica in each.workload.replica_ids
             }
             entry.facts = {key: fact for key, fact in entry.facts.items() if key in wanted}
+            # A gateway may have told of this record before the log did.
+            self._look_where_applied(key, entry)
         elif isinstance(message, ReplicaFact):
             entry.note_replica(message)
         if entry.strays:
@@ -152,12 +155,16 @@ class Agenda:
 
     def gateways_changed(self, records: Sequence[GatewayRecord]) -> None:
         """Let what waits for the gateways be looked at now, where all of them have applied its record."""
-        for (group, deployment), entry in self._entries.items():
-            if entry.desired is None or not awaits_gateways(entry.desired):
-                continue
-            if all(each.has_applied(f"{group}/{deployment}", entry.sequence) for each in records):
-                entry.again_at, entry.not_before = self._clock(), None
+        self._gateways = records
+        for key, entry in self._entries.items():
+            self._look_where_applied(key, entry)
         self._changed.set()
+
+    def _look_where_applied(self, key: Key, entry: _Entry) -> None:
+        if entry.desired is None or not awaits_gateways(entry.desired):
+            return
+        if self._gateways and all(each.has_applied("/".join(key), entry.sequence) for each in self._gateways):
+            entry.again_at, entry.not_before = self._clock(), None
 
     async def run(self) -> None:
         """Wake what is due, and resync everything now and then; runs until cancelled."""
