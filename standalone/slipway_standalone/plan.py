@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
 
@@ -92,14 +91,6 @@ class Site:
     host: str = LOOPBACK
     environment: Mapping[str, str] = field(repr=False)
     """That of the command line; only a few of its variables are passed on."""
-
-    @property
-    def is_private(self) -> bool:
-        """Whether only this machine can reach the API."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
 
     @property
     def reach(self) -> str:

@@ -22,4 +22,6 @@ async def whole_from(log: EventLog) -> int:
     """
     stored = await log.last(subjects.LOG_TRUNCATIONS)
     message = stored.message if stored else None
-    return message.before if isinstance(message, LogTruncated) else _FIRST
+    if stored is None or not isinstance(message, LogTruncated):
+        return _FIRST
+    return min(message.before, stored.sequence)

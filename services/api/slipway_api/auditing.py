@@ -68,7 +68,9 @@ class Audited:
         if dry_run and not isinstance(problem, _OF_RIGHTS):
             return
         route, named = self._route(scope)
-        group, deployment = named.get("group", ""), named.get("deployment", "")
+        group = named.get("group", "")
+        # A path may say what the deployment is called; what is told of it is told by its id.
+        deployment = scope["state"].get("deployment") or named.get("deployment", "")
         # An unknown group would be a subject of the log that anybody could make up.
         known = self._directory.has_group(group)
         valid = known and re.fullmatch(NAME_PATTERN, deployment) is not None

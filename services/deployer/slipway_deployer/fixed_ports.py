@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from slipway_contracts.desired import Desired
+from slipway_contracts.desired import Desired, DesiredRelease
 from slipway_contracts.lifecycle import ReleaseState
 
 _TO_COME: Final = frozenset({ReleaseState.PENDING, ReleaseState.STARTING})
+_SERVING: Final = frozenset({ReleaseState.READY, ReleaseState.LIVE})
 
 Port = tuple[str, int]
 """A target, and a port there."""
@@ -28,23 +29,34 @@ class Claim:
 
 
 def claims_of(desired: Desired) -> Mapping[Port, Claim]:
-    """Return the fixed ports that a deployment wants."""
+    """Return the fixed ports that a deployment wants; what drains gives its ports back by itself.
+
+    A deployment that serves at a port keeps it while a newer release of it starts there.
+    """
     claims: dict[Port, Claim] = {}
     for each in desired.workloads:
-        port, users = each.workload.fixed_port, _users(desired, each.workload.id)
-        if port is None or not users:
+        port = each.workload.fixed_port
+        if port is None:
             continue
-        claims[each.workload.target, port] = Claim(
-            is_starting=all(state in _TO_COME for state, _ in users),
-            since=min(created_at for _, created_at in users),
-            group=desired.group,
-            deployment=desired.deployment,
-        )
+        users = [
+            release
+            for release in desired.releases
+            if release.state is not ReleaseState.DRAINING
+            and (each.workload.id in release.workloads.values() or _serves_at(release, port))
+        ]
+        if users:
+            claims[each.workload.target, port] = Claim(
+                is_starting=all(release.state in _TO_COME for release in users),
+                since=min(release.created_at for release in users),
+                group=desired.group,
+                deployment=desired.deployment,
+            )
     return claims
 
 
-def _users(desired: Desired, workload: str) -> list[tuple[ReleaseState, datetime]]:
-    return [(each.state, each.created_at) for each in desired.releases if workload in each.workloads.values()]
+def _serves_at(release: DesiredRelease, port: int) -> bool:
+    endpoints = release.version.endpoints if release.version is not None else ()
+    return release.state in _SERVING and any(each.fixed_port == port for each in endpoints)
 
 
 class FixedPorts:

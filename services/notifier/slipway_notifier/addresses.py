@@ -52,7 +52,8 @@ async def addresses_of(host: str, port: int, *, private: bool, resolving: Resolv
     if not allowed:
         raise DeliveryError(
             "forbidden",
-            f"{host} has no public address; an operator may allow others: SLIPWAY_WEBHOOK_PRIVATE_ADDRESSES",
+            f"{host} has no public address; an operator may allow it: SLIPWAY_WEBHOOK_PRIVATE_ADDRESSES=true",
+            fault="ours",
         )
     return allowed
 

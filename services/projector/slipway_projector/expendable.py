@@ -40,18 +40,19 @@ _DEAD: Final = """
 """
 _OVERTAKEN: Final = """
     select sequence, "group", deployment from (
-        select sequence, id, type, "group", deployment,
+        select sequence, id, type, form, "group", deployment,
             max(sequence) over same as last,
             max(sequence) filter (where state = 'ready') over same as ready,
             first_value(state) over (same order by sequence desc) as state
         from (
-            select sequence, id, type, subject, "group", deployment,
+            select sequence, id, type, subject, "group", deployment, jsonb_typeof(body) as form,
                 case when type = 'replica.v1' then body ->> 'state' end as state
             from event where subject ~ $2
         ) as told
         window same as (partition by subject)
     ) as each
     where sequence < $1 and sequence < last and type = any($3::text[]) and id <> 'sequence-' || sequence
+        and form = 'object'
         and (state in ('exited', 'gone') or sequence < ready) is not false
     order by sequence
 """

@@ -16,6 +16,7 @@ from slipway_store.records import CHECKPOINT
 from slipway_store.rows import CheckpointRow
 from slipway_store.schema import PROJECTION
 
+from slipway_projector.errors import OtherLogError
 from slipway_projector.logged import read
 
 _MOST: Final = 8
@@ -69,7 +70,7 @@ async def _stand_at(log: EventLog, connection: asyncpg.Connection, sequence: int
     """Write the checkpoint as one process would have left it."""
     stored = await log.get(sequence)
     if stored is None:
-        raise LookupError(f"the log has no message {sequence}")
+        raise OtherLogError(f"the log has no message {sequence}, behind which the tables would stand")
     last = read(stored)
     row = CheckpointRow(
         stream=LOG.name, projection=PROJECTION, sequence=sequence, event_id=last.id, at=last.time

@@ -95,7 +95,7 @@ def main() -> int:
     try:
         return uvloop.run(run(ProjectorSettings.load(), options))
     except (SettingsError, SlipwayError, ValueError, OSError, asyncpg.PostgresError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{str(error) or type(error).__name__}\n")
         return 2
 
 

@@ -11,6 +11,7 @@ import asyncpg
 from slipway_chassis.blobs import BlobStore
 from slipway_chassis.errors import SlipwayError
 from slipway_chassis.event_log import After, CaughtUp, EventLog
+from slipway_chassis.truncation import whole_from
 from slipway_store.connections import connect, schema_name
 from slipway_store.migrate import revision, upgrade
 from slipway_store.records import RECORDS, quoted
@@ -26,6 +27,8 @@ from slipway_projector.parts import fold_in_parts
 from slipway_projector.snapshot_reading import fold_messages, load_rows
 from slipway_projector.snapshots import Found, beginning
 
+LONGEST_SECONDS: Final = 24 * 60 * 60.0
+"""Of one statement: a comparison reads each row of the tables twice."""
 _BATCH: Final = 10_000
 _REPLACED: Final = f"{SCHEMA}_replaced"
 _ONLY_ONE: Final = "select pg_try_advisory_lock(hashtextextended('slipway rebuild', 0))"
@@ -140,7 +143,10 @@ async def rebuilt(
                     ):
                         await connection.execute(f"truncate {', '.join(_tables(schema))}")
                     ledger = await Ledger.open(connection)
+                begun = ledger.checkpoint.sequence
                 await catch_up(log, ledger, until=until)
+            if await whole_from(log) > begun + 1:
+                raise RebuildError("the log was truncated meanwhile; nothing was changed, repeat it")
             yield Rebuild(log=log, url=url, schema=schema, ledger=ledger)
 
 
@@ -163,7 +169,7 @@ async def _begun(connection: asyncpg.Connection, url: str, schema: str, found: F
         await load_rows(connection, found.blobs, found.manifest, schema)
         return await Ledger.open(connection)
     ledger = await Ledger.open(connection)
-    reader = await connect(url, schema=schema, statement_seconds=600)
+    reader = await connect(url, schema=schema, statement_seconds=LONGEST_SECONDS)
     try:
         await fold_messages(reader, found.blobs, found.manifest, ledger)
     finally:
@@ -206,7 +212,7 @@ async def _hold_writer(connection: asyncpg.Connection) -> int:
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await connect(url, statement_seconds=600)
+    connection = await connect(url, statement_seconds=LONGEST_SECONDS)
     try:
         yield connection
     finally:

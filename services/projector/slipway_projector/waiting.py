@@ -61,8 +61,11 @@ async def _webhooks(connection: Connection, log: EventLog) -> list[Waiting]:
     found: list[Waiting] = []
     for known in active:
         progress = _progress(stored.get(known.id))
-        begun = progress is not None and progress.begun == known.begun
-        position = progress.position if progress is not None and begun else known.start
+        position = known.start
+        if progress is not None:
+            # Where it begins anew, a notifier that could not read that yet goes on from where it was.
+            begun = progress.begun == known.begun
+            position = progress.position if begun else min(progress.position, known.start)
         found.append(Waiting(f"the webhook {known.id}", position + 1))
     return found
 

@@ -1,6 +1,6 @@
 """A deployment is found by its id and by the name that it has now, in paths and in filters."""
 
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -8,6 +8,7 @@ from api_world import SOURCE_DIGEST, Api, problem
 from eventually import eventually
 from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.desired import Desired
+from slipway_contracts.installation_events import RequestRefused
 from slipway_contracts.lifecycle import Wanted
 
 DEPLOYMENTS = "/v1/groups/default/deployments"
@@ -97,3 +98,17 @@ async def test_an_id_is_never_taken_for_the_former_name_of_another(api: Api) -> 
     answer = await stop(api, "numbers")
 
     assert answer.json()["deployment"] == "numbers"
+
+
+async def test_what_is_refused_by_name_is_told_by_id(api: Api) -> None:
+    await decided(api)
+
+    refused = await api.http.post(f"{DEPLOYMENTS}/numbers/rollback", json={"to": 7})
+
+    async def told() -> RequestRefused:
+        stored = await api.platform.log.last("slipway.default._.evt.request.refused")
+        assert stored is not None
+        return cast("RequestRefused", stored.message)
+
+    assert refused.is_client_error
+    assert (await eventually(told)).deployment == "digits"

@@ -11,7 +11,7 @@ import asyncpg
 import cdevents_schema
 import httpx
 import pytest
-from api_world import Api, problem, running_api
+from api_world import SOURCE_DIGEST, Api, problem, running_api
 from eventually import eventually
 from servers import NatsServer
 from slipway_api import webhooks
@@ -366,3 +366,17 @@ async def dump(api: Api) -> str:
         return repr(rows)
     finally:
         await connection.close()
+
+
+async def test_a_webhook_of_what_is_named_is_one_of_the_id(api: Api) -> None:
+    await api.upload()
+    body = {"id": "digits", "source": SOURCE_DIGEST, "settings": {"name": "numbers"}}
+    assert (await api.http.post("/v1/groups/default/deployments", json=body)).status_code == 202
+
+    made = await make(api.http, deployment="numbers")
+    hook = f"{HOOKS}/{made['id']}"
+    of_all = await api.http.patch(hook, json={"deployment": None})
+    changed = await api.http.patch(hook, json={"deployment": "numbers"})
+
+    assert made["deployment"] == "digits"
+    assert [each.json()["deployment"] for each in (of_all, changed)] == [None, "digits"]

@@ -79,3 +79,23 @@ def test_ports_are_known_while_something_wants_them() -> None:
     assert its_own == {}
     assert claims_of(world.record) == {}
     assert ports.held_by_others(("default", "other"), [PORT]) == {}
+
+
+def test_who_serves_at_a_port_keeps_it_while_its_next_release_starts_there() -> None:
+    world = live_world(make_version(fixed_port=8000))
+    before = claims_of(world.record)[PORT]
+
+    world.send(make_redeploy(make_version(2, fixed_port=8000)))
+
+    assert ReleaseState.STARTING in [each.state for each in world.record.releases]
+    assert claims_of(world.record)[PORT] == before
+    assert not before.is_starting
+
+
+def test_what_drains_keeps_no_other_from_its_port() -> None:
+    world = live_world(make_version(fixed_port=8000))
+    world.send(make_stop())
+
+    assert [each.state for each in world.record.releases] == [ReleaseState.DRAINING]
+    assert world.record.workloads
+    assert claims_of(world.record) == {}

@@ -156,9 +156,11 @@ async def _key(invocation: Invocation, slipway: "Slipway", name: str, key: str) 
         InvalidInputError: there is no such key, or the name is that of several.
     """
     known = (await slipway.access.get(name)).keys
+    if key in {each.id for each in known}:
+        return key
     named = [each.id for each in known if each.name == key and not each.revoked]
-    if len(named) == 1 or key in {each.id for each in known}:
-        return key if not named else named[0]
+    if len(named) == 1:
+        return named[0]
     found = f"{len(named)} keys are called {key}" if named else f"{name} has no key {key}"
     see = invocation.again("access", "key", "list", name)
     raise InvalidInputError(found, hint=f"Give the id of one. See them: {see}")

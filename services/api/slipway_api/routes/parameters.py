@@ -84,8 +84,11 @@ async def _named(
         Path(description="Id of the deployment, or the name that it has now.", examples=["digits"]),
     ],
     services: Api,
+    request: Request,
 ) -> str:
-    return await services.id_of(group, deployment)
+    found = await services.id_of(group, deployment)
+    request.state.deployment = found
+    return found
 
 
 DeploymentPath = Annotated[str, Depends(_named)]

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Path
 from slipway_contracts.names import OperationId
@@ -11,12 +11,14 @@ from starlette.responses import Response
 from slipway_api import problems
 from slipway_api.routes.answers import Responses, as_json, responses
 from slipway_api.routes.parameters import AdminGroup, Api, Caller, InEarnest
+from slipway_api.services import Services
 from slipway_api.views import Page
 from slipway_api.webhook_problems import TooManyWebhooksError, WebhookNotFoundError, WebhookUnansweredError
 from slipway_api.webhook_requests import RotateBody, WebhookBody, WebhookPatch
 from slipway_api.webhook_views import NewWebhook, Webhook, WebhookPing
 
 router: Final = APIRouter(prefix="/v1/groups/{group}/webhooks", tags=["webhooks"])
+Body = TypeVar("Body", WebhookBody, WebhookPatch)
 WebhookPath = Annotated[OperationId, Path(description="Id of the webhook.")]
 _WRITING: Final = (
     problems.MalformedBodyError,
@@ -75,6 +77,13 @@ PINGED: Final[dict[str, Any]] = {"dependencies": [InEarnest], "response_model": 
 ROTATED: Final[dict[str, Any]] = {"dependencies": [InEarnest], "response_model": NewWebhook}
 
 
+async def _by_id(api: Services, group: str, body: Body) -> Body:
+    """Return the body with the id of the deployment that it names, if it does: events are told by it."""
+    if body.deployment is None:
+        return body
+    return body.model_copy(update={"deployment": await api.id_of(group, body.deployment)})
+
+
 @router.get("", responses=of_reads(*_OF_GROUP), summary="List the webhooks of a group")
 async def list_webhooks(*, group: AdminGroup, api: Api) -> Page[Webhook]:
     """Lists where events of the group are sent, and how far each receiver is; no secret."""
@@ -89,7 +98,7 @@ async def create_webhook(*, group: AdminGroup, body: WebhookBody, caller: Caller
     log, and repeated with growing waits until the answer is 2xx. 410 removes the webhook.
     A repeat makes another one: remove what you did not get to see.
     """
-    return created(await api.webhooks.create(group, body, by=caller.user))
+    return created(await api.webhooks.create(group, await _by_id(api, group, body), by=caller.user))
 
 
 @router.get("/{webhook}", responses=of_reads(WebhookNotFoundError, *_OF_GROUP), summary="Show a webhook")
@@ -105,7 +114,7 @@ async def update_webhook(
     *, group: AdminGroup, webhook: WebhookPath, body: WebhookPatch, caller: Caller, api: Api
 ) -> Webhook:
     """Changes what the body names; one that waits or was given up is tried at once, with `{}` too."""
-    return await api.webhooks.change(group, webhook, body, by=caller.user)
+    return await api.webhooks.change(group, webhook, await _by_id(api, group, body), by=caller.user)
 
 
 @router.delete("/{webhook}", **REMOVED, responses=of_changes(*_OF_GROUP), summary="Remove a webhook")
