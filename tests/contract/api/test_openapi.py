@@ -163,4 +163,5 @@ def test_reasons_are_never_renamed() -> None:
         "VersionNotRunnable": 422,
         "VersionRemoved": 409,
         "WebhookNotFound": 404,
+        "WebhookUnanswered": 503,
     }

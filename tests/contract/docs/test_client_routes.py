@@ -198,7 +198,7 @@ async def test_what_the_client_asks_is_a_route_of_the_api(
 
 def test_every_method_of_the_client_is_asked_here() -> None:
     methods = {name for name in dir(Slipway) if not name.startswith("_") and callable(getattr(Slipway, name))}
-    composed = {"follow", "upload", "upload_folder", "put", "events"}
+    composed = {"follow", "upload", "upload_folder", "put", "events", "require"}
 
     asked = {name for question in QUESTIONS.values() for name in question.__code__.co_names}
 

@@ -51,4 +51,4 @@ def test_an_unknown_operation_is_refused_with_what_to_do(
     ran = platform.slipway("timeline", name, "--operation", "0198b2f4-0000-7000-8000-000000000000")
 
     assert ran.returncode == 1
-    assert "/v1/operations?group=default" in ran.stderr
+    assert ran.stderr.endswith(f"See the last one: slipway timeline {name}\n")

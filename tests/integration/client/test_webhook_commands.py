@@ -113,7 +113,7 @@ def test_a_webhook_is_tested_before_anything_happens_and_the_command_says_how_it
 
     told = ask("webhook", "ping", made["id"])
     spoken = platform.slipway("webhook", "test", made["id"])
-    ask("webhook", "update", made["id"], "--url", "http://127.0.0.1:1/", "--format", "cloudevents")
+    ask("webhook", "update", made["id"], "--receiver", "http://127.0.0.1:1/", "--format", "cloudevents")
     refused = platform.slipway("webhook", "ping", made["id"])
     ask("webhook", "rm", made["id"])
 

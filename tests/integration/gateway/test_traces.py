@@ -40,6 +40,12 @@ async def traced(house: GatewayHouse, tmp_path: Path) -> AsyncIterator[Traced]:
     await house.stop()
     house.telemetry = configure_telemetry(service="gateway", instance="test", traces_file=tmp_path / "spans")
     house.start()
+
+    async def is_caught_up() -> bool:
+        return not await house.problems()
+
+    # What was in the log before is not told.
+    await eventually(is_caught_up)
     yield Traced(house, tmp_path / "spans")
     house.telemetry.close()
 

@@ -87,7 +87,7 @@ async def test_killed_while_tables_are_made_anew_it_begins_again(stand: Stand, s
         assert await stand.state() == "FAILED"
 
     again = await start()
-    await eventually(again.ready)
+    await eventually(again.probes.ready, timeout=20)
     assert await stand.tables() == project(await read_log(stand.log))
     assert not await stand.fetch("select from pg_namespace where nspname = $1", REBUILT)
 

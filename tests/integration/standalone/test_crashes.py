@@ -101,10 +101,11 @@ def test_an_up_ends_a_supervisor_that_does_not_answer(platform: Platform) -> Non
 
 def test_a_process_that_has_got_a_recorded_pid_by_chance_is_left_alone(platform: Platform) -> None:
     platform.up()
+    record = platform.state / "run" / "nats.json"
+    recorded = json.loads(record.read_text())
     platform.down()
     with subprocess.Popen(["sleep", "100"]) as bystander:
-        record = platform.state / "run" / "nats.json"
-        record.write_text(json.dumps(json.loads(record.read_text()) | {"pid": bystander.pid}))
+        record.write_text(json.dumps(recorded | {"pid": bystander.pid}))
 
         platform.up()
 
