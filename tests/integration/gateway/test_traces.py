@@ -13,6 +13,7 @@ from gateway_servers import GatewayHouse
 from gateway_world import DeploymentStory
 from slipway_chassis.telemetry import configure_telemetry
 from slipway_contracts import subjects
+from slipway_contracts.envelope import now
 
 
 class Traced:
@@ -39,10 +40,12 @@ class Traced:
 async def traced(house: GatewayHouse, tmp_path: Path) -> AsyncIterator[Traced]:
     await house.stop()
     house.telemetry = configure_telemetry(service="gateway", instance="test", traces_file=tmp_path / "spans")
+    started = now()
     house.start()
 
     async def is_caught_up() -> bool:
-        return not await house.problems()
+        record = await house.record()
+        return record is not None and record.at > started
 
     # What was in the log before is not told.
     await eventually(is_caught_up)
