@@ -37,10 +37,10 @@ _PRIVATE_RECEIVERS: Final = "SLIPWAY_WEBHOOK_PRIVATE_ADDRESSES"
 YIELDING: Final = 15
 PUNCTUAL: Final = 5
 """The niceness of what holds a lease for others: late, it would make a healthy platform look lost."""
-SESSION_NICENESS: Final = 5
+SESSION_NICENESS: Final = 2
 """Of the supervisor's session, as autogroup of sched(7): Envoy and the replicas have sessions of their own.
 
-Its programs share what it gets: less than this, and busy replicas would keep them from their work.
+Its programs share what it gets: more, and busy replicas or a busy client would keep them from their work.
 """
 
 

@@ -22,6 +22,7 @@ from integration.standalone.driver import (
     count_in,
     processes_in,
 )
+from slipway_standalone.plan import SESSION_NICENESS
 from slipway_standalone.runtime import RuntimeFolder
 
 ONE_OF_EACH = Counter(("supervisord", *SERVERS))
@@ -256,7 +257,7 @@ def test_it_does_so_where_linux_shares_the_processor_by_sessions(running: Platfo
     }
 
     assert sessions["nats"] == sessions["postgres"] == sessions["supervisord"] != sessions["envoy"]
-    assert (niceness["envoy"], niceness["supervisord"]) == ("0", "5")
+    assert (niceness["envoy"], niceness["supervisord"]) == ("0", str(SESSION_NICENESS))
 
 
 async def attached(platform: Platform) -> subprocess.Popen[str]:
