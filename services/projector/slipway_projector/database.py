@@ -16,6 +16,8 @@ from slipway_projector.errors import NotMigratedError
 
 REBUILT: Final = f"{SCHEMA}_rebuilt"
 """Where tables are made anew, before they are exchanged for those in use."""
+LONGEST_SECONDS: Final = 24 * 3600.0
+"""Of one statement over whole tables."""
 _CLOSE_SECONDS: Final = 1.0
 
 

@@ -8,7 +8,8 @@ from typing import Final
 import asyncpg
 from slipway_contracts.codec import MESSAGE_TYPES
 
-_LONGEST_SECONDS: Final = 3600.0
+from slipway_projector.database import LONGEST_SECONDS
+
 _KINDS: Final = (
     "slipway.*.*.desired",
     "slipway.*.*.replica.*.*",
@@ -76,7 +77,7 @@ async def expendable(connection: asyncpg.Connection, *, before: int) -> list[int
             if row["dead"] in given_up - settled:
                 owed[owner] = min(owed.get(owner, before), row["dead"])
         wanted = before, _SUBJECTS, list(MESSAGE_TYPES)
-        found = await connection.fetch(_OVERTAKEN, *wanted, timeout=_LONGEST_SECONDS)
+        found = await connection.fetch(_OVERTAKEN, *wanted, timeout=LONGEST_SECONDS)
     return [
         sequence
         for sequence, group, name in found

@@ -15,9 +15,10 @@ from slipway_store.records import (
     quoted,
 )
 
+from slipway_projector.database import LONGEST_SECONDS
+
 _OF: Final = tuple(record.table for record in (EVENT, DEPLOYMENT, METADATA, OPERATION, RELEASE, ALIAS_CHANGE))
 """The tables whose rows are found by their keys alone while messages are folded."""
-_LONGEST_SECONDS: Final = 24 * 3600.0
 _FOUND: Final = """
     select quote_ident(nspname) || '.' || quote_ident(relname) as name, pg_get_indexdef(indexrelid) as made
     from pg_index join pg_class on pg_class.oid = indexrelid
@@ -37,7 +38,7 @@ async def late_indexes(connection: asyncpg.Connection, schema: str) -> AsyncIter
     yield
     await connection.execute("set maintenance_work_mem to '256MB'")
     for index in found:
-        await connection.execute(index["made"], timeout=_LONGEST_SECONDS)
+        await connection.execute(index["made"], timeout=LONGEST_SECONDS)
     await connection.execute("reset maintenance_work_mem")
     for table in tables:
-        await connection.execute(f"analyze {table}", timeout=_LONGEST_SECONDS)
+        await connection.execute(f"analyze {table}", timeout=LONGEST_SECONDS)

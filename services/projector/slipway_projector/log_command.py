@@ -4,7 +4,6 @@ The frame only: arguments, connections, the question, and what is printed.
 """
 
 import argparse
-import gc
 import getpass
 import json
 import socket
@@ -14,17 +13,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
-import uvloop
 from slipway_chassis.blobs import BlobStore, FilesystemBlobStore
 from slipway_chassis.connection import Connection
-from slipway_chassis.errors import SlipwayError
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.logs import configure_logging
-from slipway_chassis.settings import SettingsError
 from slipway_chassis.truncation import whole_from
 
 from slipway_projector.log_state import LogState
+from slipway_projector.programs import REFUSED, run_command, say
 from slipway_projector.settings import ProjectorSettings
 from slipway_projector.snapshooting import Operator, Taken, snapshot_taken
 from slipway_projector.snapshots import named_snapshots
@@ -38,9 +34,7 @@ from slipway_projector.truncating import (
 )
 from slipway_projector.wishes import sequence_of
 
-_REFUSED: Final = 2
 _MEGABYTE: Final = 1_000_000
-_COLLECT_AFTER: Final = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,9 +112,9 @@ async def _show(place: _Place, *, as_json: bool) -> int:
             "whole_from": whole,
             "snapshot": snapshot,
         }
-        _say(json.dumps(told))
+        say(json.dumps(told))
         return 0
-    _say(
+    say(
         f"{state.messages} messages, {state.size_bytes / _MEGABYTE:.1f} MB, up to sequence {state.last}",
         f"whole from {whole} on" if whole > 1 else "whole: it was never truncated",
         f"snapshot of {newest.stored.time:%Y-%m-%d %H:%M} at sequence {newest.message.sequence}: "
@@ -141,7 +135,7 @@ async def _truncate(place: _Place, operator: Operator, options: argparse.Namespa
         return 0
     await require_right(place.connection)
     if not (options.yes or _is_agreed()):
-        return _REFUSED
+        return REFUSED
     async with snapshot_taken(place.log, place.url, place.blobs, operator) as taken:
         _say_taken(taken)
         plan = await _planned(place, plan.before)
@@ -151,10 +145,10 @@ async def _truncate(place: _Place, operator: Operator, options: argparse.Namespa
             place.connection,
             place.log,
             plan.sequences,
-            told=lambda done: _say(f"removed {done} of {total}"),
+            told=lambda done: say(f"removed {done} of {total}"),
         )
     after = await LogState.read(place.connection)
-    _say(
+    say(
         f"removed {total} messages; the log is whole from {plan.before} on, {after.messages} are left, "
         f"{after.size_bytes / _MEGABYTE:.1f} MB"
     )
@@ -168,11 +162,11 @@ async def _planned(place: _Place, wished: int) -> Truncation:
 
 def _say_plan(plan: Truncation) -> None:
     if plan.bound is not None:
-        _say(f"not beyond {plan.bound.sequence}: {plan.bound.reason}")
+        say(f"not beyond {plan.bound.sequence}: {plan.bound.reason}")
     if not plan.does_something:
-        _say(f"nothing to remove before {plan.before}")
+        say(f"nothing to remove before {plan.before}")
         return
-    _say(
+    say(
         f"{len(plan.sequences)} messages before {plan.before} go from the log; Postgres and the snapshot "
         "keep them, event streams and webhooks cannot begin there any more"
     )
@@ -180,7 +174,7 @@ def _say_plan(plan: Truncation) -> None:
 
 def _say_taken(taken: Taken) -> None:
     manifest = taken.manifest
-    _say(
+    say(
         f"snapshot at sequence {manifest.sequence}: {manifest.rows} rows, "
         f"{manifest.size_bytes / _MEGABYTE:.1f} MB, read back and compared; blob {taken.digest}"
     )
@@ -203,22 +197,10 @@ def _account() -> str:
     return f"{account}@{socket.gethostname()}"
 
 
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-    sys.stdout.flush()
-
-
 def main() -> int:
     """Run the command; return its exit code."""
     options = arguments()
-    # Messages and rows are in no cycles: what the collector would find is not worth looking at each of them.
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 50, 100)
-    try:
-        return uvloop.run(run(ProjectorSettings.load(), options))
-    except (SettingsError, SlipwayError, ValueError, OSError, asyncpg.PostgresError) as error:
-        sys.stderr.write(f"{str(error) or type(error).__name__}\n")
-        return _REFUSED
+    return run_command(lambda settings: run(settings, options))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The projector's process."""
 
 import asyncio
-import gc
 from contextlib import suppress
 from typing import Final
 
@@ -10,6 +9,7 @@ from slipway_chassis.process import Service, run_service
 
 from slipway_projector.database import Database
 from slipway_projector.meters import Meters
+from slipway_projector.programs import collect_seldom
 from slipway_projector.projector import Projector
 from slipway_projector.settings import ProjectorSettings
 
@@ -29,10 +29,7 @@ async def project(service: Service[ProjectorSettings]) -> None:
         standby_poll=settings.standby_poll,
         verify_period=settings.verify_period,
     )
-    # What was imported stays, and messages and rows are in no cycles: the collector need not look at them
-    # with every few batches.
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 50, 100)
+    collect_seldom(_COLLECT_AFTER)
     service.probes.add("projection", projector.problem)
     running = asyncio.create_task(projector.run())
     stopping = asyncio.create_task(service.stopping.wait())

@@ -6,7 +6,6 @@ ends a part: whoever started it then folds the log as a whole. It ends with who 
 """
 
 import argparse
-import gc
 import os
 import sys
 import threading
@@ -17,15 +16,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
-import uvloop
 from slipway_chassis.connection import Connection
-from slipway_chassis.errors import SlipwayError
 from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_chassis.logs import configure_logging
-from slipway_chassis.settings import SettingsError
 from slipway_contracts import subjects
 from slipway_contracts.topology import LOG
-from slipway_store.connections import UNAVAILABLE
 from slipway_store.records import TARGET, Key, Record
 from slipway_store.rows import CheckpointRow, DeploymentRow
 from slipway_store.schema import PROJECTION
@@ -33,6 +28,7 @@ from slipway_store.schema import PROJECTION
 from slipway_projector.database import Database
 from slipway_projector.ledger import Ledger, first_told
 from slipway_projector.logged import Logged, read
+from slipway_projector.programs import run_command
 from slipway_projector.settings import ProjectorSettings
 from slipway_projector.working_rows import WorkingRows
 
@@ -44,7 +40,6 @@ NONE_AT_WORK: Final = f"select pg_try_advisory_lock{_LOCK}"
 ENDED: Final = f"select pg_advisory_unlock{_LOCK}"
 _OF_TARGETS: Final = f"slipway.{subjects.NONE}.{subjects.NONE}.evt.target."
 _KNOWN: Final = "select id from event where id = any($1::text[])"
-_COLLECT_AFTER: Final = 100_000
 _ORPHANED: Final = 3
 
 
@@ -150,8 +145,8 @@ async def fold_part(log: EventLog, connection: asyncpg.Connection, part: Part, *
         await ledger.write(batch)
 
 
-async def run(settings: ProjectorSettings, options: argparse.Namespace) -> None:
-    """Fold the part that the options name."""
+async def run(settings: ProjectorSettings, options: argparse.Namespace) -> int:
+    """Fold the part that the options name; return the exit code."""
     configure_logging(service="projector", instance=settings.service_instance, level="warning")
     log_connection = await Connection.open(
         url=settings.nats_url,
@@ -165,6 +160,7 @@ async def run(settings: ProjectorSettings, options: argparse.Namespace) -> None:
             await connection.execute(AT_WORK)
             part = Part(options.number, options.of)
             await fold_part(EventLog(connection=log_connection), connection, part, until=options.until)
+            return 0
     finally:
         await log_connection.close()
 
@@ -183,14 +179,8 @@ def main() -> int:
     for name in ("number", "of", "until"):
         parser.add_argument(f"--{name}", type=int, required=True)
     threading.Thread(target=_end_with_input, daemon=True).start()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 50, 100)
-    try:
-        uvloop.run(run(ProjectorSettings.load(), parser.parse_args()))
-    except (SettingsError, SlipwayError, asyncpg.PostgresError, *UNAVAILABLE) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+    options = parser.parse_args()
+    return run_command(lambda settings: run(settings, options))
 
 
 if __name__ == "__main__":

@@ -4,27 +4,20 @@ The frame only: arguments, connections, and what is printed.
 """
 
 import argparse
-import gc
 import sys
 import time
 from collections.abc import Sequence
-from typing import Final
 
-import asyncpg
-import uvloop
 from slipway_chassis.blobs import BlobStore, FilesystemBlobStore
 from slipway_chassis.connection import Connection
-from slipway_chassis.errors import SlipwayError
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.logs import configure_logging
-from slipway_chassis.settings import SettingsError
 
 from slipway_projector.database import REBUILT
 from slipway_projector.parts import parts_for
+from slipway_projector.programs import run_command, say
 from slipway_projector.rebuilding import Rebuild, discard, position, rebuilt
 from slipway_projector.settings import ProjectorSettings
-
-_COLLECT_AFTER: Final = 100_000
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -63,40 +56,27 @@ async def _run(log: EventLog, blobs: BlobStore, url: str, options: argparse.Name
     async with rebuilt(log, url, blobs=blobs, schema=options.schema, until=until, parts=parts) as rebuild:
         counts = await rebuild.counts()
         lines = [f"{table}: {rows}" for table, rows in counts.items()]
-        _say(*lines, f"rebuilt into schema {options.schema} in {time.monotonic() - began:.1f} s")
+        say(*lines, f"rebuilt into schema {options.schema} in {time.monotonic() - began:.1f} s")
         if options.verify:
             return await _verify(rebuild, url, options.schema)
         if options.swap:
             await rebuild.swap()
-            _say("the rebuilt tables are in use")
+            say("the rebuilt tables are in use")
     return 0
 
 
 async def _verify(rebuild: Rebuild, url: str, schema: str) -> int:
     differences = await rebuild.differences()
-    _say(*(str(difference) for difference in differences))
-    _say(
-        "the tables in use differ from the log" if differences else "the tables in use are what the log says"
-    )
+    say(*(str(difference) for difference in differences))
+    say("the tables in use differ from the log" if differences else "the tables in use are what the log says")
     await discard(url, schema)
     return 1 if differences else 0
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def main() -> int:
     """Run the command; return its exit code."""
     options = arguments()
-    # Messages and rows are in no cycles: what the collector would find is not worth looking at each of them.
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 50, 100)
-    try:
-        return uvloop.run(run(ProjectorSettings.load(), options))
-    except (SettingsError, SlipwayError, ValueError, OSError, asyncpg.PostgresError) as error:
-        sys.stderr.write(f"{str(error) or type(error).__name__}\n")
-        return 2
+    return run_command(lambda settings: run(settings, options))
 
 
 if __name__ == "__main__":

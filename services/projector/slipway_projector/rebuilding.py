@@ -18,7 +18,7 @@ from slipway_store.records import RECORDS, quoted
 from slipway_store.schema import SCHEMA
 
 from slipway_projector.comparison import Difference, compare, count
-from slipway_projector.database import Database
+from slipway_projector.database import LONGEST_SECONDS, Database
 from slipway_projector.late_indexes import late_indexes
 from slipway_projector.ledger import Ledger
 from slipway_projector.logged import Logged, read
@@ -27,8 +27,6 @@ from slipway_projector.parts import fold_in_parts
 from slipway_projector.snapshot_reading import fold_messages, load_rows
 from slipway_projector.snapshots import Found, beginning
 
-LONGEST_SECONDS: Final = 24 * 60 * 60.0
-"""Of one statement: a comparison reads each row of the tables twice."""
 _BATCH: Final = 10_000
 _REPLACED: Final = f"{SCHEMA}_replaced"
 _ONLY_ONE: Final = "select pg_try_advisory_lock(hashtextextended('slipway rebuild', 0))"

@@ -18,6 +18,7 @@ from slipway_contracts.installation_events import LogSnapshotted, LogTruncated
 from slipway_store.connections import connect
 
 from slipway_projector.comparison import compare
+from slipway_projector.database import LONGEST_SECONDS
 from slipway_projector.parts import parts_for
 from slipway_projector.rebuilding import discard, empty, position, rebuilt
 from slipway_projector.snapshot import Manifest, SnapshotError, stored_manifest
@@ -91,7 +92,7 @@ async def snapshot_taken(
 
 
 async def _stored(url: str, blobs: BlobStore) -> Taken:
-    connection = await connect(url, schema=READ_BACK, statement_seconds=24 * 3600)
+    connection = await connect(url, schema=READ_BACK, statement_seconds=LONGEST_SECONDS)
     try:
         digest, _ = await write_snapshot(connection, blobs, MADE)
         await empty(connection, url, READ_BACK)

@@ -13,6 +13,7 @@ from slipway_contracts.codec import MESSAGE_TYPES, AnyMessage, UnknownMessageErr
 from slipway_contracts.envelope import Origin
 from slipway_store.records import EVENT, RECORDS, Record, quoted
 
+from slipway_projector.database import LONGEST_SECONDS
 from slipway_projector.ledger import Ledger
 from slipway_projector.logged import Logged, set_aside_id
 from slipway_projector.snapshot import GZIP, Manifest, Part, SnapshotError, checked
@@ -21,7 +22,6 @@ _BATCH: Final = 10_000
 _QUOTE: Final = "\x01"
 _DELIMITER: Final = "\x02"
 """No line of JSON has these characters: each is one value as it stands."""
-_LONGEST_SECONDS: Final = 24 * 3600.0
 _TABLES: Final = {record.table: record for record in RECORDS}
 _ARCHIVE: Final = "archived"
 _NAMES: Final = ", ".join(quoted(column.name) for column in EVENT.columns)
@@ -50,7 +50,7 @@ async def fold_messages(
     for part in manifest.parts:
         if part.table == EVENT.table:
             await _copy(connection, blobs, part, EVENT, _ARCHIVE)
-    await connection.execute(f"create index on {_ARCHIVE} (sequence)", timeout=_LONGEST_SECONDS)
+    await connection.execute(f"create index on {_ARCHIVE} (sequence)", timeout=LONGEST_SECONDS)
     while found := await connection.fetch(_PAGE, ledger.checkpoint.sequence, _BATCH):
         await ledger.write([_logged(row) for row in found])
     await connection.execute(f"drop table {_ARCHIVE}")
@@ -69,12 +69,12 @@ async def _copy(
             format="csv",
             quote=_QUOTE,
             delimiter=_DELIMITER,
-            timeout=_LONGEST_SECONDS,
+            timeout=LONGEST_SECONDS,
         )
         done = await connection.execute(
             f"insert into {table} ({names}) select {names} "  # noqa: S608
             f"from staged, json_populate_record(null::{quoted(record.table)}, line)",
-            timeout=_LONGEST_SECONDS,
+            timeout=LONGEST_SECONDS,
         )
         if done != f"INSERT 0 {part.rows}":
             raise SnapshotError(

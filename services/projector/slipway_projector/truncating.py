@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from slipway_chassis.connection import Connection
@@ -27,6 +28,7 @@ from slipway_projector.snapshooting import Operator, Taken
 from slipway_projector.waiting import waiting
 
 _DELETE: Final = f"$JS.API.STREAM.MSG.DELETE.{LOG.name}"
+_HOUR: Final = timedelta(hours=1)
 _WITHIN: Final = 10.0
 _ATTEMPTS: Final = 6
 _PAUSE_SECONDS: Final = 1.0
@@ -56,9 +58,10 @@ async def bounds(connection: Connection, log: EventLog, url: str) -> list[Bound]
     state = await LogState.read(connection)
     held = await position(url)
     young = await first_since(log, state.at - state.known_again, end=state.last)
+    hours = state.known_again / _HOUR
     found = [
         Bound(held + 1, f"the tables hold the log up to {held}"),
-        Bound(young, f"what is younger than {state.known_again} is known again by its id, by the log alone"),
+        Bound(young, f"what is younger than {hours:g} h is known again by its id, by the log alone"),
     ]
     return found + [
         Bound(each.since, f"{each.who} has not had what comes then")

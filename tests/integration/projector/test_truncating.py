@@ -44,7 +44,7 @@ async def test_what_the_server_knows_by_its_id_alone_stays(keeper: Keeper) -> No
     ran = await keeper.truncate("1s")
 
     assert ran.code == 0
-    assert "younger than 1 day" in ran.out
+    assert "younger than 24 h" in ran.out
     assert await keeper.sequences() == before
 
 
