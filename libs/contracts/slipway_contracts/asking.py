@@ -6,7 +6,7 @@ Several commands may wait for a decision; each is charged with those before it.
 from collections.abc import Iterable, Mapping
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from slipway_contracts.commands import (
     AnyDeployerCommand,
@@ -22,20 +22,19 @@ from slipway_contracts.commands import (
     Undelete,
 )
 from slipway_contracts.desired import Desired
+from slipway_contracts.frozen import Frozen
 from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.quota import HELD, Charge, held, merge, needs_of, replicas_of, total
 from slipway_contracts.release import ReleaseConfig, Strategy
 from slipway_contracts.traffic import AliasRoute, RestoredRelease, TrafficShare
 from slipway_contracts.version import Version
-from slipway_contracts.workload import Workload
+from slipway_contracts.workload import workload_id
 
 _Run = tuple[str, ReleaseConfig, Version | None]
 
 
-class Holdings(BaseModel):
+class Holdings(Frozen):
     """Which releases aliases and pins will name, and what each of these needs by workload."""
-
-    model_config = ConfigDict(frozen=True)
 
     aliases: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     pins: tuple[str, ...] = ()
@@ -185,10 +184,9 @@ def _names(shares: Iterable[TrafficShare]) -> tuple[str, ...]:
 
 
 def _needs(command: AnyDeployerCommand, config: ReleaseConfig, version: Version | None) -> dict[str, Charge]:
-    owner = {"group": command.group, "deployment": command.deployment}
     endpoints = version.endpoints if version is not None else ()
     workloads = {
-        each.name: Workload.of(**owner, endpoint=each, config=config, replicas=1).id for each in endpoints
+        each.name: workload_id(command.group, command.deployment, each, config) for each in endpoints
     }
     unnamed = f"{command.request_digest} {command.type}"
     return needs_of(config, version, workloads, unnamed)

@@ -15,6 +15,7 @@ from slipway_contracts.codec import AnyMessage
 from slipway_contracts.commands import (
     AnyDeployerCommand,
     Cancel,
+    Command,
     Configure,
     Delete,
     Deploy,
@@ -29,6 +30,7 @@ from slipway_contracts.commands import (
 )
 from slipway_contracts.desired import Desired, DesiredRelease
 from slipway_contracts.frozen import Frozen
+from slipway_contracts.installation_events import TargetFound, TargetLost
 from slipway_contracts.lifecycle import DeploymentState, ReleaseState, Wanted
 from slipway_contracts.quota import Charge, held
 from slipway_contracts.replica import ReplicaFact, ReplicaState
@@ -52,7 +54,7 @@ class DeploymentFacts(Frozen):
 
     group: str
     deployment: str
-    sequence: int = Field(default=0, description="Last message folded.")
+    sequence: int = Field(default=0, description="Last message that said something about these facts.")
     last_command: int = Field(default=0, description="Sequence of the last command: the ETag.")
     asked: Wanted = Field(default=Wanted.RUNNING, description="What the last command asks for.")
     created_at: AwareDatetime | None = None
@@ -72,17 +74,17 @@ class DeploymentFacts(Frozen):
         return cls(group=group, deployment=deployment)
 
 
-_TELLING: Final[frozenset[type]] = frozenset({*get_args(AnyDeployerCommand), Desired, ReplicaFact})
-"""The messages from which facts follow; of any other only its position is noted."""
+_TELLING: Final[frozenset[type]] = frozenset(
+    {*get_args(Command), Desired, ReplicaFact, TargetLost, TargetFound}
+)
+"""The messages from which facts follow; any other leaves them as they are."""
 
 
 def evolve(facts: DeploymentFacts, message: AnyMessage, *, sequence: int, at: datetime) -> DeploymentFacts:
     """Fold one message of this deployment; one that was folded before is ignored."""
-    if sequence <= facts.sequence:
+    if sequence <= facts.sequence or type(message) not in _TELLING:
         return facts
     changes: dict[str, object] = {"sequence": sequence}
-    if type(message) not in _TELLING:
-        return facts.model_copy(update=changes)
     match message:
         case Desired():
             changes |= {"desired": message, "changed_at": at, "replicas": _still_wanted(facts, message)}
@@ -98,6 +100,8 @@ def evolve(facts: DeploymentFacts, message: AnyMessage, *, sequence: int, at: da
             changes |= {"asked": wanted_after(facts.asked, message)}
         case Cancel() | Configure() | SetAlias() | RemoveAlias() | Pin():
             changes |= _command(facts, message, sequence, at)
+        case TargetLost() | TargetFound():
+            changes |= {"changed_at": at}
         case _:
             pass
     return facts.model_copy(update=changes)

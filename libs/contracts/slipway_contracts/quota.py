@@ -1,11 +1,13 @@
 """What deployments hold of a group's quota and of a target's room. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import add
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from slipway_contracts.desired import Desired, DesiredRelease
+from slipway_contracts.frozen import Frozen
 from slipway_contracts.lifecycle import UNFINISHED_RELEASES, ReleaseState, Wanted
 from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.size import Size
@@ -15,10 +17,8 @@ HELD: Final = UNFINISHED_RELEASES | {ReleaseState.LIVE}
 """States in which a release is charged."""
 
 
-class Charge(BaseModel):
+class Charge(Frozen):
     """An amount of each resource; also what is left of one."""
-
-    model_config = ConfigDict(frozen=True)
 
     deployments: int = 0
     replicas: int = 0
@@ -28,18 +28,17 @@ class Charge(BaseModel):
 
     def plus(self, other: Self) -> Self:
         """Return the sum of each resource."""
-        return self.model_copy(update={name: a + b for name, a, b in self._pairs(other)})
-
-    def minus(self, other: Self) -> Self:
-        """Return the difference of each resource; it may be negative."""
-        return self.model_copy(update={name: a - b for name, a, b in self._pairs(other)})
+        return self._combined(add, other)
 
     def at_least(self, other: Self) -> Self:
         """Return the larger of each resource."""
-        return self.model_copy(update={name: max(a, b) for name, a, b in self._pairs(other)})
+        return self._combined(max, other)
 
-    def _pairs(self, other: Self) -> Iterable[tuple[str, float, float]]:
-        return ((name, getattr(self, name), getattr(other, name)) for name in type(self).model_fields)
+    def _combined(self, combine: Callable[[float, float], float], other: Self) -> Self:
+        more = other.__dict__
+        return self.model_copy(
+            update={name: combine(amount, more[name]) for name, amount in self.__dict__.items()}
+        )
 
 
 def charge_of(config: ReleaseConfig, version: Version | None) -> Charge:

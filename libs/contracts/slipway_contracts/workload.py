@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Self
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,8 @@ from slipway_contracts.names import (
 from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.size import EnvironmentValue, SecretRef, Size
 from slipway_contracts.version import CommandSpec, EndpointSpec, SmokeTest
+
+_ID_LENGTH: Final = 16
 
 
 class WorkloadRef(BaseModel):
@@ -95,34 +97,8 @@ class Workload(BaseModel):
         cls, *, group: str, deployment: str, endpoint: EndpointSpec, config: ReleaseConfig, replicas: int
     ) -> Self:
         """Describe the workload of one endpoint; equal arguments but `replicas` give the same id."""
-        identity: dict[str, object] = {
-            "group": group,
-            "deployment": deployment,
-            "target": config.target,
-            "endpoint": endpoint.name,
-            "image": endpoint.image,
-            "command": endpoint.command.model_dump(mode="json"),
-            "environment": {
-                name: value if isinstance(value, str) else value.model_dump(mode="json")
-                for name, value in sorted(config.environment.items())
-            },
-            "fixed_port": endpoint.fixed_port,
-            "health": endpoint.health,
-            "size": config.size.model_dump(mode="json", exclude={"gpu"}),
-            "restart": config.restart,
-        }
-        pull_secret = config.image_pull_secret
-        # What came later is part of the name only where it is used: names that exist stay as they are.
-        later = {
-            "gpu": config.size.gpu,
-            "smoke_test": endpoint.smoke_test.model_dump(mode="json") if endpoint.smoke_test else None,
-            "node_selector": dict(sorted(config.node_selector.items())),
-            "image_pull_secret": pull_secret.model_dump(mode="json") if pull_secret else None,
-        }
-        identity |= {name: value for name, value in later.items() if value}
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return cls(
-            id=digest[:16],
+            id=workload_id(group, deployment, endpoint, config),
             group=group,
             deployment=deployment,
             endpoint=endpoint.name,
@@ -136,6 +112,36 @@ class Workload(BaseModel):
             timeout_seconds=endpoint.timeout_seconds,
             size=config.size,
             node_selector=dict(config.node_selector),
-            image_pull_secret=pull_secret,
+            image_pull_secret=config.image_pull_secret,
             slots=(1,) * replicas,
         )
+
+
+def workload_id(group: str, deployment: str, endpoint: EndpointSpec, config: ReleaseConfig) -> str:
+    """Return the id of the workload of one endpoint; the number of its replicas is no part of it."""
+    identity: dict[str, object] = {
+        "group": group,
+        "deployment": deployment,
+        "target": config.target,
+        "endpoint": endpoint.name,
+        "image": endpoint.image,
+        "command": endpoint.command.model_dump(mode="json"),
+        "environment": {
+            name: value if isinstance(value, str) else value.model_dump(mode="json")
+            for name, value in sorted(config.environment.items())
+        },
+        "fixed_port": endpoint.fixed_port,
+        "health": endpoint.health,
+        "size": config.size.model_dump(mode="json", exclude={"gpu"}),
+        "restart": config.restart,
+    }
+    pull_secret = config.image_pull_secret
+    # What came later is part of the name only where it is used: names that exist stay as they are.
+    later = {
+        "gpu": config.size.gpu,
+        "smoke_test": endpoint.smoke_test.model_dump(mode="json") if endpoint.smoke_test else None,
+        "node_selector": dict(sorted(config.node_selector.items())),
+        "image_pull_secret": pull_secret.model_dump(mode="json") if pull_secret else None,
+    }
+    identity |= {name: value for name, value in later.items() if value}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:_ID_LENGTH]

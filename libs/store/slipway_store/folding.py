@@ -254,7 +254,7 @@ def _fold_deployment(
     if type(message) is TrafficShifted:
         _note_alias(rows, message, logged)
     row = deployments.fold(before, message, logged)
-    if row is not None:
+    if row is not None and row is not before:
         rows.put(DEPLOYMENT, key, row)
         for pair in deployments.metadata(before, row, logged):
             rows.put(METADATA, (*key, pair.key), pair)

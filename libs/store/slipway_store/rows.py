@@ -87,7 +87,7 @@ class DeploymentStatus(Row):
     created_at: datetime
     created_by: str
     changed_at: datetime
-    sequence: int = Field(description="Last message folded.")
+    sequence: int = Field(description="Last message that said something about this status.")
 
     @property
     def charge(self) -> Charge:

@@ -29,11 +29,8 @@ class Arrivals(Generic[T]):
         """Wait for one item, and `patience` seconds for more; return up to `most` of those held, in order.
 
         What came together is returned together, also where that is more than `most`. What ends the iterator
-        is raised here, after everything before it was returned. Where as much was held as is allowed, no more
-        is read before `read_on`.
+        is raised here, after everything before it was returned.
         """
-        if self._count < most:
-            self.read_on()
         while not self._held:
             if self._reading.done():
                 self._reading.result()
@@ -46,11 +43,8 @@ class Arrivals(Generic[T]):
         while self._held and len(taken) + len(self._held[0]) <= most:
             taken += self._held.popleft()
         self._count -= len(taken)
-        return taken
-
-    def read_on(self) -> None:
-        """Let the room be used that batches made."""
         self._room.set()
+        return taken
 
     async def _gather(self, most: int, patience: float) -> None:
         with suppress(TimeoutError):

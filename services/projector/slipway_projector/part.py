@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,7 +26,7 @@ from slipway_store.rows import CheckpointRow, DeploymentRow
 from slipway_store.schema import PROJECTION
 
 from slipway_projector.database import Database
-from slipway_projector.ledger import Ledger, first_told
+from slipway_projector.ledger import Ahead, Folded, Ledger, first_told, known_ids
 from slipway_projector.logged import Logged, read
 from slipway_projector.programs import run_command
 from slipway_projector.settings import ProjectorSettings
@@ -39,7 +39,6 @@ AT_WORK: Final = f"select pg_advisory_lock_shared{_LOCK}"
 NONE_AT_WORK: Final = f"select pg_try_advisory_lock{_LOCK}"
 ENDED: Final = f"select pg_advisory_unlock{_LOCK}"
 _OF_TARGETS: Final = f"slipway.{subjects.NONE}.{subjects.NONE}.evt.target."
-_KNOWN: Final = "select id from event where id = any($1::text[])"
 _ORPHANED: Final = 3
 
 
@@ -95,29 +94,35 @@ class _Rows(WorkingRows):
 class PartLedger(Ledger):
     """Writes the batches of a part; moves no checkpoint: the tables have none before all parts ended."""
 
-    def __init__(self, *, connection: asyncpg.Connection, part: Part) -> None:
-        begun = CheckpointRow(stream=LOG.name, projection=PROJECTION, sequence=0, event_id="")
-        super().__init__(connection=connection, checkpoint=begun)
-        self._rows = _Rows(part)
+    def __init__(
+        self, *, connection: asyncpg.Connection, part: Part, reader: asyncpg.Connection | None = None
+    ) -> None:
         self._part = part
         self._foreign: set[str] = set()
+        begun = CheckpointRow(stream=LOG.name, projection=PROJECTION, sequence=0, event_id="")
+        super().__init__(connection=connection, checkpoint=begun, reader=reader)
 
-    async def write(
-        self, batch: Sequence[Logged], *, meanwhile: Callable[[], None] | None = None
-    ) -> list[Logged]:
-        """Write a batch in log order; raises what the tables refuse."""
-        return await self._commit(batch, meanwhile)
+    def _no_rows(self) -> WorkingRows:
+        return _Rows(self._part)
 
-    async def _begin(self, batch: Sequence[Logged]) -> tuple[CheckpointRow, list[Logged]]:
+    def _refusal(self, error: Exception) -> str:
+        raise error
+
+    async def _fresh(self, ahead: Ahead, batch: Sequence[Logged], reader: asyncpg.Connection) -> list[Logged]:
         own = self._own(batch)
-        known = await self._connection.fetch(_KNOWN, [logged.id for logged in own])
-        fresh = {logged.sequence for logged in first_told(own, [row["id"] for row in known])}
+        known = ahead.told | await known_ids(reader, own)
+        fresh = {logged.sequence for logged in first_told(own, known)}
         for logged in batch:
             if not self._part.holds(logged.subject) and logged.id not in self._foreign:
                 self._foreign.add(logged.id)
                 fresh.add(logged.sequence)
-        checkpoint = self.checkpoint.model_copy(update={"sequence": batch[-1].sequence})
-        return checkpoint, [logged for logged in batch if logged.sequence in fresh]
+        return [logged for logged in batch if logged.sequence in fresh]
+
+    async def _advance(self, folded: Folded) -> None:
+        pass
+
+    async def _commit(self, folded: Folded) -> None:
+        await self._commit_apart(folded)
 
     def _history(self, fresh: list[Logged]) -> list[Logged]:
         return self._own(fresh)

@@ -5,8 +5,9 @@ It acknowledges nothing: its position is the checkpoint, which moves in the tran
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -27,6 +28,7 @@ from slipway_projector.errors import CheckpointMovedError, OlderFoldError
 from slipway_projector.ledger import Ledger
 from slipway_projector.logged import Logged, read_whole
 from slipway_projector.meters import Meters
+from slipway_projector.overlapping import overlapping
 from slipway_projector.renewal import renew
 
 _FIRST_PAUSE: Final = 0.1
@@ -103,10 +105,10 @@ class Projector:
         await asyncio.sleep(seconds)
 
     async def _project(self) -> None:
-        async with self._database.connection() as connection:
+        async with self._database.connection() as connection, self._database.connection() as reader:
             await self._take_turn(connection)
             try:
-                ledger = await Ledger.open(connection)
+                ledger = await Ledger.open(connection, reader=reader)
             except OlderFoldError as older:
                 await self._renew(older.checkpoint)
                 return
@@ -145,20 +147,20 @@ class Projector:
     async def _follow(self, ledger: Ledger, arrivals: Arrivals[Logged | CaughtUp]) -> None:
         verified = time.monotonic()
         patience = _PATIENCE_SECONDS
-        while True:
-            items = await self._next(arrivals, patience)
-            messages = [item for item in items if isinstance(item, Logged)]
-            if messages:
-                await self._write(ledger, messages, arrivals.read_on)
-                if self._problem is not None:
-                    self._catches_up(ledger)
-            if any(isinstance(item, CaughtUp) for item in items):
-                patience = 0.0
-                self._problem, self._pause = None, _FIRST_PAUSE
-                _log.info("caught up", at=ledger.checkpoint.sequence)
-            if time.monotonic() - verified >= self._verify_period:
-                await self._verify(ledger)
-                verified = time.monotonic()
+        async with overlapping(partial(self._write, ledger)) as writing:
+            while True:
+                await writing.room()
+                items = await self._next(arrivals, patience)
+                if messages := [item for item in items if isinstance(item, Logged)]:
+                    writing.begin(messages)
+                if any(isinstance(item, CaughtUp) for item in items):
+                    await writing.ended()
+                    patience = 0.0
+                    self._problem, self._pause = None, _FIRST_PAUSE
+                    _log.info("caught up", at=ledger.checkpoint.sequence)
+                if time.monotonic() - verified >= self._verify_period:
+                    await self._verify(ledger)
+                    verified = time.monotonic()
 
     async def _next(
         self, arrivals: Arrivals[Logged | CaughtUp], patience: float
@@ -170,15 +172,17 @@ class Projector:
         except TimeoutError:
             return ()
 
-    async def _write(self, ledger: Ledger, batch: Sequence[Logged], meanwhile: Callable[[], None]) -> None:
+    async def _write(self, ledger: Ledger, batch: Sequence[Logged]) -> None:
         with self._telemetry.span("project batch", kind=SpanKind.CONSUMER) as span:
-            folded = await ledger.write(batch, meanwhile=meanwhile)
+            folded = await ledger.write(batch)
             if span.is_recording():
                 for logged in folded:
                     if logged.envelope is not None:
                         with self._telemetry.processing(logged.envelope, stream=LOG.name) as each:
                             span.add_link(each.get_span_context())
         self._meters.wrote(len(batch), folded, ledger.checkpoint.sequence)
+        if self._problem is not None:
+            self._catches_up(ledger)
         for logged in folded:
             if logged.problem is not None:
                 _log.warning("stored unfolded", sequence=logged.sequence, because=logged.problem)

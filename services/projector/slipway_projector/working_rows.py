@@ -4,7 +4,8 @@ Holds what the last batches touched; whoever uses it drops it after any failure,
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
@@ -16,6 +17,19 @@ from slipway_store.rows import DeploymentRow
 from slipway_projector.errors import UnreadableRowError
 
 _MOST_KEPT: Final = 2000
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a batch changes in the tables.
+
+    Attributes:
+        rows: those to be written, by table.
+        erased: (group, deployment, sequence) of history that goes before the rows are written.
+    """
+
+    rows: Sequence[tuple[Record[Any], Sequence[Any]]] = ()
+    erased: Sequence[tuple[str, str, int]] = ()
 
 
 class WorkingRows:
@@ -96,7 +110,7 @@ class WorkingRows:
         self._changed[record].add(key)
 
     def erase_history(self, group: str, deployment: str, *, before: int) -> None:
-        """Forget the history of a deployment up to a position; `erase` takes it out of the tables."""
+        """Forget the history of a deployment up to a position; it goes from the tables with `take`."""
         for history in HISTORY:
             known = self._known[history.record]
             for key, row in known.items():
@@ -105,19 +119,13 @@ class WorkingRows:
                     self._changed[history.record].discard(key)
         self._erased.append((group, deployment, before))
 
-    async def erase(self, connection: asyncpg.Connection) -> None:
-        """Delete the history that was erased since the last `settle`; do so before writing what changed."""
-        for owner in self._erased:
-            for history in HISTORY:
-                await connection.execute(history.delete, *owner)
-
     def deployments_on(self, target: str) -> list[tuple[Key, DeploymentRow]]:
         """Return the loaded deployments of a target by their keys."""
         rows = self._known[DEPLOYMENT].items()
         return [(key, row) for key, row in rows if row is not None and row.target == target]
 
     def changed(self) -> list[tuple[Record[Any], list[Any]]]:
-        """Return what was put since the last `settle`, the status of deployments derived."""
+        """Return what was put since the last `take`, the status of deployments derived."""
         lost = self._lost_targets()
         deployments = self._known[DEPLOYMENT]
         for key in self._changed[DEPLOYMENT]:
@@ -128,13 +136,15 @@ class WorkingRows:
             if keys
         ]
 
-    def _lost_targets(self) -> Collection[str]:
-        return {row.name for row in self._known[TARGET].values() if row is not None and row.lost_since}
-
-    def settle(self) -> None:
-        """Note that everything was written; when there are many rows, keep those of the last batch only."""
+    def take(self) -> Changes:
+        """Return what was changed since the last call; when there are many rows, keep those only."""
+        changes = Changes(self.changed(), self._erased)
         for record, known in self._known.items():
             if record is not TARGET and len(known) > _MOST_KEPT:
                 self._known[record] = {key: known[key] for key in self._changed[record]}
         self._changed.clear()
-        self._erased.clear()
+        self._erased = []
+        return changes
+
+    def _lost_targets(self) -> Collection[str]:
+        return {row.name for row in self._known[TARGET].values() if row is not None and row.lost_since}

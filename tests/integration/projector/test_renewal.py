@@ -86,7 +86,12 @@ async def test_killed_while_tables_are_made_anew_it_begins_again(stand: Stand, s
         await process.end(signal.SIGKILL)
         assert await stand.state() == "FAILED"
 
+    async def is_renewed() -> bool:
+        return await stand.state() != "FAILED"
+
     again = await start()
+    # Until Postgres has noticed the death of the first it stands by, and is ready for that.
+    await eventually(is_renewed, timeout=20)
     await eventually(again.probes.ready, timeout=20)
     assert await stand.tables() == project(await read_log(stand.log))
     assert not await stand.fetch("select from pg_namespace where nspname = $1", REBUILT)

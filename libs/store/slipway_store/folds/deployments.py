@@ -32,6 +32,7 @@ _DECIDING: Final[frozenset[type]] = frozenset({*get_args(AnyDeployerCommand), De
 def fold(row: DeploymentRow | None, message: AnyMessage, logged: Told) -> DeploymentRow | None:
     """Fold a message into the facts of its deployment; only a command begins one.
 
+    The same row is returned where the message says nothing about them.
     What is derived from the facts is stale until `settled`.
     """
     if row is None:
@@ -39,6 +40,8 @@ def fold(row: DeploymentRow | None, message: AnyMessage, logged: Told) -> Deploy
             return None
         row = _begun(message, logged)
     facts = evolve(row.facts, message, sequence=logged.sequence, at=logged.time)
+    if facts is row.facts:
+        return row
     if type(message) not in _DECIDING:
         return row.model_copy(update={"facts": facts})
     changes = {
@@ -53,7 +56,7 @@ def fold(row: DeploymentRow | None, message: AnyMessage, logged: Told) -> Deploy
 def watch(row: DeploymentRow, event: TargetLost | TargetFound, logged: Told) -> DeploymentRow:
     """Fold that this deployment's target was lost or found."""
     facts = evolve(row.facts, event, sequence=logged.sequence, at=logged.time)
-    return row.model_copy(update={"facts": facts.model_copy(update={"changed_at": logged.time})})
+    return row.model_copy(update={"facts": facts})
 
 
 def metadata(before: DeploymentRow | None, after: DeploymentRow, logged: Told) -> Iterator[MetadataRow]:
