@@ -83,6 +83,7 @@ class Follower:
         self._timeout = timeout
         self._reader = Reader(connection=connection, stream=stream, timeout=timeout)
         self._start = start
+        self._delivered = start.sequence if isinstance(start, After) else 0
         self._goal = _UNKNOWN
         self._caught_up = False
 
@@ -108,10 +109,12 @@ class Follower:
         """Create the session's consumer and return how many messages wait for it."""
         end = await self._reader.end()
         if isinstance(self._start, New):
-            self._start = After(end)
-        if isinstance(self._start, After) and self._start.sequence > end:
+            self._start, self._delivered = After(end), end
+        elif self._delivered:
+            self._start = After(self._delivered)
+        if self._delivered > end:
             raise LogTruncatedError(
-                f"stream {self._stream} ends at {end}, but {self._start.sequence} was already read; "
+                f"stream {self._stream} ends at {end}, but {self._delivered} was already read; "
                 "it was replaced or lost its tail: start again from the beginning"
             )
         existing = await session.open(self._filters, self._start, within=self._timeout)
@@ -126,12 +129,12 @@ class Follower:
             self._caught_up = True
             yield CaughtUp(self._goal)
         async for stored, pending in session.messages():
-            if isinstance(self._start, After) and stored.sequence <= self._start.sequence:
+            if stored.sequence <= self._delivered:
                 continue
             if not self._caught_up and stored.sequence > self._goal:
                 self._caught_up = True
                 yield CaughtUp(self._goal)
-            self._start = After(stored.sequence)
+            self._delivered = stored.sequence
             yield stored
             if not self._caught_up and (pending == 0 or stored.sequence == self._goal):
                 self._caught_up = True

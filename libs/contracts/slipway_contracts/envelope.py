@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from slipway_contracts.frozen import Frozen
+
 TYPE_PREFIX: Final = "dev.slipway."
 _PLAIN: Final = "".join(letter for letter in map(chr, range(0x21, 0x7F)) if letter not in '"%')
 _IS_PLAIN: Final = re.compile(r"[!#$&-~]*").fullmatch
@@ -89,10 +91,8 @@ class Origin(BaseModel):
         )
 
 
-class Envelope(BaseModel):
+class Envelope(Frozen):
     """Who says what about what, when, and because of what."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str = Field(description="Makes repeats harmless; also the `Nats-Msg-Id`.")
     type: str = Field(description="As in the body, `release.ready.v1`; `dev.slipway.` is added on the wire.")
@@ -132,12 +132,12 @@ class Envelope(BaseModel):
             MalformedEnvelopeError: a required CloudEvents header is missing.
         """
         try:
-            return cls(
+            return cls.of_valid(
                 id=headers["ce-id"],
                 type=headers["ce-type"].removeprefix(TYPE_PREFIX),
                 source=attribute_of(headers["ce-source"]),
                 subject=attribute_of(headers["ce-subject"]),
-                time=datetime.fromisoformat(headers["ce-time"]),
+                time=_time(headers["ce-time"]),
                 causation_id=headers.get("ce-causationid"),
                 correlation_id=headers.get("ce-correlationid"),
                 traceparent=headers.get("traceparent"),
@@ -147,6 +147,13 @@ class Envelope(BaseModel):
             raise MalformedEnvelopeError(f"the message has no header {missing}") from None
         except ValueError as error:
             raise MalformedEnvelopeError(f"a header of the message is not readable: {error}") from None
+
+
+def _time(header: str) -> datetime:
+    time = datetime.fromisoformat(header)
+    if time.tzinfo is None:
+        raise ValueError(f"the time {header!r} has no zone")
+    return time
 
 
 def _optional(headers: Mapping[str, str], name: str) -> str | None:

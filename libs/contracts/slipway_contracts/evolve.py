@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Self, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from slipway_contracts.asking import Holdings, lets_run
 from slipway_contracts.codec import AnyMessage
@@ -37,10 +37,8 @@ from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_contracts.wanting import wanted_after
 
 
-class ReplicaSeen(BaseModel):
+class ReplicaSeen(Frozen):
     """What a deployment needs to know of one of its replicas."""
-
-    model_config = ConfigDict(frozen=True)
 
     workload: str
     ready: bool
@@ -135,7 +133,7 @@ def _seen(facts: DeploymentFacts, fact: ReplicaFact) -> dict[str, ReplicaSeen]:
     known = replicas.get(key)
     if known is not None and (known.epoch, known.transition) >= (fact.epoch, fact.transition):
         return replicas
-    replicas[key] = ReplicaSeen(
+    replicas[key] = ReplicaSeen.of_valid(
         workload=fact.workload,
         ready=fact.state is ReplicaState.READY,
         gone=fact.state in {ReplicaState.GONE, ReplicaState.EXITED},

@@ -247,9 +247,8 @@ def _fold_deployment(
     rows: Rows, key: tuple[str, str], message: AnyMessage, logged: Told, touched: Sequence[Touch]
 ) -> None:
     before = rows.get(DEPLOYMENT, key)
-    was_purged = deployments.purged(before)
     # The last words of replicas that go with a purge come after it, and would stay for ever.
-    if not (was_purged and isinstance(message, ReplicaFact)):
+    if not (type(message) is ReplicaFact and deployments.purged(before)):
         _apply(rows, touched)
     if type(message) is TrafficShifted:
         _note_alias(rows, message, logged)
@@ -258,7 +257,7 @@ def _fold_deployment(
         rows.put(DEPLOYMENT, key, row)
         for pair in deployments.metadata(before, row, logged):
             rows.put(METADATA, (*key, pair.key), pair)
-    if type(message) is Desired and deployments.purged(row) and not was_purged:
+    if type(message) is Desired and deployments.purged(row) and not deployments.purged(before):
         rows.erase_history(*key, before=message.position)
 
 

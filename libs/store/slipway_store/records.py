@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin
 
 import asyncpg
@@ -136,12 +137,17 @@ class Record(Generic[R]):
         """Return the key of a row."""
         return tuple(getattr(row, name) for name in self.key)
 
-    def arrays(self, rows: Sequence[object]) -> list[list[object]]:
+    def arrays(self, rows: Sequence[object]) -> list[Sequence[object]]:
         """Return rows, or what else has the columns as attributes, as one array per column.
 
         These are the arguments of `insert`, `upsert` and `insert_new`.
         """
-        return [_array(column, rows) for column in self.columns]
+        values = list(zip(*map(self._values, rows), strict=True)) or [()] * len(self.columns)
+        return [_encoded(column, array) for column, array in zip(self.columns, values, strict=True)]
+
+    @cached_property
+    def _values(self) -> Callable[[object], tuple[object, ...]]:
+        return attrgetter(*(column.name for column in self.columns))
 
     def read(self, found: asyncpg.Record) -> R:
         """Return the row model of a row that `select` found."""
@@ -204,8 +210,7 @@ def _column(name: str, field: FieldInfo) -> Column:
     return Column(name, _JSON, nullable=nullable, encode=TypeAdapter[Any](kind).dump_json)
 
 
-def _array(column: Column, rows: Sequence[object]) -> list[object]:
-    values = [getattr(row, column.name) for row in rows]
+def _encoded(column: Column, values: Sequence[object]) -> Sequence[object]:
     if column.encode is None:
         return values
     return [None if value is None else column.encode(value).decode() for value in values]

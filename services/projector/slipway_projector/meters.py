@@ -2,6 +2,7 @@
 
 import collections
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,6 +11,7 @@ from slipway_contracts.codec import MESSAGE_TYPES
 from slipway_projector.logged import Logged
 
 _NOUNS: Final = frozenset(name.partition(".")[0] for name in MESSAGE_TYPES)
+_KIND: Final = attrgetter("type", "problem")
 _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -47,8 +49,8 @@ class Meters:
         self._size.observe(read)
         self._repeated.inc(read - len(folded))
         self.checkpoint.set(checkpoint)
-        kinds = collections.Counter((logged.type, logged.message is not None) for logged in folded)
-        for (kind, is_folded), count in kinds.items():
+        kinds = collections.Counter(map(_KIND, folded))
+        for (kind, problem), count in kinds.items():
             noun = kind.partition(".")[0]
-            counter = self._folded if is_folded else self._unfolded
+            counter = self._folded if problem is None else self._unfolded
             counter.labels(noun if noun in _NOUNS else "unknown").inc(count)

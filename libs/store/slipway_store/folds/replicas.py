@@ -15,7 +15,7 @@ def fold(row: ReplicaRow | None, fact: ReplicaFact, logged: Told) -> ReplicaRow:
     """Take the newer of what is known and this fact, as `evolve` does: by lease epoch, then transition."""
     if row is not None and (row.epoch, row.transition) >= (fact.epoch, fact.transition):
         return row
-    seen = ReplicaRow(**{name: getattr(fact, name) for name in _OF_FACT}, sequence=logged.sequence)
+    seen = ReplicaRow.of_valid(**{name: getattr(fact, name) for name in _OF_FACT}, sequence=logged.sequence)
     return seen if row is None else seen.model_copy(update=_kept(row, seen))
 
 
