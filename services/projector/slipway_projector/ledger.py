@@ -43,28 +43,28 @@ _REFUSALS: Final = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, asyncp
 
 
 @dataclass
-class Ahead:
-    """What the tables will be once all that was folded is stored.
+class Pending:
+    """The tables as they will be once every folded batch is stored.
 
     Attributes:
         checkpoint: where they will stand.
         rows: what they will hold.
-        told: ids of the last batch, which may not be in the tables yet.
-        erases: whether that batch deletes rows, which then may still be in the tables.
+        ids: those of the last batch, which may not be in the tables yet.
+        erases: whether that batch deletes rows, which may still be in the tables.
     """
 
     checkpoint: CheckpointRow
     rows: WorkingRows
-    told: set[str] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
     erases: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folded:
-    """A batch that was folded ahead of the tables, or of which Postgres refused to be asked."""
+    """A batch that was folded and is to be stored, or what Postgres refused while it was folded."""
 
     batch: Sequence[Logged]
-    ahead: Ahead
+    pending: Pending
     before: CheckpointRow
     after: CheckpointRow
     fresh: list[Logged] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Ledger:
         self._folding = asyncio.Lock()
         self._storing = asyncio.Lock()
         self.checkpoint = checkpoint
-        self._ahead = self._in_step()
+        self._pending = self._nothing_pending()
 
     @classmethod
     async def open(cls, connection: asyncpg.Connection, *, reader: asyncpg.Connection | None = None) -> Self:
@@ -124,10 +124,12 @@ class Ledger:
             CheckpointMovedError: another process wrote meanwhile; nothing of this batch is written.
         """
         async with self._folding:
+            if self._pending.erases:
+                await self._stored()
             folded = await self._folded(batch)
             await self._storing.acquire()
             try:
-                if folded.ahead is not self._ahead:
+                if folded.pending is not self._pending:
                     # Of the batch before, a message was set aside: this one was folded into other rows.
                     folded = await self._folded(batch)
             except BaseException:
@@ -138,16 +140,18 @@ class Ledger:
         finally:
             self._storing.release()
 
+    async def _stored(self) -> None:
+        """Wait until the batch before is stored."""
+        async with self._storing:
+            pass
+
     async def _folded(self, batch: Sequence[Logged]) -> Folded:
-        ahead = self._ahead
-        if ahead.erases:
-            async with self._storing:
-                ahead.erases = False
+        pending = self._pending
         try:
-            return await self._fold(ahead, batch, self._reader)
+            return await self._fold(pending, batch, self._reader)
         except _REFUSALS as error:
-            at = ahead.checkpoint
-            return Folded(batch=batch, ahead=ahead, before=at, after=at, refusal=self._refusal(error))
+            at = pending.checkpoint
+            return Folded(batch=batch, pending=pending, before=at, after=at, refusal=self._refusal(error))
 
     async def _store(self, folded: Folded) -> list[Logged]:
         refusal = folded.refusal
@@ -161,47 +165,49 @@ class Ledger:
                 return folded.fresh
         async with self._connection.transaction():
             # Each in a savepoint: what belongs together is still seen together.
-            self._ahead = self._in_step()
+            self._pending = self._nothing_pending()
             return [stored for logged in folded.batch for stored in await self._store_one(logged)]
 
     async def _store_one(self, logged: Logged) -> list[Logged]:
         try:
-            folded = await self._stored_alone(logged)
+            folded = await self._store_alone(logged)
         except _REFUSALS as error:
-            self._ahead = self._in_step()
-            folded = await self._stored_alone(logged.set_aside(self._refusal(error)))
+            self._pending = self._nothing_pending()
+            folded = await self._store_alone(logged.set_aside(self._refusal(error)))
         self.checkpoint = folded.after
         return folded.fresh
 
-    async def _stored_alone(self, logged: Logged) -> Folded:
+    async def _store_alone(self, logged: Logged) -> Folded:
         async with self._connection.transaction():
-            folded = await self._fold(self._ahead, [logged], self._connection)
+            folded = await self._fold(self._pending, [logged], self._connection)
             await self._write_apart(folded)
         return folded
 
-    def _in_step(self) -> Ahead:
-        """Return the tables as they are, of which no row is known yet."""
-        return Ahead(self.checkpoint, self._no_rows())
+    def _nothing_pending(self) -> Pending:
+        """Return the tables as they are, none of whose rows was read yet."""
+        return Pending(self.checkpoint, self._no_rows())
 
     def _no_rows(self) -> WorkingRows:
         return WorkingRows()
 
-    async def _fold(self, ahead: Ahead, batch: Sequence[Logged], reader: asyncpg.Connection) -> Folded:
-        fresh = await self._fresh(ahead, batch, reader)
+    async def _fold(self, pending: Pending, batch: Sequence[Logged], reader: asyncpg.Connection) -> Folded:
+        fresh = await self._fresh(pending, batch, reader)
         plan = [(logged, touches(logged)) for logged in fresh]
         wanted = (key for logged, touched in plan for key in keys(logged, touched))
-        await ahead.rows.load(reader, wanted, of_targets=_targets(fresh))
-        await _fold_each(ahead.rows, plan)
-        before, last = ahead.checkpoint, batch[-1]
+        await pending.rows.load(reader, wanted, of_targets=_targets(fresh))
+        await _fold_each(pending.rows, plan)
+        before, last = pending.checkpoint, batch[-1]
         after = before.model_copy(update={"sequence": last.sequence, "event_id": last.id, "at": last.time})
-        changes = ahead.rows.take()
-        ahead.checkpoint, ahead.erases = after, bool(changes.erased)
-        ahead.told = {logged.id for logged in fresh}
-        return Folded(batch=batch, ahead=ahead, before=before, after=after, fresh=fresh, changes=changes)
+        changes = pending.rows.take()
+        pending.checkpoint, pending.erases = after, bool(changes.erased)
+        pending.ids = {logged.id for logged in fresh}
+        return Folded(batch=batch, pending=pending, before=before, after=after, fresh=fresh, changes=changes)
 
-    async def _fresh(self, ahead: Ahead, batch: Sequence[Logged], reader: asyncpg.Connection) -> list[Logged]:
+    async def _fresh(
+        self, pending: Pending, batch: Sequence[Logged], reader: asyncpg.Connection
+    ) -> list[Logged]:
         """Return the messages whose ids come for the first time."""
-        return first_told(batch, ahead.told | await known_ids(reader, batch))
+        return first_told(batch, pending.ids | await known_ids(reader, batch))
 
     async def _commit(self, folded: Folded) -> None:
         if len(folded.fresh) > _FEW or folded.changes.erased:

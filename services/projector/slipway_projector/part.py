@@ -26,7 +26,7 @@ from slipway_store.rows import CheckpointRow, DeploymentRow
 from slipway_store.schema import PROJECTION
 
 from slipway_projector.database import Database
-from slipway_projector.ledger import Ahead, Folded, Ledger, first_told, known_ids
+from slipway_projector.ledger import Folded, Ledger, Pending, first_told, known_ids
 from slipway_projector.logged import Logged, read
 from slipway_projector.programs import run_command
 from slipway_projector.settings import ProjectorSettings
@@ -108,9 +108,11 @@ class PartLedger(Ledger):
     def _refusal(self, error: Exception) -> str:
         raise error
 
-    async def _fresh(self, ahead: Ahead, batch: Sequence[Logged], reader: asyncpg.Connection) -> list[Logged]:
+    async def _fresh(
+        self, pending: Pending, batch: Sequence[Logged], reader: asyncpg.Connection
+    ) -> list[Logged]:
         own = self._own(batch)
-        known = ahead.told | await known_ids(reader, own)
+        known = pending.ids | await known_ids(reader, own)
         fresh = {logged.sequence for logged in first_told(own, known)}
         for logged in batch:
             if not self._part.holds(logged.subject) and logged.id not in self._foreign:

@@ -103,6 +103,21 @@ async def test_a_refused_message_takes_nothing_from_the_batch_that_was_folded_me
     assert await stand.tables() == expected
 
 
+async def test_a_batch_behind_a_refused_message_and_a_purge_is_folded_again(stand: Stand) -> None:
+    script = Script()
+    script.deployed()
+    script.purged()
+    purged = len(script.messages) - 1
+    script.deployed()
+    messages = as_logged(script.messages)
+    refused = replace(messages[0], body=NO_JSON)
+
+    async with opened(stand) as ledger:
+        await asyncio.gather(ledger.write([refused, *messages[1:purged]]), ledger.write(messages[purged:]))
+
+    assert await stand.tables() == project(messages[1:])
+
+
 async def test_what_another_process_overtook_is_written_by_neither_of_two_batches(stand: Stand) -> None:
     script = Script()
     script.deployed()
