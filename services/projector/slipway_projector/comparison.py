@@ -52,20 +52,26 @@ async def _compare(
     only_second = await _only(connection, record, second, first)
     if not only_first and not only_second:
         return None
-    examples = {tuple(row.values()): None for row in (*only_first[:_EXAMPLES], *only_second[:_EXAMPLES])}
-    return Difference(record.table, len(only_first), len(only_second), tuple(examples))
+    examples = {tuple(row.values())[1:]: None for row in (*only_first, *only_second)}
+    return Difference(record.table, _count(only_first), _count(only_second), tuple(examples))
+
+
+def _count(examples: list[asyncpg.Record]) -> int:
+    return examples[0]["rows"] if examples else 0
 
 
 async def _only(
     connection: asyncpg.Connection, record: Record[Any], here: str, there: str
 ) -> list[asyncpg.Record]:
+    """Return some rows that only one of two schemas has, each with the number of all such rows."""
     columns = ", ".join(quoted(column.name) for column in record.columns)
     keys = ", ".join(quoted(name) for name in record.key)
     rows = (
         f"select {columns} from {_table(record, here)} "  # noqa: S608
         f"except select {columns} from {_table(record, there)}"
     )
-    return await connection.fetch(f"select {keys} from ({rows}) as only_here order by {keys}")  # noqa: S608
+    found = f"select count(*) over () as rows, {keys} from ({rows}) as only_here"  # noqa: S608
+    return await connection.fetch(f"{found} order by {keys} limit {_EXAMPLES}")
 
 
 def _table(record: Record[Any], schema: str) -> str:

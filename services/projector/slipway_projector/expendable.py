@@ -3,6 +3,7 @@
 What this module does not name stays: a new kind of message is kept until somebody says that it may go.
 """
 
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import asyncpg
@@ -58,28 +59,31 @@ _OVERTAKEN: Final = """
     order by sequence
 """
 """One pass over a sorted table, without a join: nobody knows beforehand how many messages a subject has."""
+_AT_ONCE: Final = 10_000
 
 
-async def expendable(connection: asyncpg.Connection, *, before: int) -> list[int]:
-    """Return the sequences that may go, of those the tables hold, in order.
+async def expendable(connection: asyncpg.Connection, *, before: int) -> AsyncGenerator[list[int]]:
+    """Return the sequences that may go, of those the tables hold, page by page, in order.
 
     These stay: the last message of every subject, so that every expected sequence holds as it did; what came
     since the oldest operation, build or dead message of a deployment that has no end; since when a replica
-    that is there was ready; what was given up; and what this release cannot read.
+    that is there was ready; what was given up; and what this release cannot read. Use `contextlib.aclosing`.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         owed = {(group, name): since for group, name, since in await connection.fetch(_OWED)}
         dead = await connection.fetch(_DEAD)
         settled = {row["dead"] for row in dead if row["type"] != "message.dead.v1"}
         given_up = {row["dead"] for row in dead if row["type"] == "message.dead.v1"}
+        unsettled = given_up - settled
         for row in dead:
             owner = row["group"], row["deployment"]
-            if row["dead"] in given_up - settled:
+            if row["dead"] in unsettled:
                 owed[owner] = min(owed.get(owner, before), row["dead"])
         wanted = before, _SUBJECTS, list(MESSAGE_TYPES)
-        found = await connection.fetch(_OVERTAKEN, *wanted, timeout=LONGEST_SECONDS)
-    return [
-        sequence
-        for sequence, group, name in found
-        if sequence not in given_up and sequence < owed.get((group, name), before)
-    ]
+        cursor = await connection.cursor(_OVERTAKEN, *wanted, timeout=LONGEST_SECONDS)
+        while found := await cursor.fetch(_AT_ONCE, timeout=LONGEST_SECONDS):
+            yield [
+                sequence
+                for sequence, group, name in found
+                if sequence not in given_up and sequence < owed.get((group, name), before)
+            ]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from slipway_chassis.blobs import BlobStore, FilesystemBlobStore
@@ -19,11 +20,14 @@ from slipway_chassis.event_log import EventLog
 from slipway_chassis.logs import configure_logging
 from slipway_chassis.truncation import whole_from
 
+from slipway_projector.announcing import Announcer, Operator
 from slipway_projector.log_state import LogState
 from slipway_projector.programs import REFUSED, run_command, say
+from slipway_projector.retention import KEPT, forget
 from slipway_projector.settings import ProjectorSettings
-from slipway_projector.snapshooting import Operator, Taken, snapshot_taken
 from slipway_projector.snapshots import named_snapshots
+from slipway_projector.snapshotting import Taken, snapshot_taken
+from slipway_projector.space import require_room
 from slipway_projector.truncating import (
     Truncation,
     announce,
@@ -45,6 +49,12 @@ class _Place:
     log: EventLog
     url: str
     blobs: BlobStore
+    database_folder: Path | None
+
+    def announcer(self, operator: Operator, *, truncates: bool) -> Announcer:
+        return Announcer(
+            connection=self.connection, log=self.log, operator=operator, truncates=truncates, told=say
+        )
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -53,13 +63,23 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     show = commands.add_parser("show", help="how much there is, and since when")
     show.add_argument("--json", action="store_true", help="print one JSON object")
-    commands.add_parser("snapshot", help="store all that follows from the log, and check it")
+    snapshot = commands.add_parser("snapshot", help="store all that follows from the log, and check it")
     truncate = commands.add_parser("truncate", help="take a snapshot, then remove what nobody needs there")
     truncate.add_argument("--before", required=True, metavar="WHEN", help="a sequence, a time, or an age")
+    for taking in (snapshot, truncate):
+        taking.add_argument(
+            "--keep", type=_count, default=KEPT, metavar="N", help="remove all but N snapshots (%(default)s)"
+        )
     how = truncate.add_mutually_exclusive_group()
     how.add_argument("--yes", action="store_true", help="do not ask")
     how.add_argument("--dry-run", action="store_true", help="say what would go; change nothing")
     return parser.parse_args(given)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of snapshots from 1 on")
+    return int(text)
 
 
 async def run(settings: ProjectorSettings, options: argparse.Namespace) -> int:
@@ -71,8 +91,8 @@ async def run(settings: ProjectorSettings, options: argparse.Namespace) -> int:
             case "show":
                 return await _show(place, as_json=options.json)
             case "snapshot":
-                async with snapshot_taken(place.log, place.url, place.blobs, operator) as taken:
-                    _say_taken(taken)
+                async with _snapshot_taken(place, place.announcer(operator, truncates=False)):
+                    await _forget(place, options.keep)
                 return 0
             case _:
                 return await _truncate(place, operator, options)
@@ -92,6 +112,7 @@ async def _place(settings: ProjectorSettings) -> AsyncIterator[_Place]:
             log=EventLog(connection=connection),
             url=settings.database_url.get_secret_value(),
             blobs=FilesystemBlobStore(settings.blob_root),
+            database_folder=settings.database_folder,
         )
     finally:
         await connection.close()
@@ -127,26 +148,24 @@ async def _show(place: _Place, *, as_json: bool) -> int:
 
 async def _truncate(place: _Place, operator: Operator, options: argparse.Namespace) -> int:
     wished = await sequence_of(options.before, place.log, await LogState.read(place.connection))
-    plan = await _planned(place, wished)
-    _say_plan(plan)
-    if not plan.does_something:
-        return 0
-    if options.dry_run:
+    async with _planned(place, wished) as plan:
+        _say_plan(plan)
+    if not plan.messages or options.dry_run:
         return 0
     await require_right(place.connection)
     if not (options.yes or _is_agreed()):
         return REFUSED
-    async with snapshot_taken(place.log, place.url, place.blobs, operator) as taken:
-        _say_taken(taken)
-        plan = await _planned(place, plan.before)
-        await announce(place.log, plan, taken, operator)
-        total = len(plan.sequences)
+    announcer = place.announcer(operator, truncates=True)
+    async with _snapshot_taken(place, announcer) as taken, _planned(place, plan.before) as plan:
+        await announce(announcer, plan, taken)
+        total = plan.messages
         await remove(
             place.connection,
             place.log,
-            plan.sequences,
+            plan.going.pages(),
             told=lambda done: say(f"removed {done} of {total}"),
         )
+        await _forget(place, options.keep)
     after = await LogState.read(place.connection)
     say(
         f"removed {total} messages; the log is whole from {plan.before} on, {after.messages} are left, "
@@ -155,28 +174,40 @@ async def _truncate(place: _Place, operator: Operator, options: argparse.Namespa
     return 0
 
 
-async def _planned(place: _Place, wished: int) -> Truncation:
+@asynccontextmanager
+async def _snapshot_taken(place: _Place, announcer: Announcer) -> AsyncIterator[Taken]:
+    await require_room(place.url, place.database_folder)
+    async with snapshot_taken(announcer, place.url, place.blobs) as taken:
+        manifest = taken.manifest
+        say(
+            f"snapshot at sequence {manifest.sequence}: {manifest.rows} rows, "
+            f"{manifest.size_bytes / _MEGABYTE:.1f} MB, read back and compared; blob {taken.digest}"
+        )
+        yield taken
+
+
+async def _forget(place: _Place, keep: int) -> None:
+    forgotten = await forget(place.log, place.url, place.blobs, keep=keep)
+    if forgotten.snapshots:
+        say(f"removed {forgotten.snapshots} older snapshots, {forgotten.size_bytes / _MEGABYTE:.1f} MB")
+
+
+@asynccontextmanager
+async def _planned(place: _Place, wished: int) -> AsyncIterator[Truncation]:
     within = await bounds(place.connection, place.log, place.url)
-    return await planned(place.log, place.url, wished=wished, within=within)
+    async with planned(place.log, place.url, wished=wished, within=within) as plan:
+        yield plan
 
 
 def _say_plan(plan: Truncation) -> None:
     if plan.bound is not None:
         say(f"not beyond {plan.bound.sequence}: {plan.bound.reason}")
-    if not plan.does_something:
+    if not plan.messages:
         say(f"nothing to remove before {plan.before}")
         return
     say(
-        f"{len(plan.sequences)} messages before {plan.before} go from the log; Postgres and the snapshot "
+        f"{plan.messages} messages before {plan.before} go from the log; Postgres and the snapshot "
         "keep them, event streams and webhooks cannot begin there any more"
-    )
-
-
-def _say_taken(taken: Taken) -> None:
-    manifest = taken.manifest
-    say(
-        f"snapshot at sequence {manifest.sequence}: {manifest.rows} rows, "
-        f"{manifest.size_bytes / _MEGABYTE:.1f} MB, read back and compared; blob {taken.digest}"
     )
 
 

@@ -3,14 +3,16 @@
 Never changes the tables in use, except to exchange them as a whole.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 import asyncpg
 from slipway_chassis.blobs import BlobStore
-from slipway_chassis.errors import SlipwayError
+from slipway_chassis.errors import BlobMissingError, SlipwayError
 from slipway_chassis.event_log import After, CaughtUp, EventLog
+from slipway_chassis.logs import get_logger
 from slipway_chassis.truncation import whole_from
 from slipway_store.connections import connect, schema_name
 from slipway_store.migrate import revision, upgrade
@@ -24,13 +26,16 @@ from slipway_projector.ledger import Ledger
 from slipway_projector.logged import Logged, read
 from slipway_projector.part import ENDED, NONE_AT_WORK
 from slipway_projector.parts import fold_in_parts
+from slipway_projector.snapshot import SnapshotError
 from slipway_projector.snapshot_reading import fold_messages, load_rows
-from slipway_projector.snapshots import Found, beginning
+from slipway_projector.snapshots import TRIES_ANOTHER, Beginnings, beginnings
 
 _BATCH: Final = 10_000
 _REPLACED: Final = f"{SCHEMA}_replaced"
+_GIVES_WAY_MILLISECONDS: Final = 100
 _ONLY_ONE: Final = "select pg_try_advisory_lock(hashtextextended('slipway rebuild', 0))"
 """Two at once, into whatever schemas, would take each other's place in the swap."""
+_log: Final = get_logger()
 
 
 class RebuildError(SlipwayError):
@@ -71,16 +76,28 @@ class Rebuild:
             return await count(connection, self._schema)
 
     async def differences(self) -> list[Difference]:
-        """Compare with the tables in use, at one position of the log; their writer waits meanwhile."""
+        """Compare with the tables in use, at one position of the log.
+
+        Their writer waits until both stand there; they are compared as they were then.
+
+        Raises:
+            RebuildError: the tables in use do not hold yet what these do.
+        """
         await catch_up(self._log, self._ledger, until=await position(self._url))
-        async with _connected(self._url) as connection, connection.transaction():
-            live = await _hold_writer(connection)
-            if live < self._ledger.checkpoint.sequence:
-                raise RebuildError(
-                    f"the tables in use stand at {live}, the rebuilt ones already at "
-                    f"{self._ledger.checkpoint.sequence}; let the projector catch up, and repeat"
-                )
-            await catch_up(self._log, self._ledger, until=live)
+        async with (
+            _connected(self._url) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            async with _connected(self._url) as holder, holder.transaction():
+                live = await _hold_writer(holder)
+                if live < self._ledger.checkpoint.sequence:
+                    raise RebuildError(
+                        f"the tables in use stand at {live}, the rebuilt ones already at "
+                        f"{self._ledger.checkpoint.sequence}; let the projector catch up, and repeat"
+                    )
+                await catch_up(self._log, self._ledger, until=live)
+                # The first statement fixes what the transaction sees.
+                await connection.execute("select 1")
             return await compare(connection, SCHEMA, self._schema)
 
     async def swap(self) -> None:
@@ -98,7 +115,7 @@ class Rebuild:
                     await catch_up(self._log, self._ledger)
                     await connection.execute(f'alter schema "{SCHEMA}" rename to "{_REPLACED}"')
                 await connection.execute(f'alter schema "{self._schema}" rename to "{SCHEMA}"')
-            await connection.execute(f'drop schema if exists "{_REPLACED}" cascade')
+            await _drop_replaced(connection)
 
 
 @asynccontextmanager
@@ -113,12 +130,13 @@ async def rebuilt(
 ) -> AsyncIterator[Rebuild]:
     """Make the tables anew in `schema`, which is emptied first, from the whole log or up to `until`.
 
-    Of a truncated log: from its newest snapshot in `blobs`, and what came after that. With several `parts`,
-    as many processes with this one's environment fold a log that is whole side by side.
+    Of a truncated log: from the newest snapshot in `blobs` that can be read, and what came after that, if
+    the log has all of it. With several `parts`, as many processes with this one's environment fold a log
+    that is whole side by side.
 
     Raises:
         RebuildError: another process rebuilds, or `schema` is in use or holds something else.
-        SnapshotError: the log is truncated, and its snapshot cannot be read.
+        SnapshotError: the log is truncated, and no snapshot can be read that holds what is missing.
     """
     database = Database(url=url, schema=schema_name(schema))
     async with _connected(url) as holder:
@@ -129,12 +147,12 @@ async def rebuilt(
         if not await database.become_writer(holder):
             raise RebuildError(f"a projector writes into schema {schema!r}; stop it, or name another schema")
         await holder.execute(ENDED)
-        found = await beginning(log, blobs)
+        found = await beginnings(log, blobs)
         await empty(holder, url, schema)
         async with database.connection() as connection:
             async with late_indexes(connection, schema):
                 if found is not None:
-                    ledger = await _begun(connection, url, schema, found)
+                    ledger = await _begun(connection, log, url, schema, found)
                 else:
                     if parts > 1 and not await fold_in_parts(
                         log, connection, schema, parts=parts, until=until
@@ -161,18 +179,35 @@ async def discard(url: str, schema: str) -> None:
         await _drop(connection, schema)
 
 
-async def _begun(connection: asyncpg.Connection, url: str, schema: str, found: Found) -> Ledger:
-    """Let empty tables stand where a snapshot does; one of another fold or form gives its messages only."""
-    if found.manifest.is_of_this_release:
-        await load_rows(connection, found.blobs, found.manifest, schema)
-        return await Ledger.open(connection)
-    ledger = await Ledger.open(connection)
+async def _begun(
+    connection: asyncpg.Connection, log: EventLog, url: str, schema: str, found: Beginnings
+) -> Ledger:
+    """Let empty tables stand where a snapshot does: the newest that can be read.
+
+    Of one of another fold or form only the messages are taken, and of one whose other parts are damaged.
+
+    Raises:
+        SnapshotError: none can be read.
+    """
     reader = await connect(url, schema=schema, statement_seconds=LONGEST_SECONDS)
     try:
-        await fold_messages(reader, found.blobs, found.manifest, ledger)
+        for manifest in found.manifests:
+            for by_rows in (True, False) if manifest.is_of_this_release else (False,):
+                try:
+                    if by_rows:
+                        await load_rows(reader, found.blobs, manifest, schema)
+                    ledger = await Ledger.open(connection)
+                    if not by_rows:
+                        await fold_messages(reader, log, found.blobs, manifest, ledger)
+                except (SnapshotError, BlobMissingError) as error:
+                    _log.warning(TRIES_ANOTHER, sequence=manifest.sequence, because=str(error))
+                    found.problems.append(str(error))
+                    await connection.execute(f"truncate {', '.join(_tables(schema))}")
+                else:
+                    return ledger
     finally:
         await reader.close()
-    return ledger
+    raise found.none_left()
 
 
 async def empty(connection: asyncpg.Connection, url: str, schema: str) -> None:
@@ -196,6 +231,23 @@ async def _drop(connection: asyncpg.Connection, schema: str) -> None:
     if exists and await revision(connection, schema=schema) is None:
         raise RebuildError(f"schema {schema!r} holds no tables of a projection; name another, or drop it")
     await connection.execute(f'drop schema if exists "{schema}" cascade')
+
+
+async def _drop_replaced(connection: asyncpg.Connection) -> None:
+    """Drop the tables that were in use, once the statements that began on them have ended.
+
+    These lock several tables one after the other, as this does: of two that wait for each other it must be
+    this one that gives way, before Postgres chooses.
+    """
+    while True:
+        try:
+            async with connection.transaction():
+                await connection.execute(f"set local lock_timeout to {_GIVES_WAY_MILLISECONDS}")
+                await connection.execute(f'drop schema if exists "{_REPLACED}" cascade')
+        except asyncpg.LockNotAvailableError:
+            await asyncio.sleep(_GIVES_WAY_MILLISECONDS / 1000)
+        else:
+            return
 
 
 async def _hold_writer(connection: asyncpg.Connection) -> int:

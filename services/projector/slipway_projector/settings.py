@@ -1,6 +1,7 @@
 """Settings of the projector."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field, SecretStr
 from slipway_chassis.settings import ServiceSettings
@@ -11,6 +12,10 @@ class ProjectorSettings(ServiceSettings):
 
     database_url: SecretStr = Field(
         description="Where the tables are, as postgresql://user:password@host/db."
+    )
+    database_folder: Path | None = Field(
+        default=None,
+        description="Where a Postgres of this machine has its files: a snapshot looks for room there first.",
     )
     batch_messages: int = Field(
         default=4000, ge=1, le=10_000, description="Most messages in one transaction."

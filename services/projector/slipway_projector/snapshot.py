@@ -83,23 +83,27 @@ async def stored_manifest(blobs: BlobStore, digest: str) -> Manifest:
         ) from error
 
 
-async def is_complete(blobs: BlobStore, manifest: Manifest) -> bool:
-    """Return whether all parts are stored, with their sizes; their content shows when they are read."""
-    for part in manifest.parts:
-        if not await blobs.exists(part.digest) or await blobs.size(part.digest) != part.size_bytes:
-            return False
-    return True
+async def lacking(blobs: BlobStore, manifest: Manifest) -> list[Part]:
+    """Return the parts that are not stored with their sizes; their content shows when they are read."""
+    return [
+        part
+        for part in manifest.parts
+        if not await blobs.exists(part.digest) or await blobs.size(part.digest) != part.size_bytes
+    ]
 
 
 async def checked(chunks: AsyncIterator[bytes], digest: str) -> AsyncIterator[bytes]:
     """Return the chunks of a blob.
 
     Raises:
-        SnapshotError: at their end, where they are not what the digest says.
+        SnapshotError: at their end, where they are not what the digest says; or the disk does not give them.
     """
     content = hashlib.sha256()
-    async for chunk in chunks:
-        content.update(chunk)
-        yield chunk
+    try:
+        async for chunk in chunks:
+            content.update(chunk)
+            yield chunk
+    except OSError as error:
+        raise SnapshotError(f"the blob {digest} cannot be read: {error}") from error
     if digest != f"sha256:{content.hexdigest()}":
         raise SnapshotError(f"the blob {digest} holds other bytes; bring it back from a backup")

@@ -5,17 +5,19 @@ The rows of `event` are the messages of the log as they came, so a snapshot outl
 
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
 from slipway_chassis.blobs import BlobStore
+from slipway_chassis.event_log import EventLog
 from slipway_contracts.codec import MESSAGE_TYPES, AnyMessage, UnknownMessageError, parse
 from slipway_contracts.envelope import Origin
-from slipway_store.records import EVENT, RECORDS, Record, quoted
+from slipway_store.records import EVENT, RECORDS, Column, Record, quoted
 
 from slipway_projector.database import LONGEST_SECONDS
 from slipway_projector.ledger import Ledger
-from slipway_projector.logged import Logged, set_aside_id
+from slipway_projector.logged import Logged, read, set_aside_id
 from slipway_projector.snapshot import GZIP, Manifest, Part, SnapshotError, checked
 
 _BATCH: Final = 10_000
@@ -43,16 +45,20 @@ async def load_rows(
 
 
 async def fold_messages(
-    connection: asyncpg.Connection, blobs: BlobStore, manifest: Manifest, ledger: Ledger
+    connection: asyncpg.Connection, log: EventLog, blobs: BlobStore, manifest: Manifest, ledger: Ledger
 ) -> None:
-    """Fold the messages into the tables of the ledger; raises as `load_rows` does."""
+    """Fold the messages into the tables of the ledger; raises as `load_rows` does.
+
+    What an older release could not read has not gone from the log: it is read there anew.
+    """
+    await connection.execute(f"drop table if exists pg_temp.{_ARCHIVE}")
     await connection.execute(f"create temp table {_ARCHIVE} as select * from event with no data")  # noqa: S608
     for part in manifest.parts:
         if part.table == EVENT.table:
             await _copy(connection, blobs, part, EVENT, _ARCHIVE)
     await connection.execute(f"create index on {_ARCHIVE} (sequence)", timeout=LONGEST_SECONDS)
     while found := await connection.fetch(_PAGE, ledger.checkpoint.sequence, _BATCH):
-        await ledger.write([_logged(row) for row in found])
+        await ledger.write([await _read_anew(log, _logged(row)) for row in found])
     await connection.execute(f"drop table {_ARCHIVE}")
 
 
@@ -61,7 +67,8 @@ async def _copy(
 ) -> None:
     """Copy the rows of a part into a table that has at least the columns of the record."""
     names = ", ".join(quoted(column.name) for column in record.columns)
-    async with connection.transaction():
+    values = ", ".join(_value(column) for column in record.columns)
+    async with _rows_expected(part), connection.transaction():
         await connection.execute("create temp table staged (line json) on commit drop")
         await connection.copy_to_table(
             "staged",
@@ -72,7 +79,7 @@ async def _copy(
             timeout=LONGEST_SECONDS,
         )
         done = await connection.execute(
-            f"insert into {table} ({names}) select {names} "  # noqa: S608
+            f"insert into {table} ({names}) select {values} "  # noqa: S608
             f"from staged, json_populate_record(null::{quoted(record.table)}, line)",
             timeout=LONGEST_SECONDS,
         )
@@ -80,6 +87,22 @@ async def _copy(
             raise SnapshotError(
                 f"the blob {part.digest} should hold {part.rows} rows, not {done.split()[-1]}"
             )
+
+
+def _value(column: Column) -> str:
+    """Return the value of a column: a null of JSON is one, where the column takes no other."""
+    name = quoted(column.name)
+    if column.type != "jsonb" or column.nullable:
+        return name
+    return f"coalesce({name}, (line -> '{column.name}')::jsonb)"
+
+
+@asynccontextmanager
+async def _rows_expected(part: Part) -> AsyncIterator[None]:
+    try:
+        yield
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        raise SnapshotError(f"the blob {part.digest} holds no rows of {part.table}: {error}") from error
 
 
 async def _lines(blobs: BlobStore, part: Part) -> AsyncIterator[bytes]:
@@ -113,3 +136,11 @@ def _message(row: asyncpg.Record) -> AnyMessage | None:
         return parse(row["type"], row["body"].encode())
     except UnknownMessageError:
         return None
+
+
+async def _read_anew(log: EventLog, logged: Logged) -> Logged:
+    """Return a message as the log has it, where the snapshot has it unfolded only."""
+    if logged.message is not None:
+        return logged
+    stored = await log.get(logged.sequence)
+    return logged if stored is None else read(stored)

@@ -11,12 +11,13 @@ from slipway_contracts.topology import LOG
 from slipway_store.records import CHECKPOINT, EVENT, RECORDS, Record, quoted
 from slipway_store.schema import HEAD, PROJECTION
 
-from slipway_projector.snapshot import GZIP, Manifest, Part, SnapshotError
+from slipway_projector.snapshot import GZIP, Manifest, Part, SnapshotError, checked
 
 EVENTS_A_PART: Final = 50_000
 """Sequences; rows of a part are some 10 MB."""
 _LEVEL: Final = 3
 _AT_ONCE: Final = 2_000
+_ATTEMPTS: Final = 2
 
 
 async def write_snapshot(
@@ -35,14 +36,29 @@ async def write_snapshot(
         raise SnapshotError("the tables hold nothing yet: there is nothing to keep")
     parts: list[Part] = []
     for record, wanted in _cuts(sequence):
-        rows = _Rows()
-        digest = await blobs.put(rows.compressed(connection, _select(record, schema, wanted)))
-        if rows.count:
-            parts.append(Part(table=record.table, rows=rows.count, digest=digest, size_bytes=rows.size_bytes))
+        rows = f"select from {quoted(schema)}.{quoted(record.table)} where {wanted}"
+        if await connection.fetchval(f"select exists ({rows})"):
+            parts.append(await _stored(connection, blobs, record, _select(record, schema, wanted)))
     manifest = Manifest(
         stream=LOG.name, sequence=sequence, projection=PROJECTION, migration=HEAD, parts=tuple(parts)
     )
     return await blobs.put(_whole(manifest.model_dump_json().encode())), manifest
+
+
+async def _stored(connection: asyncpg.Connection, blobs: BlobStore, record: Record[Any], query: str) -> Part:
+    """Store the rows of a query, also where a blob of their digest is damaged."""
+    for _ in range(_ATTEMPTS):
+        rows = _Rows()
+        digest = await blobs.put(rows.compressed(connection, query))
+        try:
+            async for _ in checked(blobs.open(digest), digest):
+                pass
+        except SnapshotError:
+            # Storing what is stored already changes nothing, whatever is there under its name.
+            await blobs.delete(digest)
+        else:
+            break
+    return Part(table=record.table, rows=rows.count, digest=digest, size_bytes=rows.size_bytes)
 
 
 def _cuts(end: int) -> list[tuple[Record[Any], str]]:

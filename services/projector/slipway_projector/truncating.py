@@ -6,25 +6,28 @@ next one; repeated, it removes nothing else.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LogUnavailableError, SlipwayError
-from slipway_chassis.event_log import After, CaughtUp, EventLog
+from slipway_chassis.event_log import EventLog
 from slipway_chassis.truncation import whole_from
 from slipway_contracts import subjects
 from slipway_contracts.installation_events import LogTruncated
 from slipway_contracts.topology import LOG
 from slipway_store.connections import connect
 
+from slipway_projector.announcing import Announcer
+from slipway_projector.database import LONGEST_SECONDS
 from slipway_projector.expendable import expendable
+from slipway_projector.going import Going, remains
 from slipway_projector.log_state import LogState, first_since
 from slipway_projector.rebuilding import position
-from slipway_projector.snapshooting import Operator, Taken
+from slipway_projector.snapshotting import Taken
 from slipway_projector.waiting import waiting
 
 _DELETE: Final = f"$JS.API.STREAM.MSG.DELETE.{LOG.name}"
@@ -76,22 +79,25 @@ class Truncation:
     Attributes:
         before: from this sequence on the log stays whole.
         whole: from this one it is whole now.
-        sequences: what goes, in order.
+        going: what goes, as long as the plan is open.
         bound: why not as much as was wished; None: as much.
     """
 
     before: int
     whole: int
-    sequences: Sequence[int]
+    going: Going
     bound: Bound | None = None
 
     @property
-    def does_something(self) -> bool:
-        """Whether anything is to be removed or said."""
-        return bool(self.sequences)
+    def messages(self) -> int:
+        """How many go; without any, nothing is said either."""
+        return self.going.count
 
 
-async def planned(log: EventLog, url: str, *, wished: int, within: Sequence[Bound]) -> Truncation:
+@asynccontextmanager
+async def planned(
+    log: EventLog, url: str, *, wished: int, within: Sequence[Bound]
+) -> AsyncIterator[Truncation]:
     """Decide what goes, at most all before `wished`; changes nothing.
 
     Raises:
@@ -100,38 +106,29 @@ async def planned(log: EventLog, url: str, *, wished: int, within: Sequence[Boun
     whole = await whole_from(log)
     tightest = min(within, key=lambda bound: bound.sequence)
     before = max(min(wished, tightest.sequence), whole)
-    connection = await connect(url)
+    connection = await connect(url, statement_seconds=LONGEST_SECONDS)
     try:
-        found = await expendable(connection, before=before)
+        going = await Going.empty(connection)
+        async with (
+            aclosing(expendable(connection, before=before)) as pages,
+            remains(log, before=whole) as there,
+        ):
+            async for page in pages:
+                await going.add([each for each in page if await there.holds(each)])
+        bound = tightest if tightest.sequence < wished else None
+        yield Truncation(before=before, whole=whole, going=going, bound=bound)
     finally:
         await connection.close()
-    there = await _present(log, before=whole)
-    return Truncation(
-        before=before,
-        whole=whole,
-        sequences=[each for each in found if each >= whole or each in there],
-        bound=tightest if tightest.sequence < wished else None,
-    )
 
 
-async def _present(log: EventLog, *, before: int) -> frozenset[int]:
-    """Return what there still is where the log is not whole any more."""
-    found: set[int] = set()
-    if before > 1:
-        async with aclosing(log.follow(subjects.ALL, start=After(0))) as items:
-            async for item in items:
-                if isinstance(item, CaughtUp) or item.sequence >= before:
-                    break
-                found.add(item.sequence)
-    return frozenset(found)
-
-
-async def announce(log: EventLog, truncation: Truncation, taken: Taken, operator: Operator) -> None:
+async def announce(announcer: Announcer, truncation: Truncation, taken: Taken) -> None:
     """Say in the log that it is truncated, unless that is said already.
 
     Raises:
         ConflictError: another process truncates.
+        LogFullError: the log has no room for it, and none can be made.
     """
+    log = announcer.log
     last = await log.last(subjects.LOG_TRUNCATIONS)
     if await whole_from(log) >= truncation.before:
         return
@@ -139,10 +136,10 @@ async def announce(log: EventLog, truncation: Truncation, taken: Taken, operator
         before=truncation.before,
         snapshot=taken.digest,
         snapshot_sequence=taken.manifest.sequence,
-        messages=len(truncation.sequences),
-        by=operator.account,
+        messages=truncation.messages,
+        by=announcer.operator.account,
     )
-    await log.publish(operator.outgoing(message, last.sequence if last else 0))
+    await announcer.announce(message, expect=last.sequence if last else 0)
 
 
 async def require_right(connection: Connection) -> None:
@@ -168,7 +165,7 @@ async def require_right(connection: Connection) -> None:
 async def remove(
     connection: Connection,
     log: EventLog,
-    sequences: Sequence[int],
+    pages: AsyncIterable[Sequence[int]],
     *,
     told: Callable[[int], None] = lambda _: None,
 ) -> None:
@@ -177,24 +174,26 @@ async def remove(
     Args:
         connection: of a user that may.
         log: tells what is gone.
-        sequences: the messages.
+        pages: the messages, page by page.
         told: gets the number of those removed, now and then.
 
     Raises:
         TruncationError: NATS refused; what is left goes with the next truncation.
         LogUnavailableError: NATS stopped answering; the same.
     """
-    for start in range(0, len(sequences), _AT_ONCE):
-        batch = sequences[start : start + _AT_ONCE]
-        outcomes = await asyncio.gather(
-            *(_removed(connection, log, each) for each in batch), return_exceptions=True
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        done = start + len(batch)
-        if done % _TOLD_EVERY < _AT_ONCE:
-            told(done)
+    done = 0
+    async for page in pages:
+        for start in range(0, len(page), _AT_ONCE):
+            batch = page[start : start + _AT_ONCE]
+            outcomes = await asyncio.gather(
+                *(_removed(connection, log, each) for each in batch), return_exceptions=True
+            )
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+            done += len(batch)
+            if done % _TOLD_EVERY < len(batch):
+                told(done)
 
 
 async def _removed(connection: Connection, log: EventLog, sequence: int) -> None:

@@ -82,6 +82,32 @@ async def test_a_changed_a_missing_and_an_invented_row_are_found(stand: Stand) -
     assert str(differences["event"]) == "event: 1 against 1 rows differ, as 2"
 
 
+async def test_the_projector_goes_on_while_tables_are_compared(stand: Stand) -> None:
+    script = Script()
+    script.deployed()
+    await stand.start()
+    await stand.reached(await script.write(stand.log))
+    reader = await connect(stand.url)
+
+    async with rebuilt(stand.log, stand.url, schema=BESIDE) as rebuild, reader.transaction():
+        await reader.execute(f"lock table {BESIDE}.api_key in access exclusive mode")
+        comparing = asyncio.create_task(rebuild.differences())
+
+        async def compares() -> bool:
+            waiting = "select from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'api_key'"
+            return bool(await stand.fetch(waiting))
+
+        await eventually(compares)
+        script.deployed(2)
+        await stand.reached(await script.write(stand.log))
+        assert not comparing.done()
+        await reader.execute("rollback")
+        differences = await comparing
+
+    await reader.close()
+    assert differences == []
+
+
 async def test_a_swap_under_way_loses_nothing_and_nobody_sees_less(stand: Stand) -> None:
     walk = Walk(33)
     await stand.start(batch_messages=10)

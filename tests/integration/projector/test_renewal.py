@@ -87,7 +87,7 @@ async def test_killed_while_tables_are_made_anew_it_begins_again(stand: Stand, s
         assert await stand.state() == "FAILED"
 
     async def is_renewed() -> bool:
-        return await stand.state() != "FAILED"
+        return bool(await stand.state() != "FAILED")
 
     again = await start()
     # Until Postgres has noticed the death of the first it stands by, and is ready for that.

@@ -1,9 +1,12 @@
 """How far a truncation goes, what stops it, and what an interruption leaves behind."""
 
 import asyncio
+import re
 import shutil
 import signal
 import subprocess
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
 from eventually import eventually
@@ -19,8 +22,9 @@ from slipway_contracts.installation_events import WebhookConfigured
 from slipway_contracts.names import derived_id
 from slipway_contracts.topology import LOG, WEBHOOKS
 from slipway_contracts.webhooks import WebhookProgress
+from slipway_projector.announcing import Announcer, Operator
 from slipway_projector.rebuilding import rebuilt
-from slipway_projector.snapshooting import Operator, snapshot_taken
+from slipway_projector.snapshotting import snapshot_taken
 from slipway_projector.truncating import announce, bounds, planned, remove
 
 OPERATOR = Operator("ada@shore", "slipway log truncate")
@@ -150,10 +154,14 @@ async def test_an_interrupted_truncation_is_finished_by_the_next(
     keeper: Keeper, walk: EndingWalk, share: float
 ) -> None:
     place = keeper.log, keeper.stand.url
-    plan = await planned(*place, wished=500, within=await bounds(keeper.connection, *place))
-    async with snapshot_taken(*place, keeper.blobs, OPERATOR) as taken:
-        await announce(keeper.log, plan, taken, OPERATOR)
-        await remove(keeper.connection, keeper.log, plan.sequences[: int(len(plan.sequences) * share)])
+    announcer = Announcer(connection=keeper.connection, log=keeper.log, operator=OPERATOR)
+    async with (
+        snapshot_taken(announcer, keeper.stand.url, keeper.blobs) as taken,
+        planned(*place, wished=500, within=await bounds(keeper.connection, *place)) as plan,
+    ):
+        going = [each async for page in plan.going.pages() for each in page]
+        await announce(announcer, plan, taken)
+        await remove(keeper.connection, keeper.log, first(going[: int(len(going) * share)]))
 
     between = await keeper.differences()
     ran = await keeper.truncate(500)
@@ -163,7 +171,7 @@ async def test_an_interrupted_truncation_is_finished_by_the_next(
 
     assert between == []
     assert ran.code == 0, ran
-    assert not set(plan.sequences) & set(left)
+    assert not set(going) & set(left)
     assert await keeper.differences() == []
     assert await keeper.stand.tables() == project(keeper.history)
 
@@ -202,6 +210,10 @@ async def test_a_user_of_nats_who_may_not_remove_is_told_before_anything_is_done
     assert await keeper.sequences() == before
 
 
+async def first(sequences: Sequence[int]) -> AsyncIterator[Sequence[int]]:
+    yield sequences
+
+
 def can_mount() -> bool:
     if shutil.which("unshare") is None:
         return False
@@ -222,6 +234,26 @@ async def test_nothing_goes_when_the_snapshot_has_no_space(keeper: Keeper) -> No
 
     assert ran.code == 2
     assert ran.error.strip() == f"no space left below {keeper.folder}; free some there"
+    assert await keeper.sequences() == before
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs a mount namespace")
+@pytest.mark.parametrize("command", [("snapshot",), ("truncate", "--before", "500", "--yes")])
+@pytest.mark.usefixtures("walk")
+async def test_nothing_is_begun_where_postgres_has_no_room_for_two_copies(
+    keeper: Keeper, tmp_path: Path, command: Sequence[str]
+) -> None:
+    before, files = await keeper.sequences(), tmp_path / "postgres"
+    files.mkdir()
+    mount = f'mount -t tmpfs -o size=64k tmpfs "{files}" && SLIPWAY_DATABASE_FOLDER="{files}" exec "$@"'
+
+    ran = await keeper.run(*command, wrapper=("unshare", "-rm", "sh", "-c", mount, "sh"))
+
+    needed = re.search(r"two copies of the tables, ([0-9.]+) MB, and 0\.1 MB are free in", ran.error)
+    assert ran.code == 2
+    assert needed is not None, ran
+    assert float(needed[1]) > 1
+    assert not list(keeper.folder.glob("sha256/*/*"))
     assert await keeper.sequences() == before
 
 

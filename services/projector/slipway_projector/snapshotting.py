@@ -11,12 +11,11 @@ from typing import Final
 
 import asyncpg
 from slipway_chassis.blobs import BlobStore
-from slipway_chassis.event_log import EventLog, Expect, Outgoing
 from slipway_contracts import subjects
-from slipway_contracts.envelope import Envelope, Origin, new_id, now
-from slipway_contracts.installation_events import LogSnapshotted, LogTruncated
+from slipway_contracts.installation_events import LogSnapshotted
 from slipway_store.connections import connect
 
+from slipway_projector.announcing import Announcer
 from slipway_projector.comparison import compare
 from slipway_projector.database import LONGEST_SECONDS
 from slipway_projector.parts import parts_for
@@ -25,33 +24,8 @@ from slipway_projector.snapshot import Manifest, SnapshotError, stored_manifest
 from slipway_projector.snapshot_reading import load_rows
 from slipway_projector.snapshot_writing import write_snapshot
 
-SOURCE: Final = "/slipway/projector"
 MADE: Final = "slipway_snapshot"
 READ_BACK: Final = "slipway_read_back"
-
-
-@dataclass(frozen=True)
-class Operator:
-    """Who asks, and with which command."""
-
-    account: str
-    command: str
-
-    def outgoing(self, message: LogSnapshotted | LogTruncated, expect: int) -> Outgoing:
-        """Return a message that is stored only if this is the last one on its subject."""
-        identifier = new_id()
-        envelope = Envelope(
-            id=identifier,
-            type=message.type,
-            source=SOURCE,
-            subject="log",
-            time=now(),
-            correlation_id=identifier,
-            origin=Origin(user=self.account, agent=self.command, request=identifier),
-        )
-        return Outgoing(
-            subject=subjects.of(message), message=message, envelope=envelope, expect=Expect(sequence=expect)
-        )
 
 
 @dataclass(frozen=True)
@@ -63,9 +37,7 @@ class Taken:
 
 
 @asynccontextmanager
-async def snapshot_taken(
-    log: EventLog, url: str, blobs: BlobStore, operator: Operator
-) -> AsyncIterator[Taken]:
+async def snapshot_taken(announcer: Announcer, url: str, blobs: BlobStore) -> AsyncIterator[Taken]:
     """Take a snapshot; as long as the body runs, no other rebuild, snapshot or truncation does.
 
     Raises:
@@ -73,8 +45,10 @@ async def snapshot_taken(
         SnapshotError: the tables in use are not what the log says, or the snapshot did not come back as it
             was; the log names none.
         StorageFullError: the blob store has no space left.
+        LogFullError: the log has no room for the name of the snapshot, and none can be made.
         ConflictError: another process named a snapshot meanwhile.
     """
+    log = announcer.log
     until, parts = await position(url), await parts_for(log)
     async with rebuilt(log, url, blobs=blobs, schema=MADE, until=until, parts=parts) as rebuild:
         try:
@@ -84,11 +58,11 @@ async def snapshot_taken(
                     f"{'; '.join(map(str, differences))}. Run `slipway projections rebuild`, then repeat"
                 )
             taken = await _stored(url, blobs)
-            await _name(log, taken, operator)
+            await discard(url, MADE)
+            await _name(announcer, taken)
             yield taken
         finally:
-            for schema in (MADE, READ_BACK):
-                await discard(url, schema)
+            await discard(url, MADE)
 
 
 async def _stored(url: str, blobs: BlobStore) -> Taken:
@@ -101,6 +75,7 @@ async def _stored(url: str, blobs: BlobStore) -> Taken:
         await _require_same(connection)
     finally:
         await connection.close()
+        await discard(url, READ_BACK)
     return Taken(digest, manifest)
 
 
@@ -111,14 +86,14 @@ async def _require_same(connection: asyncpg.Connection) -> None:
         )
 
 
-async def _name(log: EventLog, taken: Taken, operator: Operator) -> None:
-    last = await log.last(subjects.LOG_SNAPSHOTS)
+async def _name(announcer: Announcer, taken: Taken) -> None:
+    last = await announcer.log.last(subjects.LOG_SNAPSHOTS)
     manifest = taken.manifest
     message = LogSnapshotted(
         sequence=manifest.sequence,
         digest=taken.digest,
         rows=manifest.rows,
         size_bytes=manifest.size_bytes,
-        by=operator.account,
+        by=announcer.operator.account,
     )
-    await log.publish(operator.outgoing(message, last.sequence if last else 0))
+    await announcer.announce(message, expect=last.sequence if last else 0)
