@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final
@@ -18,7 +18,7 @@ from faststream import BaseMiddleware, ContextRepo
 from faststream.exceptions import SubscriberNotFound
 from faststream.message import StreamMessage
 from slipway_contracts.codec import MESSAGE_TYPES, UnknownMessageError
-from slipway_contracts.envelope import TYPE_PREFIX, MalformedEnvelopeError
+from slipway_contracts.envelope import TYPE_PREFIX, MalformedEnvelopeError, now
 from slipway_contracts.topology import ConsumerSpec
 
 from slipway_chassis.errors import PermanentError, TransientError
@@ -29,8 +29,12 @@ from slipway_chassis.stored import Stored, stored_of
 from slipway_chassis.telemetry import Telemetry
 
 MOST_DELIVERIES: Final = 20
+PATIENCE: Final = timedelta(hours=1)
+"""As long as this after it was stored, a message may wait for what trying again mends."""
+
 _FIRST_DELAY: Final = timedelta(milliseconds=200)
 _LONGEST_DELAY: Final = timedelta(seconds=30)
+_MOST_REMEMBERED: Final = 10_000
 _log: Final = get_logger()
 
 
@@ -68,12 +72,16 @@ class Acknowledgement:
         dead: what the service does with a message that is given up.
         telemetry: makes the consumer spans.
         metrics: counts the outcomes.
+        patience: age from which on a message is given up that was delivered too often.
+        ended: consumer and sequence of what will come again after a delivery that came to an end here.
     """
 
     consumers: Mapping[str, ConsumerSpec]
     dead: Dead
     telemetry: Telemetry
     metrics: Metrics
+    patience: timedelta = PATIENCE
+    ended: set[tuple[str, int]] = field(default_factory=set)
 
     def __call__(self, message: Any, /, *, context: ContextRepo) -> "_Delivery":  # noqa: ANN401
         """Return the middleware of one delivery."""
@@ -94,9 +102,8 @@ class _Delivery(BaseMiddleware[Any, Any]):
         self._keeper = asyncio.create_task(self._keep(spec.ack_wait.total_seconds() / 3))
 
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]) -> Any:  # noqa: ANN401 - FastStream's signature
-        deliveries = self.msg.metadata.num_delivered
-        if deliveries > MOST_DELIVERIES:
-            raise TooManyDeliveriesError(f"delivered {deliveries} times; no delivery came to an end")
+        if self._deliveries > MOST_DELIVERIES and self._is_old and self._identity not in self._rules.ended:
+            raise TooManyDeliveriesError(f"delivered {self._deliveries} times; no delivery came to an end")
         stored = stored_of(self.msg)
         self.context.set_local("stored", stored)
         envelope = stored.envelope
@@ -120,6 +127,7 @@ class _Delivery(BaseMiddleware[Any, Any]):
         finally:
             if self._keeper is not None:
                 self._keeper.cancel()
+        self._remember(outcome)
         self._rules.metrics.message_handled(
             kind=_bounded_type(self.msg), outcome=outcome, seconds=time.monotonic() - self._began
         )
@@ -130,6 +138,8 @@ class _Delivery(BaseMiddleware[Any, Any]):
             case None:
                 await self._acknowledge()
                 return "acked"
+            case TransientError() if self._is_last and self._is_old:
+                return await self._give_up(error)
             case TransientError():
                 await self._again_later(error.delay)
                 _log.info("message comes again", sequence=self._sequence, problem=str(error))
@@ -140,6 +150,8 @@ class _Delivery(BaseMiddleware[Any, Any]):
                 return await self._give_up(error)
             case Exception():
                 _log.error("handler failed", sequence=self._sequence, exc_info=error)
+                if self._is_last:
+                    return await self._give_up(error)
                 await self._again_later(None)
                 return "failed"
             case _:
@@ -150,12 +162,16 @@ class _Delivery(BaseMiddleware[Any, Any]):
     async def _give_up(self, error: BaseException) -> Outcome:
         dead = DeadMessage(
             stored=stored_of(self.msg),
-            deliveries=self.msg.metadata.num_delivered,
+            deliveries=self._deliveries,
             error=f"{type(error).__name__}: {error}",
         )
         _log.error("message is given up", sequence=self._sequence, problem=dead.error)
         try:
             await self._rules.dead(dead)
+        except TransientError as unreported:
+            _log.warning("a dead message is not reported", sequence=self._sequence, problem=str(unreported))
+            await self._again_later(unreported.delay)
+            return "transient"
         except Exception:  # noqa: BLE001 - whatever it is, the message must not be lost
             _log.exception("a dead message could not be reported", sequence=self._sequence)
             await self._again_later(None)
@@ -163,9 +179,34 @@ class _Delivery(BaseMiddleware[Any, Any]):
         await self._acknowledge()
         return "dead"
 
+    def _remember(self, outcome: Outcome) -> None:
+        """Tell what waits for better times from what ends the process each time: the server does not."""
+        ended = self._rules.ended
+        ended.discard(self._identity)
+        if outcome in ("transient", "failed"):
+            if len(ended) >= _MOST_REMEMBERED:
+                ended.clear()
+            ended.add(self._identity)
+
     @property
     def _sequence(self) -> int:
         return self.msg.metadata.sequence.stream
+
+    @property
+    def _identity(self) -> tuple[str, int]:
+        return self.msg.metadata.consumer, self._sequence
+
+    @property
+    def _deliveries(self) -> int:
+        return self.msg.metadata.num_delivered
+
+    @property
+    def _is_last(self) -> bool:
+        return self._deliveries >= MOST_DELIVERIES
+
+    @property
+    def _is_old(self) -> bool:
+        return now() - stored_of(self.msg).time >= self._rules.patience
 
     async def _acknowledge(self) -> None:
         # Lost with the connection at worst; then the message comes again and its handler finds it done.
@@ -173,7 +214,7 @@ class _Delivery(BaseMiddleware[Any, Any]):
             await self.msg.ack()
 
     async def _again_later(self, delay: timedelta | None) -> None:
-        chosen = growing_delay(self.msg.metadata.num_delivered) if delay is None else delay
+        chosen = growing_delay(self._deliveries) if delay is None else delay
         with suppress(NatsError):
             await self.msg.nak(delay=chosen.total_seconds() or None)
 

@@ -7,6 +7,7 @@ Binds to consumers that are provisioned and creates none; what becomes of a mess
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from types import TracebackType
 from typing import Annotated, Final, TypeVar
 
@@ -19,7 +20,7 @@ from slipway_contracts.envelope import TYPE_PREFIX
 from slipway_contracts.message import Message
 from slipway_contracts.topology import ConsumerSpec
 
-from slipway_chassis.acknowledgement import Acknowledgement, Dead, DeadMessage
+from slipway_chassis.acknowledgement import PATIENCE, Acknowledgement, Dead, DeadMessage
 from slipway_chassis.connection import Connection
 from slipway_chassis.jetstream_api import NotFoundError, call
 from slipway_chassis.logs import get_logger
@@ -134,7 +135,13 @@ class Handlers:
 
 
 def make_broker(
-    *, connection: Connection, telemetry: Telemetry, metrics: Metrics, dead: Dead, grace: float = 10.0
+    *,
+    connection: Connection,
+    telemetry: Telemetry,
+    metrics: Metrics,
+    dead: Dead,
+    grace: float = 10.0,
+    patience: timedelta = PATIENCE,
 ) -> LogBroker:
     """Return a broker without subscribers.
 
@@ -146,9 +153,13 @@ def make_broker(
             publishes `message.dead`. It may be called again for the same message.
         grace: seconds for handlers in hand when the broker stops; then they are cancelled and their messages
             given back.
+        patience: age up to which no message is given up that a `TransientError` delays, or that ended its
+            process each time.
     """
     bound: dict[str, ConsumerSpec] = {}
-    acknowledgement = Acknowledgement(consumers=bound, dead=dead, telemetry=telemetry, metrics=metrics)
+    acknowledgement = Acknowledgement(
+        consumers=bound, dead=dead, telemetry=telemetry, metrics=metrics, patience=patience
+    )
     return LogBroker(log_connection=connection, bound=bound, acknowledgement=acknowledgement, grace=grace)
 
 

@@ -61,6 +61,11 @@ class EventLog:
         self._publisher = Publisher(connection=connection, stream=stream, timeout=publish_timeout)
         self._reader = Reader(connection=connection, stream=stream, timeout=read_timeout)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection works, as far as this process has noticed."""
+        return self._connection.problem is None
+
     async def publish(self, outgoing: Outgoing) -> Receipt:
         """Publish one message and wait until it is stored.
 

@@ -16,8 +16,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from slipway_contracts import cdevents, subjects
-from slipway_contracts.codec import UnknownMessageError
-from slipway_contracts.envelope import TYPE_PREFIX, MalformedEnvelopeError, attribute_of
+from slipway_contracts.envelope import TYPE_PREFIX, attribute_of
 
 from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import CaughtUp, EventLog, New, Stored
@@ -76,10 +75,8 @@ class Entry:
     @cached_property
     def cdevents(self) -> Sequence[Mapping[str, Any]]:
         """What it means in CDEvents, each in a structured CloudEvent, in order; none: nothing."""
-        try:
-            meant = cdevents.rendered(self.stored.message, self.stored.envelope)
-        except (UnknownMessageError, MalformedEnvelopeError):
-            return ()
+        message = self.stored.readable
+        meant = () if message is None else cdevents.rendered(message, self.stored.envelope)
         return tuple(each.cloud_event(sequence=str(self.sequence)) for each in meant)
 
 

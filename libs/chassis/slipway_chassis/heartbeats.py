@@ -7,15 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
+from slipway_chassis.bucket import Bucket, is_removed
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import CaughtUp, EventLog, LastPerSubject
-from slipway_chassis.jetstream_api import publish
 from slipway_chassis.stored import Stored
-
-_WITHIN: Final = 5.0
-_REMOVED: Final = frozenset({"KV-Operation", "Nats-Marker-Reason"})
 
 
 @dataclass(frozen=True)
@@ -27,12 +23,14 @@ class Heartbeat:
         data: what it says; None: it was removed or expired.
         sequence: grows with every write in the bucket.
         time: when the server stored it.
+        note: what was said when it was removed.
     """
 
     key: str
     data: bytes | None
     sequence: int
     time: datetime
+    note: bytes = b""
 
     def age(self, now: datetime) -> timedelta:
         """Return how old the record is; only as good as the two machines' clocks agree."""
@@ -48,9 +46,8 @@ class Heartbeats:
     """
 
     def __init__(self, *, connection: Connection, bucket: str) -> None:
-        self._connection = connection
-        self._prefix = f"$KV.{bucket}."
-        self._records = EventLog(connection=connection, stream=f"KV_{bucket}")
+        self._bucket = Bucket(connection=connection, name=bucket)
+        self._records = EventLog(connection=connection, stream=self._bucket.stream)
 
     async def beat(
         self, key: str, data: bytes, *, ttl: timedelta | None = None, expect: int | None = None
@@ -67,17 +64,21 @@ class Heartbeats:
             ConflictError: `expect` does not hold.
             LogUnavailableError: not confirmed in time.
         """
-        headers = {} if ttl is None else {"Nats-TTL": f"{ttl // timedelta(milliseconds=1)}ms"}
-        return await self._put(key, data, headers | _expecting(expect))
+        return await self._bucket.put(key, data, ttl=ttl, expect=expect)
 
-    async def remove(self, key: str, *, expect: int | None = None) -> None:
+    async def remove(self, key: str, *, expect: int | None = None, note: bytes = b"") -> None:
         """Remove a record; removing it again changes nothing.
+
+        Args:
+            key: a subject token or several.
+            expect: only if this is the sequence of its last write.
+            note: kept with the removal until the next write, for whoever repeats it.
 
         Raises:
             ConflictError: the last write has another sequence than `expect`.
-            LogUnavailableError: not confirmed in time.
+            LogUnavailableError: not confirmed in time; it may be removed or not.
         """
-        await self._put(key, b"", {"KV-Operation": "DEL"} | _expecting(expect))
+        await self._bucket.remove(key, note=note, expect=expect)
 
     async def last(self, key: str) -> Heartbeat | None:
         """Return a record as its last write left it, also one that was removed; None: there never was one.
@@ -85,12 +86,12 @@ class Heartbeats:
         Raises:
             LogUnavailableError: no answer in time.
         """
-        stored = await self._records.last(self._prefix + key)
+        stored = await self._records.last(self._bucket.subject(key))
         return None if stored is None else self._heartbeat(stored)
 
     async def list(self) -> list[Heartbeat]:
         """Return all records, ordered by their last write."""
-        stored = await self._records.last_per_subject(f"{self._prefix}>")
+        stored = await self._records.last_per_subject(self._bucket.subject(">"))
         return [beat for beat in map(self._heartbeat, stored) if beat.data is not None]
 
     async def watch(self) -> AsyncGenerator[Heartbeat | CaughtUp]:
@@ -99,23 +100,16 @@ class Heartbeats:
         A removed record comes with `data` None; one that the server lets expire is only reported by a bucket
         that keeps markers.
         """
-        async with aclosing(self._records.follow(f"{self._prefix}>", start=LastPerSubject())) as items:
+        async with aclosing(self._records.follow(self._bucket.subject(">"), start=LastPerSubject())) as items:
             async for item in items:
                 yield item if isinstance(item, CaughtUp) else self._heartbeat(item)
 
-    async def _put(self, key: str, data: bytes, headers: dict[str, str]) -> int:
-        answer = await publish(self._connection, self._prefix + key, data, headers=headers, within=_WITHIN)
-        return int(answer["seq"])
-
     def _heartbeat(self, stored: Stored) -> Heartbeat:
-        removed = bool(stored.headers.keys() & _REMOVED)
+        removed = is_removed(stored)
         return Heartbeat(
-            key=stored.subject.removeprefix(self._prefix),
+            key=self._bucket.key(stored.subject),
             data=None if removed else stored.data,
             sequence=stored.sequence,
             time=stored.time,
+            note=stored.data if removed else b"",
         )
-
-
-def _expecting(sequence: int | None) -> dict[str, str]:
-    return {} if sequence is None else {"Nats-Expected-Last-Subject-Sequence": str(sequence)}

@@ -1,8 +1,7 @@
 """Leases: at most one holder per name at a time, by messages that expire.
 
 Who takes a lease over gets a greater epoch; what a holder writes elsewhere carries it, so that the late write
-of a predecessor can be refused. Raw publishes on the bucket's subjects: the client's own key-value calls take
-an expired lease over late or not at all.
+of a predecessor can be refused.
 """
 
 import asyncio
@@ -17,9 +16,9 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 from slipway_contracts.topology import LEASES
 
+from slipway_chassis.bucket import Bucket, is_removed
 from slipway_chassis.connection import Connection
-from slipway_chassis.errors import ConflictError, LeaseLostError, LogUnavailableError
-from slipway_chassis.jetstream_api import publish
+from slipway_chassis.errors import ConflictError, LeaseLostError, TransientError
 from slipway_chassis.logs import get_logger
 from slipway_chassis.reading import Reader
 from slipway_chassis.stored import Stored
@@ -84,6 +83,11 @@ class Lease:
         """Let it be valid until this monotonic time."""
         self._valid_until = valid_until
 
+    def end(self, renewing: asyncio.Task[None]) -> None:
+        """Be lost, whatever ended its renewal, unless that was cancelled."""
+        if not renewing.cancelled():
+            self.lost.set()
+
     @property
     def seconds_left(self) -> float:
         """Time until it runs out unless it is renewed."""
@@ -100,10 +104,9 @@ class Leases:
     """
 
     def __init__(self, *, connection: Connection, holder: str, bucket: str = LEASES.name) -> None:
-        self._connection = connection
         self._holder = holder
-        self._prefix = f"$KV.{bucket}."
-        self._reader = Reader(connection=connection, stream=f"KV_{bucket}", timeout=_READ_SECONDS)
+        self._bucket = Bucket(connection=connection, name=bucket)
+        self._reader = Reader(connection=connection, stream=self._bucket.stream, timeout=_READ_SECONDS)
 
     @asynccontextmanager
     async def hold(self, name: str, *, ttl: timedelta) -> AsyncIterator[Lease]:
@@ -117,16 +120,11 @@ class Leases:
         """
         if ttl < _SHORTEST_TTL:
             raise ValueError(f"the server knows no expiry below {_SHORTEST_TTL}")
-        claim = _Claim(
-            connection=self._connection,
-            reader=self._reader,
-            subject=self._prefix + name,
-            holder=self._holder,
-            ttl=ttl,
-        )
-        lease = await claim.take(name)
+        claim = _Claim(bucket=self._bucket, reader=self._reader, name=name, holder=self._holder, ttl=ttl)
+        lease = await claim.take()
         _log.info("lease taken", lease=name, epoch=lease.epoch)
         renewing = asyncio.create_task(claim.renew(lease))
+        renewing.add_done_callback(lease.end)
         try:
             yield lease
         finally:
@@ -143,7 +141,7 @@ class Leases:
         Raises:
             LogUnavailableError: no answer in time.
         """
-        stored = await self._reader.last(self._prefix + name)
+        stored = await self._reader.last(self._bucket.subject(name))
         record = _record(stored)
         if stored is None or record is None:
             return None
@@ -153,27 +151,27 @@ class Leases:
 class _Claim:
     """One process' wish to hold one lease, and its position in the bucket once it does."""
 
-    def __init__(
-        self, *, connection: Connection, reader: Reader, subject: str, holder: str, ttl: timedelta
-    ) -> None:
-        self._connection = connection
+    def __init__(self, *, bucket: Bucket, reader: Reader, name: str, holder: str, ttl: timedelta) -> None:
+        self._bucket = bucket
         self._reader = reader
-        self._subject = subject
+        self._name = name
+        self._subject = bucket.subject(name)
+        self._expiry = ttl
         self._ttl = ttl.total_seconds()
         self._record = _Record(holder=holder, token=secrets.token_hex(8))
         self._sequence = 0
 
-    async def take(self, name: str) -> Lease:
+    async def take(self) -> Lease:
         poll = min(self._ttl / 6, _LONGEST_POLL_SECONDS)
         while True:
-            with suppress(ConflictError, LogUnavailableError):
+            with suppress(TransientError):
                 last = await self._reader.last(self._subject)
                 held_by = _record(last)
                 if held_by is None or held_by.token == self._record.token:
                     self._sequence = last.sequence if last is not None else 0
                     valid_until = await self._publish()
                     self._record = self._record.model_copy(update={"epoch": self._sequence})
-                    return Lease(name=name, epoch=self._sequence, valid_until=valid_until)
+                    return Lease(name=self._name, epoch=self._sequence, valid_until=valid_until)
             await asyncio.sleep(poll)
 
     async def renew(self, lease: Lease) -> None:
@@ -185,35 +183,31 @@ class _Claim:
             except ConflictError:
                 if not await self._is_still_ours():
                     break
-            except LogUnavailableError:
+            except TransientError:
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 await asyncio.sleep(self._ttl / 3)
-        lease.lost.set()
         _log.warning("lease lost", lease=lease.name, epoch=lease.epoch)
 
     async def release(self) -> None:
         """Let the next one take it at once; if that cannot be told now, it runs out."""
-        with suppress(ConflictError, LogUnavailableError):
-            await self._put(b"", {"KV-Operation": "DEL"}, within=_RELEASE_SECONDS)
+        with suppress(TransientError):
+            await self._bucket.remove(self._name, expect=self._sequence, within=_RELEASE_SECONDS)
 
     async def _publish(self, *, within: float | None = None) -> float:
         """Write the record and return until when it is valid, counted from before it was sent."""
         sent = time.monotonic()
         body = self._record.model_dump_json().encode()
-        await self._put(body, {"Nats-TTL": f"{int(self._ttl * 1000)}ms"}, within=within or self._ttl)
+        self._sequence = await self._bucket.put(
+            self._name, body, expect=self._sequence, ttl=self._expiry, within=within or self._ttl
+        )
         return sent + self._ttl
-
-    async def _put(self, body: bytes, headers: dict[str, str], *, within: float) -> None:
-        headers |= {"Nats-Expected-Last-Subject-Sequence": str(self._sequence)}
-        answer = await publish(self._connection, self._subject, body, headers=headers, within=within)
-        self._sequence = int(answer["seq"])
 
     async def _is_still_ours(self) -> bool:
         """Adopt a renewal of ours that was stored although its confirmation was lost."""
         try:
             last = await self._reader.last(self._subject)
-        except LogUnavailableError:
+        except TransientError:
             return True
         record = _record(last)
         if last is None or record is None or record.token != self._record.token:
@@ -224,6 +218,6 @@ class _Claim:
 
 def _record(stored: Stored | None) -> _Record | None:
     """Return the record of a live lease; an expired or given-back one leaves a marker or nothing."""
-    if stored is None or stored.headers.keys() & {"Nats-Marker-Reason", "KV-Operation"}:
+    if stored is None or is_removed(stored):
         return None
     return _Record.model_validate_json(stored.data)

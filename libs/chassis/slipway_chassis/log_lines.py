@@ -4,7 +4,8 @@ Bounded: where the stream does not take lines, the writer waits; it drops none b
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Final, TypeVar
 
 from slipway_contracts.log_lines import POSITION_HEADER, LogLine, LogLines
@@ -80,16 +81,23 @@ async def last_lines(log_lines: EventLog, subject: str, *, most: int = 20) -> tu
     return tuple(line.text for line in LogLines.model_validate_json(stored.data).lines[-most:])
 
 
-async def batches(items: AsyncIterator[T], *, most: int = _MOST_LINES) -> AsyncIterator[list[T]]:
-    """Group what is there already; an item never waits for the next one."""
-    queue: asyncio.Queue[T | None] = asyncio.Queue(maxsize=most)
+async def batches(items: AsyncGenerator[T], *, most: int = _MOST_LINES) -> AsyncGenerator[list[T]]:
+    """Group what is there already; an item never waits for the next one. Use `contextlib.aclosing`.
+
+    At most a group waits; `items` is closed with this.
+    """
+    queue: asyncio.Queue[T | None] = asyncio.Queue()
+    # The queue itself has no bound: the mark of the end must never wait for a reader that has left.
+    room = asyncio.Semaphore(most)
 
     async def fill() -> None:
         try:
-            async for item in items:
-                await queue.put(item)
+            async with aclosing(items):
+                async for item in items:
+                    await room.acquire()
+                    queue.put_nowait(item)
         finally:
-            await queue.put(None)
+            queue.put_nowait(None)
 
     filling = asyncio.create_task(fill())
     try:
@@ -99,6 +107,7 @@ async def batches(items: AsyncIterator[T], *, most: int = _MOST_LINES) -> AsyncI
             item = await queue.get()
             while item is not None:
                 batch.append(item)
+                room.release()
                 if queue.empty() or len(batch) >= most:
                     break
                 item = queue.get_nowait()
@@ -108,3 +117,4 @@ async def batches(items: AsyncIterator[T], *, most: int = _MOST_LINES) -> AsyncI
         await filling
     finally:
         filling.cancel()
+        await asyncio.gather(filling, return_exceptions=True)

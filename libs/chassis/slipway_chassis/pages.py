@@ -16,14 +16,16 @@ from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LogUnavailableError, TransientError
 from slipway_chassis.jetstream_api import NotFoundError, call
 from slipway_chassis.nats_client import Msg, NatsError
-from slipway_chassis.stored import Stored, stored_of
+from slipway_chassis.stored import Stored, delivery_of
 
 _ABANDONED_SECONDS: Final = 30
 _PAUSE_SECONDS: Final = 0.2
 _NANOSECONDS: Final = 1_000_000_000
 _PULL_OVERHEAD: Final = 4096
-_TOO_LARGE: Final = "409"
+_REFUSED: Final = "409"
 _NOBODY: Final = "503"
+# One status, many meanings; source of the words: `consumer.go` of nats-server.
+_TOO_LARGE: Final = "message size exceeds maxbytes"
 
 
 @dataclass(frozen=True)
@@ -118,15 +120,16 @@ class Pages:
         try:
             verb = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer}"
             await self._connection.send(verb, json.dumps(request).encode(), reply=inbox)
-            page, status = await self._collected(arrived, most=request["batch"])
+            page = await self._collected(arrived, most=request["batch"])
         finally:
             with suppress(NatsError):
                 await subscription.unsubscribe()
-        if status == _TOO_LARGE and not page.messages:
+        if page.more and not page.messages:
+            # The first message alone is larger than a page.
             return await self._page(consumer, {"batch": 1, "no_wait": True})
         return page
 
-    async def _collected(self, arrived: asyncio.Queue[Msg], *, most: object) -> tuple[Page, str]:
+    async def _collected(self, arrived: asyncio.Queue[Msg], *, most: object) -> Page:
         messages: list[Stored] = []
         while True:
             try:
@@ -138,8 +141,20 @@ class Pages:
             if status == _NOBODY:
                 raise LogUnavailableError(f"the consumer of {self._stream} is gone")
             if status:
-                return Page(tuple(messages), more=status == _TOO_LARGE), status
-            messages.append(stored_of(message))
-            more = message.metadata.num_pending > 0
+                return Page(tuple(messages), more=self._is_too_large(message, status))
+            delivery = delivery_of(message)
+            messages.append(delivery.stored)
+            more = delivery.pending > 0
             if not more or len(messages) == most:
-                return Page(tuple(messages), more=more), status
+                return Page(tuple(messages), more=more)
+
+    def _is_too_large(self, message: Msg, status: str) -> bool:
+        """Say whether the next message does not fit; else there is none.
+
+        Raises:
+            LogUnavailableError: the server ended the request for another reason.
+        """
+        description = (message.headers or {}).get("Description", "")
+        if status == _REFUSED and description.lower() != _TOO_LARGE:
+            raise LogUnavailableError(f"the consumer of {self._stream} gives no page: {description}")
+        return status == _REFUSED

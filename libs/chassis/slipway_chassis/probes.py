@@ -10,12 +10,17 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
+from slipway_chassis.logs import get_logger
 from slipway_chassis.metrics import Metrics
 
 Check = Callable[[], Awaitable[str | None]]
+_WORDS: Final = 3
 _REQUEST_SECONDS: Final = 5.0
 _CHECK_SECONDS: Final = 2.0
 _JSON: Final = "application/json"
+_TEXT: Final = "text/plain"
+_HINT: Final = b"see /healthz, /readyz, /metrics\n"
+_log: Final = get_logger()
 
 
 class Probes:
@@ -39,9 +44,9 @@ class Probes:
 
     async def problems(self) -> dict[str, str]:
         """Return what each failing check says; empty when ready."""
-        names = list(self._checks)
-        answers = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
-        return {name: answer for name, answer in zip(names, answers, strict=True) if answer is not None}
+        checks = dict(self._checks)
+        answers = await asyncio.gather(*(_ask(name, check) for name, check in checks.items()))
+        return {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
 
     async def start(self, *, host: str, port: int) -> int:
         """Listen and return the port, which the system picks for 0."""
@@ -55,16 +60,17 @@ class Probes:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            async with asyncio.timeout(_REQUEST_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-                status, kind, body = await self._answer(head.split(b" ", 2)[1].decode("latin-1"))
-                writer.write(_response(status, kind, body))
-                await writer.drain()
-        writer.close()
+        try:
+            with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                async with asyncio.timeout(_REQUEST_SECONDS):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    writer.write(_response(*await self._answer(_path(head))))
+                    await writer.drain()
+        finally:
+            writer.close()
 
-    async def _answer(self, target: str) -> tuple[HTTPStatus, str, bytes]:
-        match target.partition("?")[0]:
+    async def _answer(self, path: str | None) -> tuple[HTTPStatus, str, bytes]:
+        match path:
             case "/healthz":
                 return HTTPStatus.OK, _JSON, b'{"status":"ok"}\n'
             case "/readyz":
@@ -74,16 +80,27 @@ class Probes:
                 return status, _JSON, json.dumps(body).encode() + b"\n"
             case "/metrics":
                 return HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", self._metrics.render()
+            case None:
+                return HTTPStatus.BAD_REQUEST, _TEXT, _HINT
             case _:
-                return HTTPStatus.NOT_FOUND, "text/plain", b"see /healthz, /readyz, /metrics\n"
+                return HTTPStatus.NOT_FOUND, _TEXT, _HINT
 
 
-async def _ask(check: Check) -> str | None:
+async def _ask(name: str, check: Check) -> str | None:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             return await check()
     except TimeoutError:
         return f"no answer within {_CHECK_SECONDS:g} s"
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks still count
+        _log.exception("a readiness check failed", check=name)
+        return f"{type(error).__name__}: {error}"
+
+
+def _path(head: bytes) -> str | None:
+    """Return the path of a request; None: this is none."""
+    words = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
+    return words[1].partition("?")[0] if len(words) == _WORDS else None
 
 
 def _response(status: HTTPStatus, kind: str, body: bytes) -> bytes:

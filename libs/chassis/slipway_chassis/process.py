@@ -158,7 +158,7 @@ def _succeeded(task: asyncio.Future[None]) -> bool:
         return False
     if task.cancelled() or (error := task.exception()) is None:
         return True
-    _log.error("failed", problem=str(error), exc_info=error)
+    _log.error("failed", problem=str(error), exc_info=None if isinstance(error, SettingsError) else error)
     return False
 
 

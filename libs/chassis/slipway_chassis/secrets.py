@@ -19,12 +19,12 @@ from pydantic import SecretStr
 from slipway_contracts.size import SecretRef
 from slipway_contracts.topology import SECRETS
 
+from slipway_chassis.bucket import Bucket, is_removed
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import ConflictError, SecretMissingError, SecretValueError, VaultLockedError
-from slipway_chassis.jetstream_api import call, publish
+from slipway_chassis.jetstream_api import call
 from slipway_chassis.reading import Reader
 from slipway_chassis.settings import SettingsError
-from slipway_chassis.stored import Stored
 
 LARGEST_VALUE: Final = 64 << 10
 """Bytes of a value in UTF-8."""
@@ -33,7 +33,6 @@ KEYS_VARIABLE: Final = "SLIPWAY_SECRET_KEYS"
 KEY_FILE_VARIABLE: Final = "SLIPWAY_SECRET_KEY_FILE"
 _WITHIN: Final = 5.0
 _OTHERS: Final = 0o007
-_REMOVED: Final = frozenset({"KV-Operation", "Nats-Marker-Reason"})
 
 
 @dataclass(frozen=True)
@@ -103,11 +102,6 @@ class Recipients:
         """Return this recipient alone; None: it is not among these."""
         return type(self)({service: self._keys[service]}) if service in self._keys else None
 
-    def without(self, service: str) -> Self | None:
-        """Return the others; None: there are none."""
-        others = {name: key for name, key in self._keys.items() if name != service}
-        return type(self)(others) if others else None
-
     def seal(self, value: str) -> bytes:
         """Return what to store: one box per recipient; sealing the same value again gives other bytes.
 
@@ -130,9 +124,8 @@ class Secrets:
 
     def __init__(self, *, connection: Connection, bucket: str = SECRETS.name) -> None:
         self._connection = connection
-        self._stream = f"KV_{bucket}"
-        self._prefix = f"$KV.{bucket}."
-        self._reader = Reader(connection=connection, stream=self._stream, timeout=_WITHIN)
+        self._bucket = Bucket(connection=connection, name=bucket)
+        self._reader = Reader(connection=connection, stream=self._bucket.stream, timeout=_WITHIN)
 
     async def put(self, group: str, ref: SecretRef, sealed: bytes) -> None:
         """Store a version that was never there; repeating it with the same bytes changes nothing.
@@ -141,9 +134,8 @@ class Secrets:
             ConflictError: this version exists, or existed and was removed; take the next one.
             LogUnavailableError: not confirmed in time; it may be stored or not.
         """
-        subject = self._subject(group, ref)
         try:
-            await self._publish(subject, sealed, {"Nats-Expected-Last-Subject-Sequence": "0"})
+            await self._bucket.put(_key(group, ref), sealed, expect=0)
         except ConflictError:
             if await self.get(group, ref) == sealed:
                 return
@@ -157,8 +149,8 @@ class Secrets:
         Raises:
             LogUnavailableError: no answer in time.
         """
-        stored = await self._reader.last(self._subject(group, ref))
-        return None if stored is None or _is_removed(stored) else stored.data
+        stored = await self._reader.last(self._bucket.subject(_key(group, ref)))
+        return None if stored is None or is_removed(stored) else stored.data
 
     async def remove(self, group: str, name: str) -> None:
         """Remove all versions of a secret; repeating it changes nothing.
@@ -168,16 +160,10 @@ class Secrets:
         Raises:
             LogUnavailableError: not confirmed in time; repeat it.
         """
-        request = {"subjects_filter": f"{self._prefix}{group}.{name}.*"}
-        answer = await call(self._connection, f"STREAM.INFO.{self._stream}", request, within=_WITHIN)
+        request = {"subjects_filter": self._bucket.subject(f"{group}.{name}.*")}
+        answer = await call(self._connection, f"STREAM.INFO.{self._bucket.stream}", request, within=_WITHIN)
         for subject in answer["state"].get("subjects") or ():
-            await self._publish(subject, b"", {"KV-Operation": "PURGE", "Nats-Rollup": "sub"})
-
-    async def _publish(self, subject: str, body: bytes, headers: Mapping[str, str]) -> None:
-        await publish(self._connection, subject, body, headers=headers, within=_WITHIN)
-
-    def _subject(self, group: str, ref: SecretRef) -> str:
-        return f"{self._prefix}{group}.{ref.secret}.{ref.version}"
+            await self._bucket.purge(self._bucket.key(subject))
 
 
 class Vault:
@@ -265,9 +251,9 @@ def _usable(value: str) -> bytes:
     return plain
 
 
+def _key(group: str, ref: SecretRef) -> str:
+    return f"{group}.{ref.secret}.{ref.version}"
+
+
 def _title(ref: SecretRef) -> str:
     return f"{ref.secret} version {ref.version}"
-
-
-def _is_removed(stored: Stored) -> bool:
-    return bool(stored.headers.keys() & _REMOVED)

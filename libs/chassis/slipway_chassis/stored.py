@@ -3,18 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
-from slipway_contracts.codec import AnyMessage, parse
+from slipway_contracts.codec import AnyMessage, UnknownMessageError, parse
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError
 
+from slipway_chassis.logs import get_logger
 from slipway_chassis.nats_client import Msg
 
 _TOKENS_WITHOUT_DOMAIN: Final = 9
 _PLACE_WITHOUT_DOMAIN: Final = 5
 _PLACE: Final = 7
 _NANOSECONDS: Final = 1_000_000_000
+_REMEMBERED: Final = 1_000
+_log: Final = get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,25 @@ class Stored:
             UnknownMessageError: no such type is known here, or the body is not of it.
         """
         return parse(self.envelope.type, self.data)
+
+    @cached_property
+    def readable(self) -> AnyMessage | None:
+        """The body as `message`; None, and one line in the log, where this release cannot read it.
+
+        What a newer release wrote must not end what rests on the rest of the log. `envelope` of what is
+        readable is readable too.
+        """
+        try:
+            return self.message
+        except (UnknownMessageError, MalformedEnvelopeError) as error:
+            _say_unreadable(self.subject, self.sequence, self.headers.get("ce-type"), str(error))
+            return None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _say_unreadable(subject: str, sequence: int, kind: str | None, problem: str) -> None:
+    # Records are read again and again: that one of them cannot be read is said once.
+    _log.error("message.unreadable", subject=subject, sequence=sequence, kind=kind, problem=problem)
 
 
 @dataclass(frozen=True, slots=True)

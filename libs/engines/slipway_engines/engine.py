@@ -3,7 +3,7 @@
 An engine takes idempotent wishes and reports what it sees; it judges nothing and keeps no state of its own.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NewType, Protocol
@@ -139,8 +139,11 @@ class Engine(Protocol):
         """Report everything there is, then `SnapshotComplete`, then changes, for ever."""
         ...
 
-    def logs(self, replica: ReplicaRef, since: Position) -> AsyncIterator[LogLine]:
-        """Report the lines after `since` and follow; ends when the replica ended and all was read."""
+    def logs(self, replica: ReplicaRef, since: Position) -> AsyncGenerator[LogLine]:
+        """Report the lines after `since` and follow; ends when the replica ended and all was read.
+
+        To close it ends the following.
+        """
         ...
 
     async def capacity(self) -> Capacity:

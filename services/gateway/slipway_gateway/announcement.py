@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from slipway_chassis.errors import LogUnavailableError
+from slipway_chassis.errors import TransientError
 from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.logs import get_logger
 from slipway_contracts.envelope import now
@@ -112,7 +112,7 @@ class Announcer:
         if self._is_news(record):
             try:
                 await self._heartbeats.beat(self._gateway, record.model_dump_json().encode())
-            except LogUnavailableError as error:
+            except TransientError as error:
                 _log.info("the gateway's record is not written", problem=str(error))
             else:
                 self._said, self._said_at = record, time.monotonic()

@@ -14,9 +14,8 @@ from typing import Final
 from slipway_chassis.logs import get_logger
 from slipway_chassis.stored import Stored
 from slipway_contracts.access import AccessMode
-from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.desired import Desired
-from slipway_contracts.envelope import MalformedEnvelopeError, now
+from slipway_contracts.envelope import now
 from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.subjects import desired, owner_of
 
@@ -84,17 +83,10 @@ class Configuration:
     def take(self, stored: Stored) -> bool:
         """Learn from a record; return whether a deployment may have changed."""
         key = owner_of(stored.subject)
-        try:
-            message = stored.message
-        except (UnknownMessageError, MalformedEnvelopeError) as error:
-            _log.error(
-                "a record is not readable; its deployment keeps its routes",
-                subject=stored.subject,
-                problem=str(error),
-            )
-            if stored.subject == desired(*key):
-                self._unreadable.setdefault(key, stored.sequence)
-            return False
+        message = stored.readable
+        if message is None and stored.subject == desired(*key):
+            # Its routes stay as they are.
+            self._unreadable.setdefault(key, stored.sequence)
         if not isinstance(message, Desired | ReplicaFact):
             return False
         if isinstance(message, Desired):

@@ -33,18 +33,18 @@ class GatewayFolder:
         except FileNotFoundError:
             return None
 
-    def write(self, file: Path, content: bytes, *, durable: bool = False) -> bool:
-        """Replace the file unless it has this content already; return whether it was replaced.
-
-        A reader sees the old file or the new one. `durable` waits until the disk has it.
-        """
+    def write(self, file: Path, content: bytes) -> bool:
+        """Replace the file unless it has this content already; return whether it was replaced."""
         if self.read(file) == content:
             return False
-        self.replace(file, content, durable=durable)
+        self.replace(file, content)
         return True
 
     def replace(self, file: Path, content: bytes, *, durable: bool = False) -> None:
-        """Replace the file, also by the same content, of which Envoy is then told again."""
+        """Replace the file, also by the same content, of which Envoy is then told again.
+
+        A reader sees the old file or the new one. `durable` waits until the disk has it.
+        """
         # Written beside `xds`, so that Envoy is woken once, by the rename.
         temporary = self._path / f".{file.name}.new"
         with temporary.open("wb") as target:

@@ -3,7 +3,9 @@
 Only a record changes it, never the absence of one, so that an emptied log takes no route away.
 """
 
+import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, Self
 
 from pydantic import Field
@@ -32,12 +34,31 @@ class _Snapshot(Frozen):
     )
 
 
+@dataclass(frozen=True)
+class Dump:
+    """Everything that is known, in parts that are yet to be joined.
+
+    Attributes:
+        deployments: one JSON object each.
+        ready: members of one JSON object.
+    """
+
+    deployments: tuple[bytes, ...]
+    ready: tuple[bytes, ...]
+
+    def joined(self) -> bytes:
+        """Return the JSON; equal knowledge gives equal bytes."""
+        deployments, ready = b",".join(self.deployments), b",".join(self.ready)
+        return b'{"format":%d,"deployments":[%s],"ready":{%s}}' % (_FORMAT, deployments, ready)
+
+
 class Known:
     """Deployments and the addresses of ready replicas, as told by the records taken so far."""
 
     def __init__(self) -> None:
         self._deployments: dict[Key, KnownDeployment] = {}
         self._ready: dict[Key, dict[tuple[str, str], str]] = {}
+        self._dumped: dict[Key, tuple[bytes, bytes]] = {}
 
     def take(self, message: Desired | ReplicaFact) -> Key | None:
         """Learn from a record; return the deployment whose routes may have changed, None if none has."""
@@ -47,6 +68,8 @@ class Known:
                 changed = self._take_desired(key, message)
             case ReplicaFact():
                 changed = self._take_fact(key, message)
+        if changed:
+            self._dumped.pop(key, None)
         return key if changed else None
 
     def _take_desired(self, key: Key, desired: Desired) -> bool:
@@ -83,19 +106,23 @@ class Known:
         """Return the `host:port` of each ready (workload, replica) of a deployment."""
         return self._ready.get(key, {})
 
-    def dump(self) -> bytes:
-        """Return everything as JSON; equal knowledge gives equal bytes."""
-        ready = {
-            "/".join((*key, *replica)): address
-            for key, replicas in self._ready.items()
-            for replica, address in replicas.items()
-        }
-        snapshot = _Snapshot(deployments=tuple(self.deployments()), ready=dict(sorted(ready.items())))
-        return snapshot.model_dump_json().encode()
+    def dump(self) -> Dump:
+        """Return everything as it is stored; costs no more than what changed since the last time."""
+        for key in self._deployments.keys() | self._ready.keys():
+            if key not in self._dumped:
+                self._dumped[key] = self._dump_of(key)
+        parts = [self._dumped[key] for key in sorted(self._dumped)]
+        return Dump(tuple(each for each, _ in parts if each), tuple(each for _, each in parts if each))
+
+    def _dump_of(self, key: Key) -> tuple[bytes, bytes]:
+        deployment = self._deployments.get(key)
+        ready = {"/".join((*key, *replica)): address for replica, address in self.ready(key).items()}
+        members = json.dumps(ready, sort_keys=True, separators=(",", ":"))[1:-1]
+        return deployment.model_dump_json().encode() if deployment else b"", members.encode()
 
     @classmethod
     def load(cls, data: bytes) -> Self:
-        """Read what `dump` wrote, in this release or an earlier one.
+        """Read what `dump` gave, in this release or an earlier one.
 
         Raises:
             ValueError: the bytes are not such a snapshot.

@@ -14,7 +14,7 @@ from slipway_gateway.measures import Measures
 from slipway_gateway.service import Gateway
 from slipway_gateway.settings import GatewaySettings
 from slipway_gateway.snapshot import Snapshot
-from slipway_gateway.switches import Switches
+from slipway_gateway.switch_traces import SwitchTraces
 from slipway_gateway.writer import ConfigurationWriter
 
 
@@ -45,7 +45,7 @@ async def serve(service: Service[GatewaySettings]) -> None:
             heartbeats=Heartbeats(connection=service.connection, bucket=GATEWAYS.name),
             admin=counting,
         ),
-        switches=Switches(telemetry=service.telemetry, admin=looking),
+        traces=SwitchTraces(telemetry=service.telemetry, admin=looking),
         measures=Measures(registry=service.metrics.registry),
     )
     service.probes.add("envoy", gateway.problem)

@@ -21,7 +21,7 @@ from slipway_gateway.announcement import Announcer
 from slipway_gateway.configuration import Configuration
 from slipway_gateway.measures import Measures
 from slipway_gateway.snapshot import Snapshot
-from slipway_gateway.switches import Switches
+from slipway_gateway.switch_traces import SwitchTraces
 from slipway_gateway.writer import ConfigurationRefusedError, ConfigurationWriter, Target
 
 _CHECK_EVERY: Final = timedelta(seconds=2)
@@ -38,7 +38,7 @@ class Gateway:
         writer: of the Envoy's files; loaded.
         snapshot: where knowledge is kept.
         announcer: of what is applied.
-        switches: tells the traces of it.
+        traces: of what becomes of a record.
         measures: metrics.
     """
 
@@ -50,7 +50,7 @@ class Gateway:
         writer: ConfigurationWriter,
         snapshot: Snapshot,
         announcer: Announcer,
-        switches: Switches,
+        traces: SwitchTraces,
         measures: Measures,
     ) -> None:
         self._log = log
@@ -58,7 +58,7 @@ class Gateway:
         self._writer = writer
         self._snapshot = snapshot
         self._announcer = announcer
-        self._switches = switches
+        self._traces = traces
         self._measures = measures
         self._news = asyncio.Event()
         self._seen = 0
@@ -73,7 +73,7 @@ class Gateway:
                 tasks.create_task(self._learn()),
                 tasks.create_task(self._keep_applied()),
                 tasks.create_task(self._announcer.run()),
-                tasks.create_task(self._switches.run()),
+                tasks.create_task(self._traces.run()),
             ]
             await stopping.wait()
             for task in working:
@@ -107,7 +107,7 @@ class Gateway:
 
     def _learn_of(self, record: Stored) -> None:
         if self._configuration.take(record) and self._caught_up:
-            self._switches.learnt(record)
+            self._traces.learnt(record)
         if is_desired(record.subject):
             self._desired = max(self._desired, record.sequence)
 
@@ -133,7 +133,7 @@ class Gateway:
         started = time.perf_counter()
         # What is known is on disk before it is announced; Envoy need not wait for that.
         saving = asyncio.create_task(self._save(self._configuration.changed))
-        self._switches.begin()
+        self._traces.begin()
         try:
             await self._bring(self._configuration.target())
         except EnvoyDownError as error:
@@ -148,7 +148,7 @@ class Gateway:
         finally:
             await saving
         self._configuration.accept()
-        self._switches.confirmed(self._configuration)
+        self._traces.confirmed(self._configuration)
         self._envoy = "ok"
         self._measures.applied(seconds=time.perf_counter() - started, sequence=seen)
         configuration = self._configuration

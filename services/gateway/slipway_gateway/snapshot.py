@@ -7,7 +7,7 @@ from slipway_chassis.errors import SlipwayError
 from slipway_chassis.logs import get_logger
 
 from slipway_gateway.files import GatewayFolder
-from slipway_gateway.known import Known
+from slipway_gateway.known import Dump, Known
 
 _log: Final = get_logger()
 
@@ -25,6 +25,7 @@ class Snapshot:
 
     def __init__(self, folder: GatewayFolder) -> None:
         self._folder = folder
+        self._stored: bytes | None = None
 
     def load(self) -> Known:
         """Return what was known; nothing on the first start.
@@ -32,7 +33,7 @@ class Snapshot:
         Raises:
             SnapshotUnreadableError: there is a snapshot, but it says nothing.
         """
-        content = self._folder.read(self._folder.known)
+        content = self._stored = self._folder.read(self._folder.known)
         if content is None:
             return Known()
         try:
@@ -45,8 +46,13 @@ class Snapshot:
 
     async def save(self, known: Known) -> None:
         """Store it durably, if it changed; a full disk is reported and costs no route."""
-        content = known.dump()
         try:
-            await asyncio.to_thread(self._folder.write, self._folder.known, content, durable=True)
+            await asyncio.to_thread(self._store, known.dump())
         except OSError as error:
             _log.error("what the gateway knows could not be stored", problem=str(error))
+
+    def _store(self, dump: Dump) -> None:
+        content = dump.joined()
+        if content != self._stored:
+            self._folder.replace(self._folder.known, content, durable=True)
+            self._stored = content

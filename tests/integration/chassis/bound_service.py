@@ -1,11 +1,12 @@
 """A service bound to the deployer's consumer, for the tests of what becomes of its messages."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from eventually import eventually
 from log_messages import make_outgoing
-from slipway_chassis.acknowledgement import DeadMessage
+from slipway_chassis.acknowledgement import PATIENCE, DeadMessage
 from slipway_chassis.broker import Handlers, LogBroker, make_broker, running, subscribe
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
@@ -29,22 +30,28 @@ class BoundService:
         *,
         grace: float = 5.0,
         concurrency: int = 1,
-        unreported: int = 0,
+        unreported: Sequence[Exception] = (),
+        patience: timedelta = PATIENCE,
         spec: ConsumerSpec = DEPLOYER,
     ) -> None:
         self.dead: list[DeadMessage] = []
         self.metrics = Metrics(service="test")
         self.connection = connection
         self.broker: LogBroker = make_broker(
-            connection=connection, telemetry=Telemetry(), metrics=self.metrics, dead=self._bury, grace=grace
+            connection=connection,
+            telemetry=Telemetry(),
+            metrics=self.metrics,
+            dead=self._bury,
+            grace=grace,
+            patience=patience,
         )
         self.handlers: Handlers = subscribe(self.broker, spec, concurrency=concurrency)
         self._unreported = unreported
 
     async def _bury(self, message: DeadMessage) -> None:
         self.dead.append(message)
-        if len(self.dead) <= self._unreported:
-            raise ConnectionError("the log is away")
+        if len(self.dead) <= len(self._unreported):
+            raise self._unreported[len(self.dead) - 1]
 
     def takes_no_more(self) -> bool:
         """Whether the broker was told to stop."""
@@ -73,3 +80,12 @@ async def shorten_ack_wait(connection: Connection, ack_wait: timedelta) -> Consu
     request = {"stream_name": "SLIPWAY", "config": config, "action": ""}
     await call(connection, "CONSUMER.CREATE.SLIPWAY.deployer", request, within=5)
     return replace(DEPLOYER, ack_wait=ack_wait)
+
+
+async def deliver_in_vain(connection: Connection, times: int) -> None:
+    """Take the next message as often as this, each time as a process that ends without a word."""
+    pull = await connection.nc.jetstream().pull_subscribe_bind(DEPLOYER.durable, DEPLOYER.stream)
+    for _ in range(times):
+        (message,) = await pull.fetch(1, timeout=5)
+        await message.nak()
+    await pull.unsubscribe()

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from integration.chassis.bound_service import BoundService, make_stop, send_stop
+from integration.chassis.bound_service import BoundService, deliver_in_vain, make_stop, send_stop
 from log_messages import make_outgoing
-from slipway_chassis.acknowledgement import MOST_DELIVERIES, growing_delay
+from slipway_chassis.acknowledgement import MOST_DELIVERIES, PATIENCE, growing_delay
 from slipway_chassis.broker import Delivered, running, subscribe
 from slipway_chassis.connection import Connection
-from slipway_chassis.errors import PermanentError, TransientError
+from slipway_chassis.errors import LogFullError, PermanentError, TransientError
 from slipway_chassis.event_log import EventLog, Stored
 from slipway_chassis.jetstream_api import publish
 from slipway_chassis.telemetry import current_traceparent
@@ -205,7 +205,7 @@ async def test_type_without_a_handler_is_given_up(connection: Connection, log: E
     assert "SubscriberNotFound" in dead.error
 
 
-async def test_message_delivered_too_often_is_given_up_without_being_handled_again(
+async def test_message_that_waits_for_better_times_is_not_given_up_while_it_is_young(
     connection: Connection, log: EventLog
 ) -> None:
     service = BoundService(connection)
@@ -214,18 +214,93 @@ async def test_message_delivered_too_often_is_given_up_without_being_handled_aga
     @service.handlers.on(Stop)
     async def on_stop(command: Stop) -> None:
         tries.append(command)
-        raise TransientError("never", delay=timedelta(0))
+        if len(tries) <= 2 * MOST_DELIVERIES:
+            raise LogFullError("the disk is full", delay=timedelta(0))
+
+    await service.handle_one(log)
+
+    assert len(tries) == 2 * MOST_DELIVERIES + 1
+    assert service.dead == []
+
+
+async def test_message_that_waited_too_long_is_given_up_with_what_was_the_matter(
+    connection: Connection, log: EventLog
+) -> None:
+    service = BoundService(connection, patience=timedelta(0))
+    tries: list[Stop] = []
+
+    @service.handlers.on(Stop)
+    async def on_stop(command: Stop) -> None:
+        tries.append(command)
+        raise TransientError("the engine is busy", delay=timedelta(0))
 
     await service.handle_one(log)
 
     (dead,) = service.dead
     assert len(tries) == MOST_DELIVERIES
-    assert dead.deliveries == MOST_DELIVERIES + 1
-    assert "delivered 21 times" in dead.error
+    assert (dead.deliveries, dead.error) == (MOST_DELIVERIES, "TransientError: the engine is busy")
+
+
+async def test_message_that_waited_long_on_a_full_disk_is_handled_once_there_is_room(
+    connection: Connection, log: EventLog
+) -> None:
+    full = LogFullError("the disk is full", delay=timedelta(0))
+    service = BoundService(connection, patience=timedelta(0), unreported=[full] * 3)
+    tries: list[Stop] = []
+
+    @service.handlers.on(Stop)
+    async def on_stop(command: Stop) -> None:
+        tries.append(command)
+        if len(tries) < MOST_DELIVERIES + 3:
+            raise full
+
+    await service.handle_one(log)
+
+    assert len(tries) == MOST_DELIVERIES + 3
+    assert len(service.dead) == 3
+    assert b'outcome="dead"' not in service.metrics.render()
+
+
+async def test_message_that_finds_a_bug_each_time_is_given_up_with_it(
+    connection: Connection, log: EventLog
+) -> None:
+    await send_stop(log)
+    await deliver_in_vain(connection, MOST_DELIVERIES - 1)
+    service = BoundService(connection)
+
+    @service.handlers.on(Stop)
+    async def on_stop(command: Stop) -> None:
+        if command.deployment == "digits":
+            raise KeyError("a bug")
+
+    await service.handle_one(log, "next")
+
+    (dead,) = service.dead
+    assert (dead.deliveries, dead.error) == (MOST_DELIVERIES, "KeyError: 'a bug'")
+
+
+@pytest.mark.parametrize(("patience", "handled"), [(timedelta(0), ["next"]), (PATIENCE, ["digits", "next"])])
+async def test_message_that_no_process_brought_to_an_end_is_given_up_unhandled_once_it_is_old(
+    connection: Connection, log: EventLog, patience: timedelta, handled: list[str]
+) -> None:
+    await send_stop(log)
+    await deliver_in_vain(connection, MOST_DELIVERIES)
+    service = BoundService(connection, patience=patience)
+    seen: list[str] = []
+
+    @service.handlers.on(Stop)
+    async def on_stop(command: Stop) -> None:
+        seen.append(command.deployment)
+
+    await service.handle_one(log, "next")
+
+    assert seen == handled
+    assert [dead.deliveries for dead in service.dead] == [MOST_DELIVERIES + 1] * (2 - len(handled))
+    assert all("delivered 21 times" in dead.error for dead in service.dead)
 
 
 async def test_message_stays_when_its_death_cannot_be_reported(connection: Connection, log: EventLog) -> None:
-    service = BoundService(connection, unreported=2)
+    service = BoundService(connection, unreported=[ConnectionError("the log is away")] * 2)
 
     @service.handlers.on(Stop)
     async def on_stop(_command: Stop) -> None:

@@ -161,7 +161,7 @@ async def test_one_request_waits_at_the_server_however_often_it_was_killed_under
             await asyncio.to_thread(fresh_nats.restart)
         publishing.cancel()
         sequence = await send_stop(log)
-        await eventually(lambda: service.settled(sequence=sequence))
+        await eventually(lambda: service.settled(sequence=sequence), timeout=60)
         assert await waiting_requests() == 1
 
     assert len(handled) >= sequence

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 from eventually import eventually
+from full_stream import full
+from pydantic import ValidationError
 from servers import NatsServer
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LeaseLostError
@@ -131,6 +133,72 @@ async def test_holder_keeps_the_lease_over_a_quick_restart_of_the_server(
         await eventually(renewed_twice, timeout=5)
         assert lease.held
         assert await leases.current("target") == Holding(holder="first", epoch=lease.epoch)
+
+
+async def test_holder_whose_renewals_find_no_room_loses_the_lease_by_its_own_clock(
+    connection: Connection,
+) -> None:
+    leases = Leases(connection=connection, holder="first")
+
+    async with leases.hold("target", ttl=TTL) as lease, full(connection, "KV_leases"):
+        await eventually(lease.lost.is_set, timeout=2)
+
+        assert not lease.held
+
+
+async def test_holder_keeps_the_lease_when_there_is_room_again_in_time(connection: Connection) -> None:
+    leases = Leases(connection=connection, holder="first")
+    bucket = EventLog(connection=connection, stream="KV_leases")
+
+    async with leases.hold("target", ttl=timedelta(seconds=6)) as lease:
+        taken_at = await bucket.end()
+        async with full(connection, "KV_leases"):
+            await eventually(lambda: lease.seconds_left < 3.5)
+            assert await bucket.end() == taken_at
+
+        await eventually(lambda: lease.seconds_left > 5)
+        assert lease.held
+
+
+async def test_waiting_process_takes_the_lease_once_there_is_room(connection: Connection) -> None:
+    leases = Leases(connection=connection, holder="first")
+
+    async with AsyncExitStack() as room:
+        await room.enter_async_context(full(connection, "KV_leases"))
+        async with waiting_for(leases, "target") as taken:
+            with pytest.raises(AssertionError):
+                await eventually(lambda: taken, timeout=0.5)
+            await room.aclose()
+
+            await eventually(lambda: taken, timeout=2)
+
+
+async def test_lease_that_finds_no_room_to_be_given_back_runs_out(connection: Connection) -> None:
+    leases = Leases(connection=connection, holder="first")
+
+    async with AsyncExitStack() as room:
+        async with leases.hold("target", ttl=LONG) as lease:
+            await room.enter_async_context(full(connection, "KV_leases"))
+
+        assert await leases.current("target") == Holding(holder="first", epoch=lease.epoch)
+
+
+async def test_holder_that_cannot_read_what_was_written_over_its_lease_has_lost_it(
+    connection: Connection,
+) -> None:
+    leases = Leases(connection=connection, holder="first")
+    noticed: list[Lease] = []
+
+    async def hold() -> None:
+        async with leases.hold("target", ttl=TTL) as lease:
+            await publish(connection, "$KV.leases.target", b"{}", headers={"Nats-TTL": "30s"}, within=5)
+            await eventually(lease.lost.is_set, timeout=2)
+            noticed.append(lease)
+
+    with pytest.raises(ValidationError, match="_Record"):
+        await hold()
+
+    assert noticed
 
 
 async def test_exactly_one_of_twenty_rivals_holds_at_any_time(connection: Connection) -> None:

@@ -1,16 +1,28 @@
 """Pages of the log: in order, bounded, and without gap or repeat across a restart of the server."""
 
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from log_messages import make_outgoing
+from servers import NatsServer
+from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog, Page
+from slipway_chassis.nats_client import Msg
+from slipway_chassis.provision import provision
 from slipway_contracts.envelope import new_id
 from slipway_contracts.events import BuildStepStarted
 
 EVERYTHING = "slipway.>"
 LARGE = 1 << 20
+INTERCEPTED = """
+mappings = {
+  "$JS.API.CONSUMER.MSG.NEXT.SLIPWAY.*": "asked.{{wildcard(1)}}"
+  "allowed.*": "$JS.API.CONSUMER.MSG.NEXT.SLIPWAY.{{wildcard(1)}}"
+}
+"""
 
 
 async def pages(
@@ -80,3 +92,42 @@ async def test_reading_goes_on_after_the_log_was_killed(log: EventLog, fresh_nat
         rest = [page async for page in found]
 
     assert sequences([first, *rest]) == [1, 2, 3, 4, 5]
+
+
+@pytest.fixture
+async def intercepted(tmp_path: Path) -> AsyncIterator[Connection]:
+    """A server that asks the test before it gives a page."""
+    server = NatsServer(tmp_path / "intercepted", config=INTERCEPTED)
+    server.start()
+    connection = await Connection.open(url=server.url, user=None, password=None, name="test")
+    await provision(connection)
+    yield connection
+    await connection.close()
+    server.stop()
+
+
+async def test_a_consumer_that_refuses_a_page_for_another_reason_than_its_size_is_replaced(
+    intercepted: Connection,
+) -> None:
+    refusals = ["Message Size Exceeds MaxBytes", "Leadership Change", "Server Shutdown"]
+    asked: list[str] = []
+
+    async def answer(message: Msg) -> None:
+        consumer = message.subject.removeprefix("asked.")
+        asked.append(consumer)
+        if refusals:
+            headers = {"Status": "409", "Description": refusals.pop(0)}
+            await intercepted.nc.publish(message.reply, headers=headers)
+        else:
+            await intercepted.nc.publish(f"allowed.{consumer}", message.data, reply=message.reply)
+
+    await intercepted.nc.subscribe("asked.*", cb=answer)
+    log = EventLog(connection=intercepted)
+    await publish(log, 5)
+
+    found = await pages(log, most=2)
+
+    assert asked[0] == asked[1]
+    assert len({*asked[1:4]}) == 3
+    assert sequences(found) == [1, 2, 3, 4, 5]
+    assert all(page.messages for page in found)

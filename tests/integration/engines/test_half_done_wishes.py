@@ -32,7 +32,8 @@ async def written_down(target: LocalTarget, workload: Workload) -> Program:
     """Write a wish down as `apply` does, and crash before supervisord hears of it."""
     files = ProgramFiles(target.settings)
     async with files.lock():
-        return files.create(workload, "0-1", plan_image(workload.image, target.shelf.path_of))
+        (program,) = files.create(workload, ["0-1"], plan_image(workload.image, target.shelf.path_of))
+        return program
 
 
 async def test_a_wish_that_was_only_written_down_is_finished_by_a_repeat(target: LocalTarget) -> None:

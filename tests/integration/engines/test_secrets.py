@@ -67,8 +67,8 @@ async def test_what_a_crash_left_of_a_wish_is_forgotten_with_the_next_removal(ta
     workload = confidential(target)
     files = ProgramFiles(target.settings)
     async with files.lock():
-        program = files.create(
-            workload, "0-1", plan_image(workload.image, target.shelf.path_of), {"CANARY": "x"}
+        (program,) = files.create(
+            workload, ["0-1"], plan_image(workload.image, target.shelf.path_of), {"CANARY": "x"}
         )
         os.unlink(files.layout.program_file(program.name))  # noqa: PTH108 - as a crash would leave it
 

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import signal
-import time
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -86,27 +85,6 @@ async def drained(house: GatewayHouse, workload: str) -> None:
         return record is not None and record.active.get(workload) == 0
 
     await eventually(idle)
-
-
-async def test_the_switch_takes_milliseconds(house: GatewayHouse, replicas: list[Replica]) -> None:
-    story = two_releases()
-    await house.serve(
-        story.desired,
-        story.fact(story.workload(1), address=replicas[0].address),
-        story.fact(story.workload(2), address=replicas[1].address),
-    )
-    milliseconds = []
-
-    for number in range(10):
-        to = 2 - number % 2
-        story.traffic = {to: 100}
-        published = time.perf_counter()
-        await house.publish(story.desired)
-        while (await house.get("/default/digits/predict"))[1]["by"] != "ab"[to - 1]:
-            pass
-        milliseconds.append(1000 * (time.perf_counter() - published))
-
-    assert sorted(milliseconds)[5] < 50, milliseconds
 
 
 async def test_the_death_of_one_of_two_replicas_loses_no_request_of_an_idempotent_endpoint(
@@ -225,7 +203,7 @@ async def test_a_large_body_is_kept_for_the_next_replica_when_one_refuses_the_co
     assert {(status, told["by"], told["bytes"]) for status, told in answers} == {(200, "b", 6 << 20)}
 
 
-async def test_envoy_serves_within_a_second_of_its_restart(
+async def test_envoy_serves_after_its_restart_while_no_gateway_runs(
     house: GatewayHouse, replicas: list[Replica]
 ) -> None:
     story = two_releases()
@@ -233,13 +211,11 @@ async def test_envoy_serves_within_a_second_of_its_restart(
     await house.stop()
     house.envoy.end(signal.SIGKILL)
 
-    started = time.monotonic()
     house.envoy.start()
     await house.envoy.until_up()
     status, told = await house.get("/default/digits/predict")
 
     assert (status, told["by"]) == (200, "a")
-    assert time.monotonic() - started < 1.0
 
 
 async def test_while_envoy_is_down_nothing_counts_as_applied_and_it_serves_the_news_when_it_is_back(

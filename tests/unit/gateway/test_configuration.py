@@ -62,7 +62,7 @@ def test_a_former_name_ends_with_its_time_and_without_a_record() -> None:
 def test_a_former_name_ends_also_for_a_gateway_that_was_started_from_its_snapshot() -> None:
     known, clock = Known(), Clock()
     known.take(named("one", "shop", one=60).desired)
-    configuration = Configuration(Known.load(known.dump()), clock=clock)
+    configuration = Configuration(Known.load(known.dump().joined()), clock=clock)
     before = set(configuration.target().routes)
 
     clock.moment = AT + timedelta(seconds=60)
@@ -81,7 +81,7 @@ def test_a_key_ends_with_its_time_whatever_its_token_says_and_without_a_record()
     story.settings = DeploymentSettings(access=access)
     known, clock = Known(), Clock()
     known.take(story.desired)
-    configuration = Configuration(Known.load(known.dump()), checks_keys=True, clock=clock)
+    configuration = Configuration(Known.load(known.dump().joined()), checks_keys=True, clock=clock)
     open_keys = []
 
     for seconds in (0, 59, 60):

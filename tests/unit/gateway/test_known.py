@@ -6,6 +6,7 @@ from slipway_contracts.access import Access, AccessMode, BasicUser, EndpointKey
 from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.envelope import new_id
 from slipway_contracts.lifecycle import Wanted
+from slipway_contracts.replica import ReplicaState
 from slipway_gateway.known import Known
 from slipway_gateway.model import Forward
 from slipway_gateway.plan import section
@@ -25,9 +26,9 @@ def known_story() -> tuple[Known, DeploymentStory]:
 def test_what_is_stored_comes_back_with_the_same_bytes() -> None:
     known, story = known_story()
 
-    again = Known.load(known.dump())
+    again = Known.load(known.dump().joined())
 
-    assert again.dump() == known.dump()
+    assert again.dump().joined() == known.dump().joined()
     assert list(again.deployments()) == list(known.deployments())
     assert again.ready((story.group, story.deployment)) == known.ready((story.group, story.deployment))
 
@@ -40,7 +41,30 @@ def test_the_order_of_facts_leaves_no_trace_in_the_bytes() -> None:
 
     other.take(story.fact(story.workload(1), "0-1", address="127.0.0.1:9000"))
 
-    assert other.dump() == known.dump()
+    assert other.dump().joined() == known.dump().joined()
+
+
+def test_each_change_is_in_the_next_dump() -> None:
+    known = Known()
+    stories = [DeploymentStory(deployment=name) for name in ("digits", "cats")]
+
+    for story in stories:
+        story.add_release(1, replicas=2)
+        story.traffic = {1: 100}
+        known.take(story.fact(story.workload(1), "0-1", address="127.0.0.1:9000"))
+        assert Known.load(known.dump().joined()).ready((story.group, story.deployment))
+        known.take(story.desired)
+        assert Known.load(known.dump().joined()).deployment((story.group, story.deployment))
+        story.traffic = {}
+        known.take(story.desired)
+        assert list(Known.load(known.dump().joined()).deployments()) == list(known.deployments())
+    for story in stories:
+        known.take(story.fact(story.workload(1), "0-1", state=ReplicaState.GONE))
+        assert Known.load(known.dump().joined()).ready((story.group, story.deployment)) == {}
+        story.wanted, story.ended = Wanted.DELETED, True
+        known.take(story.desired)
+
+    assert known.dump().joined() == Known().dump().joined()
 
 
 def test_a_record_that_says_nothing_new_about_routes_is_no_change() -> None:
@@ -97,7 +121,7 @@ def test_a_snapshot_of_the_first_release_gives_the_same_routes() -> None:
         ("/default/digits/20260101.1/predict", (("0123456789abcdef-1", 100),)),
         ("/default/digits/predict", (("0123456789abcdef-1", 90),)),
     ]
-    assert Known.load(known.dump()).dump() == known.dump()
+    assert Known.load(known.dump().joined()).dump().joined() == known.dump().joined()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The engine for this machine: takes wishes as files, and tells supervisord to make them so."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_contracts.workload import ReplicaRef, Workload, WorkloadRef
@@ -48,8 +49,7 @@ class SupervisorEngine:
             for program in kept:
                 self._files.tell(program, workload, secrets)
             missing = sorted(wanted - {each.replica for each in kept})
-            image = plan_image(workload.image, self._blobs.path_of) if missing else {}
-            new = [self._files.create(workload, replica, image, secrets) for replica in missing]
+            new = await self._create(workload, missing, secrets) if missing else []
         if new or not await self._all_known(kept):
             await self._add([*kept, *new])
         if await self._end_withdrawn():
@@ -68,7 +68,7 @@ class SupervisorEngine:
         """Report everything there is, then changes; see `Engine.observe`."""
         return Observer(files=self._files, supervisor=self._supervisor, watch=self._watch).observations()
 
-    def logs(self, replica: ReplicaRef, since: Position) -> AsyncIterator[LogLine]:
+    def logs(self, replica: ReplicaRef, since: Position) -> AsyncGenerator[LogLine]:
         """Report and follow the lines of a replica; see `Engine.logs`."""
         return follow(self._files, self._watch, replica, since)
 
@@ -79,6 +79,19 @@ class SupervisorEngine:
             cpu_overcommit=self._settings.cpu_overcommit,
             memory_overcommit=self._settings.memory_overcommit,
         )
+
+    async def _create(
+        self, workload: Workload, replicas: Sequence[str], secrets: Mapping[str, str] | None
+    ) -> list[Program]:
+        """Write down wishes in a thread; who is cancelled meanwhile keeps the lock until all is written."""
+        image = plan_image(workload.image, self._blobs.path_of)
+        creating = asyncio.ensure_future(
+            asyncio.to_thread(self._files.create, workload, replicas, image, secrets)
+        )
+        try:
+            return await asyncio.shield(creating)
+        finally:
+            await asyncio.wait({creating})
 
     async def _all_known(self, programs: Sequence[Program]) -> bool:
         """Say whether supervisord knows these; one that it was told to stop by hand is started again.

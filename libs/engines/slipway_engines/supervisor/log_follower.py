@@ -1,7 +1,7 @@
 """Follows a replica's log until the replica has ended and everything was read."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Final
 
@@ -19,7 +19,7 @@ _LOOK_OFTEN_SECONDS: Final = 0.25
 
 async def follow(
     files: ProgramFiles, watch: FileWatch, replica: ReplicaRef, since: Position
-) -> AsyncIterator[LogLine]:
+) -> AsyncGenerator[LogLine]:
     """Yield the lines after `since`, oldest first; ends at once for a replica that is not known."""
     program = files.newest(replica)
     if program is None:

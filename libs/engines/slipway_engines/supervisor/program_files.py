@@ -13,7 +13,7 @@ import random
 import re
 import shlex
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,31 +123,45 @@ class ProgramFiles:
     def create(
         self,
         workload: Workload,
-        replica: str,
+        replicas: Sequence[str],
         image: dict[str, object],
         secrets: Mapping[str, str] | None = None,
-    ) -> Program:
-        """Write down the wish for a replica. Only under the lock.
+    ) -> list[Program]:
+        """Write down the wishes for these replicas. Only under the lock.
 
         Raises:
-            EngineUnavailableError: there is no place for its secrets, or no port for it.
+            EngineUnavailableError: there is no place for their secrets, or no port for one of them.
         """
-        run = self._next_run(workload.id, replica)
-        name = f"{self._prefix}{workload.id}-{replica}-{run}"
-        config = LaunchConfig(
-            program=name,
+        free_ports = self._free_ports()
+        latest = {each.replica: int(each.run, 16) for each in self.known() if each.workload == workload.id}
+        programs = []
+        for replica in replicas:
+            # It sorts after the earlier ones, also after the clock was set back.
+            run = f"{max(time.time_ns() // 1000, latest.get(replica, -1) + 1):x}"
+            name = f"{self._prefix}{workload.id}-{replica}-{run}"
+            program = Program(workload=workload.id, replica=replica, run=run, name=name)
+            port = workload.fixed_port or next(free_ports)
+            self._write(program, workload, self._config(program, workload, port, image), secrets)
+            programs.append(program)
+        return programs
+
+    def _config(
+        self, program: Program, workload: Workload, port: int, image: dict[str, object]
+    ) -> LaunchConfig:
+        return LaunchConfig(
+            program=program.name,
             installation=self._settings.installation,
             target=workload.target,
             group=workload.group,
             deployment=workload.deployment,
             endpoint=workload.endpoint,
             workload=workload.id,
-            replica=replica,
+            replica=program.replica,
             argv=list(workload.command.argv),
             shell=workload.command.shell,
             working_dir=workload.command.working_dir,
             environment=workload.literals,
-            port=workload.fixed_port or self._free_port(),
+            port=port,
             fixed_port=workload.fixed_port is not None,
             health=workload.health,
             grace_seconds=workload.grace_seconds,
@@ -156,13 +170,15 @@ class ProgramFiles:
             secrets=sorted(workload.secrets),
             timeout_seconds=workload.timeout_seconds,
         )
-        folder = Path(self.layout.replica_folder(name))
-        program = Program(workload=workload.id, replica=replica, run=run, name=name)
+
+    def _write(
+        self, program: Program, workload: Workload, config: LaunchConfig, secrets: Mapping[str, str] | None
+    ) -> None:
+        folder = Path(self.layout.replica_folder(program.name))
         self.tell(program, workload, secrets)
         folder.mkdir(mode=0o700)
         write_private(folder / "launch.json", config.dump())
-        write_private(Path(self.layout.program_file(name)), self._program_text(name, config))
-        return program
+        write_private(Path(self.layout.program_file(program.name)), self._program_text(program.name, config))
 
     def was_told_otherwise(self, program: Program, secrets: Mapping[str, str] | None) -> bool:
         """Say whether a replica may run with other secrets than these."""
@@ -222,17 +238,15 @@ class ProgramFiles:
         found = (self._pattern.match(name.removesuffix(suffix)) for name in names if name.endswith(suffix))
         return sorted(Program(**match.groupdict(), name=match[0]) for match in found if match)
 
-    def _next_run(self, workload: str, replica: str) -> str:
-        """Return a run that sorts after the earlier ones, also after the clock was set back."""
-        earlier = [
-            int(each.run, 16) for each in self.known() if (each.workload, each.replica) == (workload, replica)
-        ]
-        return f"{max([time.time_ns() // 1000, *(each + 1 for each in earlier)]):x}"
-
     def _dismissed(self, program: Program) -> Path:
         return Path(self.layout.replica_folder(program.name)) / "dismissed"
 
-    def _free_port(self) -> int:
+    def _free_ports(self) -> Iterator[int]:
+        """Return ports that are free and that no wish holds, each once.
+
+        Raises:
+            TargetFullError: there is no other.
+        """
         held = {config.port for each in self.wished() if (config := self.config(each)) is not None}
         first, last = self._settings.first_port, self._settings.last_port
         count = last - first + 1
@@ -240,7 +254,7 @@ class ProgramFiles:
         for offset in range(count):
             port = first + (start + offset) % count
             if port not in held and ports.is_free(port):
-                return port
+                yield port
         raise TargetFullError(f"no port from {first} to {last} is free; end some replicas")
 
     def _program_text(self, name: str, config: LaunchConfig) -> str:

@@ -15,10 +15,7 @@ from slipway_engines.errors import EngineUnavailableError
 
 SHUTDOWN_STATE: Final = 6
 BAD_NAME: Final = 10
-ALREADY_STARTED: Final = 60
-NOT_RUNNING: Final = 70
 ALREADY_ADDED: Final = 90
-STILL_RUNNING: Final = 91
 _OK: Final = b"200"
 
 

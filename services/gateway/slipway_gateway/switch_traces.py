@@ -43,7 +43,7 @@ class _Awaited:
     until: float
 
 
-class Switches:
+class SwitchTraces:
     """Makes the spans.
 
     Args:
