@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry
 from servers import free_port
 from slipway_api.access import digest_of, key_id, new_key
 from slipway_api.bootstrap import bootstrap
-from slipway_api.configuring import configuration
 from slipway_api.main import serve
+from slipway_api.outgoing import outgoing
 from slipway_api.settings import ApiSettings
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog, Outgoing
@@ -244,7 +244,7 @@ class ProjectorTask:
 
 
 async def configure(log: EventLog, message: KeyConfigured | GroupConfigured) -> None:
-    await log.publish(configuration(message, identifier=new_id()))
+    await log.publish(outgoing(message, identifier=new_id()))
 
 
 def grant(key: str, user: str, **roles: str) -> KeyConfigured:

@@ -29,6 +29,7 @@ _CONTENT: Final = {
     "dev.cdevents.service.rolledback.0.3.0": _object(_RUNNING),
     "dev.cdevents.service.removed.0.3.0": _object({"environment": _ENVIRONMENT}),
     "dev.cdeventsx.slipway-webhook.pinged.0.1.0": {"type": "object"},
+    "dev.cdeventsx.slipway-log.truncated.0.1.0": {"type": "object"},
 }
 
 

@@ -189,7 +189,11 @@ class WebhookWorld:
 
     async def note_progress(self, progress: WebhookProgress, webhook: str) -> None:
         """Write what a notifier would have left behind."""
-        await self._positions.beat(webhook, progress.model_dump_json().encode())
+        await self.note(webhook, progress.model_dump_json().encode())
+
+    async def note(self, webhook: str, record: bytes) -> None:
+        """Write what nobody but a notifier of another release, or a damage, would."""
+        await self._positions.beat(webhook, record)
 
     async def has_secret(self, hook: Hook) -> bool:
         ref = SecretRef(secret=hook.configured.webhook, version=hook.configured.secret)

@@ -284,7 +284,7 @@ class WebhookDisabled(Message):
     reason: Literal["gone", "failing"] = Field(
         description="`failing`: nothing was taken for too long. `gone`: said before 410 removed webhooks."
     )
-    message: str = ""
+    message: str = Field(default="", description="What the matter was; never the receiver's host or URL.")
     position: int = Field(ge=0, description="Everything up to this sequence was delivered.")
 
 

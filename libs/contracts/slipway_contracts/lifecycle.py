@@ -105,6 +105,8 @@ OPERATION_MOVES: Final[Mapping[OperationState, frozenset[OperationState]]] = {
 UNFINISHED_RELEASES: Final = frozenset({_R.PENDING, _R.STARTING, _R.READY})
 TERMINAL_OPERATIONS: Final = _OPERATION_ENDS
 TERMINAL_BUILDS: Final = frozenset({_B.SUCCEEDED, _B.FAILED, _B.CANCELED})
+KEPT_RELEASES: Final = 10
+"""So many of a deployment's newest releases can run again: what they need is kept."""
 
 
 class MoveNotAllowedError(ValueError):

@@ -41,11 +41,6 @@ class Charge(Frozen):
         )
 
 
-def charge_of(config: ReleaseConfig, version: Version | None) -> Charge:
-    """Return what one release holds; a version that is still built is charged as one endpoint."""
-    return total(needs_of(config, version).values())
-
-
 def held(desired: Desired | None, *, deployments: int = 1) -> Charge:
     """Return what a deployment holds: all that it keeps, and what a release on its way will add beyond.
 

@@ -41,11 +41,8 @@ NONE: Final = "_"
 ALL: Final = "slipway.>"
 ALL_DESIRED: Final = "slipway.*.*.desired"
 ALL_REPLICAS: Final = "slipway.*.*.replica.>"
-ALL_COMMANDS: Final = "slipway.*.*.cmd.>"
-ALL_EVENTS: Final = "slipway.*.*.evt.>"
 INSTALLATION_EVENTS: Final = "slipway.*._.evt.>"
 WEBHOOK_EVENTS: Final = "slipway.*._.evt.webhook.*"
-LOG_EVENTS: Final = "slipway._._.evt.log.*"
 LOG_SNAPSHOTS: Final = "slipway._._.evt.log.snapshotted"
 LOG_TRUNCATIONS: Final = "slipway._._.evt.log.truncated"
 
@@ -58,7 +55,7 @@ def of(message: Command | Event | Desired | ReplicaFact) -> str:
         case ReplicaFact():
             return replica(message.group, message.deployment, message.workload, message.replica)
         case Build():
-            return f"slipway.{message.group}.{message.deployment}.cmd.builder.build"
+            return build_commands(message.group, message.deployment)
         case CancelBuild():
             return f"slipway.{message.group}.{message.deployment}.cmd.builder.cancel"
         case RemoveVersions():
@@ -130,6 +127,11 @@ def name_claim(group: str, name: str) -> str:
 def group_events(group: str | None, noun: str) -> str:
     """Return the filter of what is configured about this noun, as `secret`, in a group or in none."""
     return f"slipway.{group or NONE}.{NONE}.evt.{noun}.*"
+
+
+def build_commands(group: str, identifier: str) -> str:
+    """Return the subject on which builds of a deployment are asked for; a command's id is its build's."""
+    return f"slipway.{group}.{identifier}.cmd.builder.build"
 
 
 def build_events(group: str, identifier: str) -> str:

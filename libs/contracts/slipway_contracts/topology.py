@@ -106,7 +106,7 @@ GATEWAYS: Final = BucketSpec(name="gateways", description="What each gateway has
 SECRETS: Final = BucketSpec(
     name="secrets",
     description="Versions of secrets, each sealed to the services that may open it.",
-    readers=("api", "builder", "deployer"),
+    readers=("api", "deployer"),
 )
 WEBHOOKS: Final = BucketSpec(
     name="webhooks", description="How far each webhook is.", readers=("api", "notifier")

@@ -39,4 +39,6 @@ class WebhookAnswered(Message):
     delivered: bool = Field(description="Whether the receiver answered 2xx.")
     status: int | None = Field(default=None, description="Of its answer; None: there was none.")
     seconds: float = Field(ge=0, description="From resolving the name to the head of the answer.")
-    problem: str | None = Field(default=None, description="Why it was not delivered.")
+    problem: str | None = Field(
+        default=None, description="Why it was not delivered; never the receiver's host or URL."
+    )

@@ -15,10 +15,13 @@ from slipway_store.freshness import Freshness
 from slipway_store.history_reads import HistoryReads
 from slipway_store.installation_reads import InstallationReads
 from slipway_store.past_reads import PastReads
+from slipway_store.reference_reads import ReferenceReads
 from slipway_store.schema import SCHEMA
 
 
-class Reads(DeploymentReads, HistoryReads, InstallationReads, PastReads, AuditReads, DeadReads):
+class Reads(
+    DeploymentReads, HistoryReads, InstallationReads, ReferenceReads, PastReads, AuditReads, DeadReads
+):
     """Typed reads; `groups=None` means all groups, and what belongs to none.
 
     Every method raises DatabaseUnavailableError when Postgres does not answer, after one repetition.

@@ -6,7 +6,7 @@ processes, no more are accepted than there is room for, however far the projecti
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -39,11 +39,11 @@ class Admitted:
 
     Attributes:
         charge: what its deployment will hold; None: it lets nothing more run.
-        reservation: id of what was reserved; None: nothing was.
+        reservations: ids of what was reserved, one of each target.
     """
 
     charge: Charge | None = None
-    reservation: str | None = None
+    reservations: tuple[str, ...] = ()
 
 
 class Admission:
@@ -86,7 +86,7 @@ class Admission:
         Raises:
             DeploymentsDisabledError: the group may not deploy.
             QuotaExceededError: the group would hold more than it may.
-            CapacityExceededError: the target has no room.
+            CapacityExceededError: a target has no room.
             AdmissionUnavailableError: that cannot be said now.
         """
         if not isinstance(command, AnyDeployerCommand):
@@ -99,20 +99,25 @@ class Admission:
         )
         self._require_enabled(command)
         charge = asked_by(stands.desired, command, stands.pending) or Charge()
-        target = next(iter(targets_of(command)), None)
-        wish = Wish(
-            id=new_id(),
-            command=identifier,
-            group=command.group,
-            deployment=command.deployment,
-            target=target,
-            charge=charge,
-            behind=behind,
-        )
-        most = Charge()
-        if target is not None:
-            most = peak(stands.desired, command, target, stands.pending)
-        return Admitted(charge=charge, reservation=await self._reserve(wish, most, keep=keep))
+        admitted = Admitted(charge=charge)
+        for target in targets_of(command) or (None,):
+            wish = Wish(
+                id=new_id(),
+                command=identifier,
+                group=command.group,
+                deployment=command.deployment,
+                target=target,
+                charge=charge,
+                behind=behind,
+            )
+            most = peak(stands.desired, command, target, stands.pending) if target else Charge()
+            try:
+                reserved = await self._reserve(wish, most, keep=keep)
+            except problems.ProblemError:
+                await self.withdraw(admitted)
+                raise
+            admitted = replace(admitted, reservations=(*admitted.reservations, *reserved))
+        return admitted
 
     async def _standing(self, command: AnyDeployerCommand, behind: int, known: Standing | None) -> Standing:
         if known is not None:
@@ -123,15 +128,20 @@ class Admission:
 
     def confirm(self, admitted: Admitted, sequence: int) -> None:
         """Let it be remembered where the log has the command; if that cannot be done, the sweep does it."""
-        if admitted.reservation is not None:
-            self._confirmations.add(admitted.reservation, sequence)
+        for each in admitted.reservations:
+            self._confirmations.add(each, sequence)
 
     async def withdraw(self, admitted: Admitted) -> None:
         """Give back what was reserved for a command that is surely not in the log."""
-        if admitted.reservation is not None:
-            await self._if_possible(self._reservations.drop(admitted.reservation))
+        for each in admitted.reservations:
+            await self._if_possible(self._reservations.drop(each))
 
-    async def _reserve(self, wish: Wish, most: Charge, *, keep: bool) -> str | None:
+    async def _reserve(self, wish: Wish, most: Charge, *, keep: bool) -> tuple[str, ...]:
+        """Return the id of what was reserved, if it was.
+
+        Of a deployment that runs on several targets each counts all of its charge, until the projection holds
+        the command: of the group it counts once.
+        """
         quota = self._quota(wish.group)
         target = self._directory.target(wish.target) if wish.target is not None else None
 
@@ -143,8 +153,8 @@ class Admission:
         if _is_limited(quota):
             await self._counted(wish, judge, keep=keep)
         elif not await self._counted_in_time(wish, judge, keep=keep):
-            return None
-        return wish.id if keep else None
+            return ()
+        return (wish.id,) if keep else ()
 
     async def _counted(self, wish: Wish, judge: Judge, *, keep: bool) -> None:
         for left in reversed(range(_ATTEMPTS)):

@@ -18,7 +18,7 @@ from slipway_store.rows import ReleaseRow, VersionRow
 
 from slipway_api import lifecycle_refusals, refusals
 from slipway_api.configurations import Configurations
-from slipway_api.standing import Standing, readable
+from slipway_api.standing import Standing
 
 _STARTS_AGAIN: Final = frozenset({ReleaseState.LIVE, ReleaseState.DRAINING, ReleaseState.RETIRED})
 _ENDS: Final = ("delete", "purge", "undelete")
@@ -183,7 +183,7 @@ class Archive:
         lane = subjects.deployer_commands(group, deployment).removesuffix(">")
         ends = await asyncio.gather(*(self._log.last(lane + verb) for verb in _ENDS))
         last = max((each for each in ends if each), key=lambda stored: stored.sequence, default=None)
-        if last is None or not isinstance(readable(last), Delete | Purge):
+        if last is None or not isinstance(last.readable, Delete | Purge):
             return 1
         first = 1
         async for row in self._releases(group, deployment):

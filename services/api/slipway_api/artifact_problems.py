@@ -18,7 +18,7 @@ class FoundFileMissingError(ProblemError):
 
 
 class SourceMissingError(ProblemError):
-    """The source artifact is not in the blob store."""
+    """The group has no such source artifact, or its bytes are gone."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 

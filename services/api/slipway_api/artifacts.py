@@ -1,6 +1,6 @@
 """Artifacts of groups: listed, found in storage, adopted, hidden.
 
-An upload is no fact of the log: it is listed once something was built of it, or once it is adopted.
+An upload is listed once something was built of it; what was adopted is listed at once.
 """
 
 import asyncio
@@ -10,14 +10,16 @@ from slipway_chassis import errors
 from slipway_chassis.blobs import BlobStore
 from slipway_contracts.installation_events import ArtifactAdopted, ArtifactHidden
 from slipway_store.connections import DatabaseUnavailableError
+from slipway_store.queries import Reads
+from slipway_store.reference_reads import SourceUsed
 
 from slipway_api import artifact_problems
 from slipway_api.configuring import Configuring
 from slipway_api.directory import Directory
+from slipway_api.holdings import Holdings
 from slipway_api.installation_views import FoundFile, StoredArtifact
 from slipway_api.paging import Cut, decode, page
 from slipway_api.registers import ArtifactKnown
-from slipway_api.uses import SourceUsed, Uses
 from slipway_api.views import Page
 
 
@@ -28,16 +30,24 @@ class Artifacts:
         blobs: where the bytes are, and the files that were placed by hand.
         configuring: puts what is decided into the log.
         directory: knows what was adopted and hidden.
-        uses: knows what was built of what.
+        holdings: knows what a group has.
+        reads: the projection, which knows what was built of what.
     """
 
     def __init__(
-        self, *, blobs: BlobStore, configuring: Configuring, directory: Directory, uses: Uses
+        self,
+        *,
+        blobs: BlobStore,
+        configuring: Configuring,
+        directory: Directory,
+        holdings: Holdings,
+        reads: Reads,
     ) -> None:
         self._blobs = blobs
         self._configuring = configuring
         self._directory = directory
-        self._uses = uses
+        self._holdings = holdings
+        self._reads = reads
 
     async def all(self, group: str, cut: Cut, *, hidden: bool) -> Page[StoredArtifact]:
         """Return the hidden artifacts of a group, or the others, by digest.
@@ -99,11 +109,11 @@ class Artifacts:
         """Keep an artifact but list and use it no more, or take that back; repeating it changes nothing.
 
         Raises:
-            ArtifactNotFoundError: it is not stored.
+            ArtifactNotFoundError: the group does not have it.
         """
-        if not await self._blobs.exists(digest):
+        if not await self._holdings.has(group, digest) or not await self._blobs.exists(digest):
             raise artifact_problems.ArtifactNotFoundError(
-                f"There is no artifact {digest}.",
+                f"Group {group} has no artifact {digest}.",
                 hint=f"List them with GET /v1/groups/{group}/artifacts.",
                 digest=digest,
             )
@@ -124,7 +134,7 @@ class Artifacts:
         self, group: str, after: str | None, limit: int, *, hidden: bool
     ) -> list[StoredArtifact]:
         register = self._directory.artifacts
-        used = await self._uses.sources(
+        used = await self._reads.sources(
             group, marked=register.hidden(group), only_marked=hidden, after=after, limit=limit
         )
         sources = {source.digest: source for source in used}
@@ -135,7 +145,7 @@ class Artifacts:
 
     async def _source(self, group: str, digest: str) -> SourceUsed | None:
         try:
-            found = await self._uses.sources(group, marked=[digest], only_marked=True, after=None, limit=1)
+            found = await self._reads.sources(group, marked=[digest], only_marked=True, after=None, limit=1)
         except DatabaseUnavailableError:
             return None
         return next(iter(found), None)

@@ -13,7 +13,7 @@ from slipway_contracts.version import Version
 from slipway_api import problems, weights
 from slipway_api.archive import Archive
 from slipway_api.configurations import Configurations
-from slipway_api.standing import Standing, readable
+from slipway_api.standing import Standing
 
 _ASKS = ("deploy", "redeploy", "start", "delete", "purge")
 
@@ -90,7 +90,7 @@ class Baselines:
         found = await asyncio.gather(*(self._log.last(lane + verb) for verb in _ASKS))
         commands = sorted((each for each in found if each), key=lambda stored: -stored.sequence)
         for stored in commands:
-            command = readable(stored)
+            command = stored.readable
             if isinstance(command, Delete | Purge):
                 return None  # the rest is of the deployment that had this id before
             if isinstance(command, ReleaseCommand):

@@ -18,7 +18,7 @@ from slipway_contracts.installation_events import GroupConfigured, KeyConfigured
 from slipway_contracts.names import Digest, derived_id
 
 from slipway_api.access import ANY_GROUP, key_id
-from slipway_api.configuring import configuration
+from slipway_api.outgoing import outgoing
 
 ADMIN: Final = "admin"
 DEFAULT_GROUP: Final = "default"
@@ -45,7 +45,7 @@ async def bootstrap(log: EventLog, digest: str) -> list[KeyConfigured | GroupCon
     absent = [message for name, message in wanted.items() if name not in present]
     for message in absent:
         identifier = derived_id("bootstrap", message.model_dump_json())
-        await log.publish(configuration(message, identifier=identifier))
+        await log.publish(outgoing(message, identifier=identifier))
     return absent
 
 
@@ -55,7 +55,7 @@ async def _present(log: EventLog) -> set[str]:
         async for item in items:
             if isinstance(item, CaughtUp):
                 break
-            match item.message:
+            match item.readable:
                 case KeyConfigured(key=name) | GroupConfigured(group=name):
                     names.add(name)
                 case _:

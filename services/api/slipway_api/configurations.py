@@ -18,6 +18,7 @@ from slipway_store.queries import Reads
 
 from slipway_api import artifact_problems, problems, refusals
 from slipway_api.directory import Directory
+from slipway_api.holdings import Holdings
 
 HOST_BASE: Final = "host"
 RowT = TypeVar("RowT")
@@ -44,16 +45,25 @@ class Configurations:
         log: the log.
         reads: the projection.
         blobs: where sources are uploaded to.
+        holdings: knows which of them a group has.
         directory: knows the targets.
         patience: longest wait for the projection.
     """
 
     def __init__(
-        self, *, log: EventLog, reads: Reads, blobs: BlobStore, directory: Directory, patience: timedelta
+        self,
+        *,
+        log: EventLog,
+        reads: Reads,
+        blobs: BlobStore,
+        holdings: Holdings,
+        directory: Directory,
+        patience: timedelta,
     ) -> None:
         self._log = log
         self._reads = reads
         self._blobs = blobs
+        self._holdings = holdings
         self._directory = directory
         self._patience = patience
 
@@ -98,11 +108,12 @@ class Configurations:
         return known
 
     async def require_source(self, group: str, digest: str) -> None:
-        """Refuse a source that nobody uploaded, or that the group hides.
+        """Refuse a source that nobody uploaded to the group, or that the group hides.
 
         Raises:
-            SourceMissingError: it is not in the blob store.
+            SourceMissingError: the group does not have it, or it is gone.
             ArtifactHiddenError: it is there, and not to be used.
+            DatabaseUnavailableError: nobody told the log of it, and Postgres does not answer.
         """
         if self._directory.artifacts.is_hidden(group, digest):
             raise artifact_problems.ArtifactHiddenError(
@@ -111,10 +122,10 @@ class Configurations:
                 "or use another one.",
                 source=digest,
             )
-        if await self._blobs.exists(digest):
+        if await self._holdings.has(group, digest) and await self._blobs.exists(digest):
             return
         raise artifact_problems.SourceMissingError(
-            f"There is no artifact {digest}.",
+            f"Group {group} has no artifact {digest}.",
             hint=f"Upload it with PUT /v1/groups/{group}/artifacts/{digest}, then repeat this request.",
             source=digest,
         )

@@ -1,39 +1,10 @@
 """Publishing what an installation or a group is configured with: the full new value, in the log alone."""
 
-from datetime import datetime
-
-from slipway_chassis.event_log import EventLog, Expect, Outgoing
-from slipway_contracts import subjects
-from slipway_contracts.envelope import Envelope, new_id, now
-from slipway_contracts.installation_events import (
-    ArtifactAdopted,
-    ArtifactHidden,
-    ArtifactUploaded,
-    GatewayRemoved,
-    GroupConfigured,
-    InstanceTypeConfigured,
-    KeyConfigured,
-    SecretConfigured,
-    WebhookConfigured,
-)
-from slipway_contracts.webhook_events import WebhookPinged
+from slipway_chassis.event_log import EventLog, Expect
+from slipway_contracts.envelope import new_id
 
 from slipway_api.directory import Directory
-from slipway_api.names import SOURCE
-from slipway_api.origins import current_origin
-
-Configured = (
-    KeyConfigured
-    | GroupConfigured
-    | InstanceTypeConfigured
-    | SecretConfigured
-    | ArtifactAdopted
-    | ArtifactHidden
-    | ArtifactUploaded
-    | GatewayRemoved
-    | WebhookConfigured
-    | WebhookPinged
-)
+from slipway_api.outgoing import Configured, outgoing
 
 
 class Configuring:
@@ -49,55 +20,29 @@ class Configuring:
         self._directory = directory
 
     async def publish(
-        self, message: Configured, *, expect: Expect | None = None, traceparent: str | None = None
+        self,
+        message: Configured,
+        *,
+        identifier: str | None = None,
+        expect: Expect | None = None,
+        traceparent: str | None = None,
     ) -> int:
         """Publish a message and return its sequence; this process goes by it when this returns.
 
+        Args:
+            message: what is configured.
+            identifier: of the message; the log takes no second one of the same. None: a new one.
+            expect: a condition.
+            traceparent: W3C trace context of the request.
+
         Raises:
             ConflictError: `expect` does not hold.
-            LogUnavailableError: not confirmed; it may be stored or not.
+            LogUnavailableError: not confirmed, so that it may be stored or not; or stored, and this process
+                does not come to know it.
         """
-        outgoing = configuration(message, identifier=new_id(), expect=expect, traceparent=traceparent)
-        receipt = await self._log.publish(outgoing)
+        identifier = identifier or new_id()
+        receipt = await self._log.publish(
+            outgoing(message, identifier=identifier, traceparent=traceparent, expect=expect)
+        )
         await self._directory.applied(receipt.sequence)
         return receipt.sequence
-
-
-def configuration(
-    message: Configured,
-    *,
-    identifier: str,
-    expect: Expect | None = None,
-    traceparent: str | None = None,
-    at: datetime | None = None,
-) -> Outgoing:
-    """Return the message ready to publish."""
-    envelope = Envelope(
-        id=identifier,
-        type=message.type,
-        source=SOURCE,
-        subject=_subject(message),
-        time=at or now(),
-        correlation_id=identifier,
-        traceparent=traceparent,
-        origin=current_origin(),
-    )
-    return Outgoing(subject=subjects.of(message), message=message, envelope=envelope, expect=expect)
-
-
-def _subject(message: Configured) -> str:
-    match message:
-        case KeyConfigured():
-            return message.user
-        case GatewayRemoved():
-            return message.gateway
-        case InstanceTypeConfigured():
-            return message.name
-        case SecretConfigured():
-            return f"{message.group}/{message.secret}"
-        case ArtifactAdopted() | ArtifactHidden() | ArtifactUploaded():
-            return f"{message.group}/{message.digest}"
-        case WebhookConfigured() | WebhookPinged():
-            return f"{message.group}/{message.webhook}" if message.group else message.webhook
-        case GroupConfigured():
-            return message.group

@@ -3,15 +3,13 @@
 Reads the log only, so that a retry never rests on a projection that is behind.
 """
 
-import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import JsonValue
 from pydantic_core import from_json
-from slipway_chassis.errors import LogUnavailableError
-from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
+from slipway_chassis.event_log import EventLog, Stored
 from slipway_contracts import subjects
 from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.commands import AnyDeployerCommand, Command, RemoveVersions
@@ -22,11 +20,10 @@ from slipway_store.dead_reads import DeadState
 
 from slipway_api import dead_problems, problems
 from slipway_api.dead_views import DeadMessage, DeadMessageDetail
-from slipway_api.standing import readable
+from slipway_api.present import present
 
 _OF_ITS_REQUEST: Final = frozenset({"ce-clientaddress", "ce-useragent", "ce-requestid"})
 """Headers that only an admin may see."""
-_READ_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +69,7 @@ class DeadLetter:
             raise _no_command(self)
         if problem := self.problem:
             raise _unreadable(self, problem)
-        message = self.stored.message
+        message = self.stored.readable
         if not isinstance(message, Command) or isinstance(message, RemoveVersions):
             raise _of_the_platform(self)
         if not self.failed:
@@ -140,7 +137,7 @@ async def load(log: EventLog, stored: Stored) -> DeadLetter:
     failed: set[str] = set()
     for each in said:
         last = each.sequence if ".evt.message." in each.subject else last
-        match readable(each):
+        match each.readable:
             case MessageDead(sequence=stored.sequence) as message:
                 dead = dead or (each, message)
             case (
@@ -169,17 +166,8 @@ async def _said(log: EventLog, stored: Stored) -> list[Stored]:
     """Return what was said since of dead messages of its deployment, and of operations that failed."""
     owner = subjects.owner_of(stored.subject)
     filters = subjects.message_events(*owner), subjects.failed_operations(*owner)
-    said: list[Stored] = []
-    try:
-        async with aclosing(log.follow(*filters, start=After(stored.sequence))) as items:
-            while True:
-                async with asyncio.timeout(_READ_SECONDS):
-                    item = await anext(items)
-                if isinstance(item, CaughtUp):
-                    return said
-                said.append(item)
-    except TimeoutError:
-        raise LogUnavailableError("reading what became of dead messages got no further") from None
+    async with aclosing(present(log, *filters, after=stored.sequence)) as said:
+        return [each async for each in said]
 
 
 def _state(told: MessageRetried | MessageDiscarded | None) -> DeadState:

@@ -11,14 +11,12 @@ from typing import Final
 
 from slipway_chassis.errors import LogUnavailableError
 from slipway_chassis.event_log import After, CaughtUp, EventLog
-from slipway_chassis.logs import get_logger
 from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
-from slipway_contracts.codec import UnknownMessageError
-from slipway_contracts.envelope import MalformedEnvelopeError
 from slipway_contracts.installation_events import (
     ArtifactAdopted,
     ArtifactHidden,
+    ArtifactUploaded,
     GroupConfigured,
     InstanceTypeConfigured,
     KeyConfigured,
@@ -38,7 +36,6 @@ from slipway_api.memberships import Memberships
 from slipway_api.registers import ArtifactRegister, NameRegister, SecretRegister
 
 _LONGEST_LAG_SECONDS: Final = 5.0
-_log: Final = get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,15 +68,21 @@ class _KeyKnown:
 
 
 class Directory:
-    """Answers from memory once `caught_up` is set; before, it knows less than there is."""
+    """Answers from memory once `caught_up` is set; before, it knows less than there is.
 
-    def __init__(self, *, log: EventLog) -> None:
+    Args:
+        log: what it follows.
+        patience: seconds that it may be behind the log, where somebody waits for it.
+    """
+
+    def __init__(self, *, log: EventLog, patience: float = _LONGEST_LAG_SECONDS) -> None:
         self.caught_up = asyncio.Event()
         self.names = NameRegister()
         self.secrets = SecretRegister()
         self.artifacts = ArtifactRegister()
         self.webhooks = WebhookRegister()
         self._log = log
+        self._patience = patience
         self._keys: dict[str, _KeyKnown] = {}
         self._groups: dict[str, GroupKnown] = {}
         self._memberships = Memberships()
@@ -98,9 +101,16 @@ class Directory:
                     await self._apply(item)
 
     async def applied(self, sequence: int) -> None:
-        """Wait until the message of this sequence is known here."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: self._applied >= sequence)
+        """Wait until the message of this sequence, which the log has, is known here.
+
+        Raises:
+            LogUnavailableError: this process cannot follow the log.
+        """
+        try:
+            async with asyncio.timeout(self._patience), self._moved:
+                await self._moved.wait_for(lambda: self._applied >= sequence)
+        except TimeoutError:
+            raise LogUnavailableError("this process does not follow the log any more") from None
 
     async def current(self, subject: str) -> None:
         """Wait until all is known here that the log holds on this subject of the installation's or a group's.
@@ -109,13 +119,8 @@ class Directory:
             LogUnavailableError: the log does not answer, or this process cannot follow it.
         """
         last = await self._log.last(subject)
-        if last is None:
-            return
-        try:
-            async with asyncio.timeout(_LONGEST_LAG_SECONDS):
-                await self.applied(last.sequence)
-        except TimeoutError:
-            raise LogUnavailableError("this process does not follow the log any more") from None
+        if last is not None:
+            await self.applied(last.sequence)
 
     def principal(self, secret: str) -> Principal | None:
         """Return who holds this key; None for one that is unknown or revoked."""
@@ -167,16 +172,13 @@ class Directory:
         return [self._targets[name] for name in sorted(self._targets)]
 
     async def _apply(self, stored: Stored) -> None:
-        try:
-            self._take(stored)
-        except (UnknownMessageError, MalformedEnvelopeError) as error:
-            _log.warning("ignores a message", sequence=stored.sequence, because=str(error))
+        self._take(stored)
         async with self._moved:
             self._applied = stored.sequence
             self._moved.notify_all()
 
     def _take(self, stored: Stored) -> None:
-        match stored.message:
+        match stored.readable:
             case KeyConfigured() as key:
                 self._take_key(key)
             case GroupConfigured() as group:
@@ -188,7 +190,7 @@ class Directory:
                 self.names.take(claimed, stored.sequence)
             case SecretConfigured() as secret:
                 self.secrets.take(secret, stored.envelope.time)
-            case ArtifactAdopted() | ArtifactHidden() as artifact:
+            case ArtifactUploaded() | ArtifactAdopted() | ArtifactHidden() as artifact:
                 self.artifacts.take(artifact, stored.envelope.time)
             case WebhookConfigured() | WebhookDisabled() | WebhookRemoved() as webhook:
                 self.webhooks.take(webhook, sequence=stored.sequence, at=stored.envelope.time)

@@ -59,19 +59,8 @@ def problem_of(error: Exception, request: Request) -> problems.ProblemError:
             )
         case errors.LogFullError() | errors.StorageFullError():
             return storage_full(error)
-        case errors.LogUnavailableError() if (given := current_given()) and given.unconfirmed:
-            return problems.LogUnavailableError(
-                f"The log did not confirm the change, so it is not known whether it was made ({error}).",
-                hint="Look whether it was made before you repeat the request.",
-                message=given.unconfirmed,
-                outcome="unknown",
-            )
         case errors.LogUnavailableError():
-            return problems.LogUnavailableError(
-                f"The log cannot be reached: {error}. Nothing was changed.",
-                hint="Try again; if it goes on, look whether NATS runs.",
-                outcome="nothing",
-            )
+            return _log_unavailable(error)
         case errors.MessageTooLargeError():
             return problems.BodyTooLargeError(
                 f"The command is too large for the log: {error}.",
@@ -87,6 +76,29 @@ def problem_of(error: Exception, request: Request) -> problems.ProblemError:
                 "The platform failed to handle this request.",
                 hint="Give the request_id to the operator, who finds the cause in the log of the api.",
             )
+
+
+def _log_unavailable(error: errors.LogUnavailableError) -> problems.LogUnavailableError:
+    """Return what is known of the change that the request in hand asked for."""
+    given = current_given()
+    if given and given.unconfirmed:
+        return problems.LogUnavailableError(
+            f"The log did not confirm the change, so it is not known whether it was made ({error}).",
+            hint="Look whether it was made before you repeat the request.",
+            message=given.unconfirmed,
+            outcome="unknown",
+        )
+    if given and given.any_confirmed:
+        return problems.LogUnavailableError(
+            f"The log has what the request asked for, but this process cannot read it back ({error}).",
+            hint="Look at it in a while before you repeat the request.",
+            outcome="stored",
+        )
+    return problems.LogUnavailableError(
+        f"The log cannot be reached: {error}. Nothing was changed.",
+        hint="Try again; if it goes on, look whether NATS runs.",
+        outcome="nothing",
+    )
 
 
 def _of_http(error: HTTPException, request: Request) -> problems.ProblemError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Final
 
 from pydantic import ValidationError
 from slipway_chassis.errors import ConflictError
@@ -10,13 +11,17 @@ from slipway_chassis.logs import get_logger
 from slipway_contracts.envelope import now
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.installation_events import GatewayRemoved
+from slipway_contracts.names import derived_id
 
 from slipway_api import lifecycle_problems as problems
 from slipway_api.access import Principal
 from slipway_api.configuring import Configuring
 from slipway_api.installation_views import Gateway
+from slipway_api.origins import confirming
 
-_log = get_logger()
+# Well below the time for which the log knows a message again.
+_REPEATED_WITHIN: Final = timedelta(hours=1)
+_log: Final = get_logger()
 
 
 class Gateways:
@@ -49,22 +54,37 @@ class Gateways:
         """Let nothing wait for this gateway any more; when it comes back it counts again.
 
         Removed is the record that was judged and no later one: a gateway that says something meanwhile stays.
+        A repeat within the hour changes nothing, and tells the log what the first attempt could not.
 
         Raises:
             GatewayNotFoundError: there is no record of it.
             GatewayAliveError: it was heard of a moment ago.
             LogUnavailableError: NATS does not answer; the removal may have happened or not.
         """
+        told = await self._removed(name) or await self._remove(name, by=by)
+        await self._configuring.publish(told, identifier=_message(told))
+
+    async def _remove(self, name: str, *, by: str) -> GatewayRemoved:
+        """Remove the record, and return what is to be told of that."""
         found, sequence = await self._found(name)
         if not found.silent:
             raise self._alive(found)
+        told = GatewayRemoved(gateway=name, applied=found.applied, heard_at=found.heard_at, by=by)
+        note = told.model_dump_json().encode()
         try:
-            await self._heartbeats.remove(name, expect=sequence)
+            with confirming(_message(told)):
+                await self._heartbeats.remove(name, expect=sequence, note=note)
         except ConflictError:
             again, _ = await self._found(name)
             raise self._alive(again) from None
-        told = GatewayRemoved(gateway=name, applied=found.applied, heard_at=found.heard_at, by=by)
-        await self._configuring.publish(told)
+        return told
+
+    async def _removed(self, name: str) -> GatewayRemoved | None:
+        """Return the removal of a gateway that was removed a while ago, as it shall be told."""
+        last = await self._heartbeats.last(name)
+        if last is None or not last.note or last.age(now()) > _REPEATED_WITHIN:
+            return None
+        return GatewayRemoved.model_validate_json(last.note)
 
     async def _found(self, name: str) -> tuple[Gateway, int]:
         """Return a gateway with the sequence of its record."""
@@ -103,6 +123,11 @@ class Gateways:
             heard_at=beat.time,
             silent=beat.age(now()) > self._silent_after,
         )
+
+
+def _message(removed: GatewayRemoved) -> str:
+    """Return the id of the message that tells of a removal, the same at each attempt."""
+    return derived_id("gateway", removed.gateway, removed.heard_at.isoformat())
 
 
 def _of(caller: Principal, held: Mapping[str, int]) -> dict[str, int]:

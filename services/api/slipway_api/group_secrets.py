@@ -17,7 +17,6 @@ from slipway_api.configuring import Configuring
 from slipway_api.directory import Directory
 from slipway_api.installation_views import SecretView
 from slipway_api.registers import SecretKnown
-from slipway_api.uses import Uses
 
 _ATTEMPTS: Final = 100
 
@@ -31,8 +30,7 @@ class GroupSecrets:
         directory: knows them.
         secrets: the sealed versions.
         recipients: who may open them; None: nobody, so none can be set.
-        reads: the projection.
-        uses: knows which releases refer to them.
+        reads: the projection, which knows which releases refer to them.
         patience: longest wait for the projection.
     """
 
@@ -45,7 +43,6 @@ class GroupSecrets:
         secrets: Secrets,
         recipients: Recipients | None,
         reads: Reads,
-        uses: Uses,
         patience: timedelta,
     ) -> None:
         self._log = log
@@ -54,7 +51,6 @@ class GroupSecrets:
         self._secrets = secrets
         self._recipients = recipients
         self._reads = reads
-        self._uses = uses
         self._patience = patience
 
     async def put(self, group: str, name: str, value: SecretStr, *, by: str) -> SecretView:
@@ -116,7 +112,7 @@ class GroupSecrets:
         end = await self._log.end()
         if not await self._reads.wait_for(end, self._patience):
             raise refusals.projection_behind(end, self._patience)
-        users = await self._uses.of_secret(group, name)
+        users = await self._reads.users_of_secret(group, name)
         if users:
             raise problems.SecretInUseError(
                 f"Releases that are kept refer to secret {name} of group {group}: of {', '.join(users)}.",
@@ -142,8 +138,9 @@ class GroupSecrets:
         if self._recipients is None:
             raise problems.SecretsUnavailableError(
                 "This installation has no keys to seal secrets with, so none can be set.",
-                hint="Ask the operator to set SLIPWAY_SECRET_KEYS for the api, and SLIPWAY_SECRET_KEY_FILE "
-                "for builder and deployer; a standalone installation makes them at `slipway up`.",
+                hint="Ask the operator to name the deployer's public key in SLIPWAY_SECRET_KEYS of the api, "
+                "and its private one in SLIPWAY_SECRET_KEY_FILE of the deployer; a standalone installation "
+                "makes them at `slipway up`.",
             )
         return self._recipients.seal(value.get_secret_value())
 

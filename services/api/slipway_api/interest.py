@@ -5,8 +5,10 @@ from typing import Final
 
 from slipway_chassis.feed import Entry, Interest
 
-FOR_ADMINS: Final = frozenset({"request.refused.v1", "webhook.configured.v1"})
-"""They name callers, and URLs that may hold a secret."""
+FOR_ADMINS: Final = frozenset(
+    {"request.refused.v1", "webhook.configured.v1", "webhook.pinged.v1", "webhook.answered.v1"}
+)
+"""They name callers, URLs that may hold a secret, and what a receiver did at its test."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,17 +23,18 @@ from starlette.types import ASGIApp
 from slipway_api.app import make_app
 from slipway_api.audited_log import AuditedLog
 from slipway_api.directory import Directory
+from slipway_api.listening import listen
 from slipway_api.refused import RefusedRequests
 from slipway_api.reservations import SCHEMA, Reservations
 from slipway_api.services import Deps
 from slipway_api.settings import ApiSettings
 from slipway_api.sweep import Sweep
-from slipway_api.uses import Uses
 
 _GRACE_SECONDS: Final = 3
 _OWN_CONNECTIONS: Final = 4
 _TELLING_SECONDS: Final = 1.0
 _COLLECT_AFTER: Final = 10_000  # objects that hold others: a request makes hundreds, and leaves no cycles
+_DEPLOYER: Final = "deployer"
 _NOTIFIER: Final = "notifier"
 _log: Final = get_logger()
 
@@ -70,10 +71,9 @@ async def serve(service: Service[ApiSettings]) -> None:
         lines=EventLog(connection=service.connection, stream=LOG_LINES.name),
         reads=reads,
         reservations=reservations,
-        uses=Uses(pool=own_tables),
         heartbeats=Heartbeats(connection=service.connection, bucket=GATEWAYS.name),
         secrets=Secrets(connection=service.connection),
-        recipients=recipients.without(_NOTIFIER) if recipients is not None else None,
+        recipients=recipients.only(_DEPLOYER) if recipients is not None else None,
         webhook_secrets=Secrets(connection=service.connection, bucket=WEBHOOK_SECRETS.name),
         webhook_recipients=recipients.only(_NOTIFIER) if recipients is not None else None,
         webhook_positions=Heartbeats(connection=service.connection, bucket=WEBHOOKS.name),
@@ -93,6 +93,7 @@ async def serve(service: Service[ApiSettings]) -> None:
     )
     service.probes.add("directory", lambda: _reading(directory, feed))
     try:
+        listening = listen(settings.host, settings.port)
         async with asyncio.TaskGroup() as tasks:
             telling = tasks.create_task(refused.run())
             followers = [
@@ -105,7 +106,7 @@ async def serve(service: Service[ApiSettings]) -> None:
             app = make_app(deps)
             gc.freeze()  # what was imported stays: the collector need not look at it again
             gc.set_threshold(_COLLECT_AFTER)
-            await _serve_http(app, settings, service.stopping)
+            await _serve_http(app, settings, listening, service.stopping)
             refused.close()
             await asyncio.wait([telling], timeout=_TELLING_SECONDS)
             for follower in followers:
@@ -115,7 +116,9 @@ async def serve(service: Service[ApiSettings]) -> None:
         await own_tables.close()
 
 
-async def _serve_http(app: ASGIApp, settings: ApiSettings, stopping: asyncio.Event) -> None:
+async def _serve_http(
+    app: ASGIApp, settings: ApiSettings, listening: socket.socket, stopping: asyncio.Event
+) -> None:
     config = uvicorn.Config(
         app,
         loop="none",
@@ -130,7 +133,6 @@ async def _serve_http(app: ASGIApp, settings: ApiSettings, stopping: asyncio.Eve
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    listening = socket.create_server((settings.host, settings.port), backlog=2048)
     port = listening.getsockname()[1]
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))

@@ -6,12 +6,11 @@ was last there: of several that race for a name, one wins.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from slipway_chassis.event_log import EventLog, Expect, Outgoing, Stored
 from slipway_contracts import subjects
 from slipway_contracts.desired import Desired
-from slipway_contracts.envelope import Envelope, now
+from slipway_contracts.envelope import now
 from slipway_contracts.installation_events import NameClaimed
 from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.names import derived_id
@@ -19,10 +18,7 @@ from slipway_contracts.names import derived_id
 from slipway_api import problems
 from slipway_api.idempotency import Ask
 from slipway_api.lanes import load_desired, load_lane
-from slipway_api.origins import current_origin
-from slipway_api.registers import NameRegister
-
-SOURCE: Final = "/slipway/api"
+from slipway_api.outgoing import asked
 
 
 class Names:
@@ -50,18 +46,8 @@ class Names:
         if holder is not None:
             raise _taken(group, name, holder)
         claim = NameClaimed(group=group, name=name, deployment=deployment)
-        envelope = Envelope(
-            id=derived_id(ask.id, "claim", name),
-            type=claim.type,
-            source=SOURCE,
-            subject=f"{group}/{deployment}",
-            time=at,
-            correlation_id=ask.id,
-            traceparent=ask.traceparent,
-            origin=current_origin(),
-        )
         expect = Expect(sequence=last.sequence if last else 0)
-        return Outgoing(subject=subjects.of(claim), message=claim, envelope=envelope, expect=expect)
+        return asked(ask, claim, identifier=derived_id(ask.id, "claim", name), at=at, expect=expect)
 
     async def _holder(
         self, group: str, deployment: str, name: str, last: Stored | None, at: datetime
@@ -81,22 +67,6 @@ class Names:
         """Say whether a deployment has this id: also one that was made before ids were claimed."""
         lane = await load_lane(self._log, group, name)
         return lane.asked is not None and lane.asked is not Wanted.PURGED
-
-
-async def id_of(log: EventLog, register: NameRegister, group: str, name: str) -> str:
-    """Return the id of the deployment that has this name now; else the name, which may be an id.
-
-    A name is never the id of another deployment: whoever claims it is refused where it is one.
-    """
-    claim = register.find(group, name)
-    if claim is None:
-        return name
-    desired = await load_desired(log, group, claim.deployment)
-    # The command that came with the claim may not be decided yet.
-    if desired is None or desired.position < claim.sequence:
-        return claim.deployment
-    has_it = desired.name == name and desired.wanted is not Wanted.PURGED
-    return claim.deployment if has_it else name
 
 
 def uses(desired: Desired, name: str, at: datetime) -> bool:

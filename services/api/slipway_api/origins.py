@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
+from slipway_chassis.errors import LogUnavailableError, SlipwayError
 from slipway_contracts.envelope import Origin
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -76,6 +77,26 @@ def current_given() -> Given | None:
         return None
     given: Given = scope["state"]["given"]
     return given
+
+
+@contextmanager
+def confirming(message: str) -> Generator[None]:
+    """Note that the request in hand may have done what this message tells of, unless an error denies it.
+
+    For a change outside of the log, of which the log is told once it is made.
+    """
+    given = current_given()
+    if given is None:
+        yield
+        return
+    given.note(message, confirmed=False)
+    try:
+        yield
+    except LogUnavailableError:
+        raise
+    except SlipwayError:
+        given.note(message, confirmed=None)
+        raise
 
 
 def _printable(text: str, longest: int) -> str | None:

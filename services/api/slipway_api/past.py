@@ -7,6 +7,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from slipway_chassis.errors import LogUnavailableError
 from slipway_chassis.event_log import EventLog
 from slipway_contracts.lifecycle import DeploymentState
 from slipway_store.queries import Reads
@@ -16,6 +17,7 @@ from slipway_store.rows import DeploymentRow
 
 from slipway_api import problems, refusals
 from slipway_api.details import MOST_UNFINISHED, MOST_VERSIONS, Seen, detail
+from slipway_api.name_holders import NameHolders
 from slipway_api.portrait import Addresses
 from slipway_api.views import DeploymentDetail
 
@@ -33,35 +35,62 @@ class Past:
     Args:
         log: tells where the present is.
         reads: the projection, which keeps the log's messages.
+        holders: know whose a name was.
         gateway_url: base of the endpoints' URLs.
         patience: longest wait for the projection.
     """
 
-    def __init__(self, *, log: EventLog, reads: Reads, gateway_url: str, patience: timedelta) -> None:
+    def __init__(
+        self, *, log: EventLog, reads: Reads, holders: NameHolders, gateway_url: str, patience: timedelta
+    ) -> None:
         self._log = log
+        self._holders = holders
         self._reads = reads
         self._gateway_url = gateway_url.rstrip("/")
         self._patience = patience
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def deployment(self, group: str, deployment: str, at: str) -> DeploymentDetail:
+    async def deployment(self, group: str, deployment: str, at: str, *, asked: str) -> DeploymentDetail:
         """Return what was to be said about a deployment at a sequence or a time of RFC 3339.
 
+        It is the one that was called as `asked` then; where none was, `deployment`, which is called so now.
         What was overdue is judged by that time, or by that of the last message until then.
 
         Raises:
             InvalidRequestError: it is neither, or of the future.
             DeploymentNotFoundError: there was none then; it says when there was one.
             ProjectionBehindError: the projection does not reach it in time.
+            LogUnavailableError: whose the name was cannot be found out.
         """
         moment = moment_of(at)
+        former = await self._former(group, deployment, moment, asked)
+        if former is not None:
+            until = await self._position(group, former, moment)
+            rows = await self._recalled(group, former, until)
+            if rows.deployment is not None and rows.deployment.name == asked:
+                return self._detail(rows, rows.deployment, moment, until)
         until = await self._position(group, deployment, moment)
         rows = await self._recalled(group, deployment, until)
         status = rows.deployment
         if status is None or status.state is DeploymentState.PURGED:
             raise await self._not_found(group, deployment, status, at)
+        return self._detail(rows, status, moment, until)
+
+    async def _former(self, group: str, deployment: str, moment: int | datetime, asked: str) -> str | None:
+        """Return another deployment that may have had the name then."""
+        try:
+            former = await self._holders.id_then(group, asked, moment)
+        except LogUnavailableError:
+            if asked == deployment:
+                return None
+            raise
+        return None if former == deployment else former
+
+    def _detail(
+        self, rows: RecalledRows, status: DeploymentRow, moment: int | datetime, until: int
+    ) -> DeploymentDetail:
         now = moment if isinstance(moment, datetime) else _time_of(rows)
-        addresses = Addresses(gateway=self._gateway_url, group=group, name=status.name or status.id)
+        addresses = Addresses(gateway=self._gateway_url, group=status.group, name=status.name or status.id)
         return detail(_seen(rows, status), addresses, now=now, as_of=until)
 
     async def _recalled(self, group: str, deployment: str, until: int) -> RecalledRows:

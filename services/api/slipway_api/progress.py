@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from slipway_chassis.stored import Stored
-from slipway_contracts.codec import MESSAGE_TYPES, AnyMessage
+from slipway_contracts.codec import AnyMessage
 from slipway_contracts.commands import Build, CancelBuild, Command, Deploy, Redeploy, Start
 from slipway_contracts.desired import Desired
 from slipway_contracts.events import (
@@ -92,17 +92,15 @@ def deadline_of(operation: str, desired: Desired | None) -> datetime | None:
 def fold(operation: Operation, stored: Stored) -> Operation:
     """Return the operation after one message of its deployment.
 
-    Messages of other operations change nothing, nor do those of a type that only a newer release knows.
+    Messages of other operations change nothing, nor do those that only a newer release can read.
     """
-    if stored.envelope.type not in MESSAGE_TYPES:
-        return operation
-    changes = _changes(stored.message, operation.id)
+    changes = _changes(stored.readable, operation.id)
     if changes.get("state") in TERMINAL_OPERATIONS:
         changes["ended_at"] = stored.envelope.time
     return operation.model_copy(update=changes)
 
 
-def _changes(message: AnyMessage, identifier: str) -> dict[str, object]:
+def _changes(message: AnyMessage | None, identifier: str) -> dict[str, object]:
     match message:
         case ReleaseCreated(operation=operation, release=number) if operation == identifier:
             return {"release": number}

@@ -106,7 +106,7 @@ class Queries:
         stored = await self._log.get(sequence)
         if stored is None or stored.headers.get("ce-id") != identifier:
             return None
-        command = stored.message
+        command = stored.readable
         if not isinstance(command, Command):
             return None
         return progress.accepted(command, identifier=identifier, at=stored.envelope.time)

@@ -16,11 +16,10 @@ from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_chassis.logs import get_logger
 from slipway_chassis.metrics import Metrics
 from slipway_chassis.telemetry import current_traceparent
-from slipway_contracts import subjects
-from slipway_contracts.envelope import Envelope, Origin, new_id, now
+from slipway_contracts.envelope import Origin, new_id, now
 from slipway_contracts.installation_events import RequestRefused
 
-from slipway_api.names import SOURCE
+from slipway_api.outgoing import outgoing
 from slipway_api.refused_windows import Refusal, Telling, Windows
 
 _PAUSE_SECONDS: Final = 1.0
@@ -115,16 +114,10 @@ def _outgoing(telling: Telling, left_out: int) -> Outgoing:
     refusal = telling.refusal
     numbers = {"count": telling.count, "others": telling.others, "untold": telling.untold + left_out}
     refused = refusal.refused.model_copy(update=numbers)
-    identifier = new_id()
-    about = "/".join(part for part in (refused.group, refused.deployment) if part)
-    envelope = Envelope(
-        id=identifier,
-        type=refused.type,
-        source=SOURCE,
-        subject=about or refused.route,
-        time=refusal.at,
-        correlation_id=identifier,
+    return outgoing(
+        refused,
+        identifier=new_id(),
         traceparent=refusal.traceparent,
         origin=refusal.origin,
+        at=refusal.at,
     )
-    return Outgoing(subject=subjects.of(refused), message=refused, envelope=envelope)

@@ -10,6 +10,7 @@ from datetime import datetime
 from slipway_contracts.installation_events import (
     ArtifactAdopted,
     ArtifactHidden,
+    ArtifactUploaded,
     NameClaimed,
     SecretConfigured,
 )
@@ -116,13 +117,17 @@ class ArtifactKnown:
 
 
 class ArtifactRegister:
-    """The artifacts of all groups that were adopted or hidden."""
+    """The artifacts of all groups that were sent, adopted or hidden."""
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, ArtifactKnown]] = {}
+        self._uploaded: dict[str, set[str]] = {}
 
-    def take(self, event: ArtifactAdopted | ArtifactHidden, at: datetime) -> None:
+    def take(self, event: ArtifactUploaded | ArtifactAdopted | ArtifactHidden, at: datetime) -> None:
         """Take a message of the log; adopting shows a hidden one again."""
+        if isinstance(event, ArtifactUploaded):
+            self._uploaded.setdefault(event.group, set()).add(event.digest)
+            return
         known = self._known.setdefault(event.group, {})
         before = known.get(event.digest) or ArtifactKnown(digest=event.digest)
         if isinstance(event, ArtifactHidden):
@@ -133,6 +138,11 @@ class ArtifactRegister:
     def find(self, group: str, digest: str) -> ArtifactKnown | None:
         """Return what is known of an artifact."""
         return self._known.get(group, {}).get(digest)
+
+    def has(self, group: str, digest: str) -> bool:
+        """Say whether a group sent or adopted this artifact."""
+        known = self.find(group, digest)
+        return digest in self._uploaded.get(group, ()) or (known is not None and known.adopted is not None)
 
     def is_hidden(self, group: str, digest: str) -> bool:
         """Say whether a group hides this artifact."""

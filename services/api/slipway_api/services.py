@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Self
 
 from slipway_chassis.blobs import BlobStore
@@ -28,10 +27,11 @@ from slipway_api.gateways import Gateways
 from slipway_api.group_secrets import GroupSecrets
 from slipway_api.groups import Groups
 from slipway_api.histories import Histories
+from slipway_api.holdings import Holdings
 from slipway_api.instance_types import InstanceTypes
 from slipway_api.keys import Keys
 from slipway_api.log_reading import LogReading
-from slipway_api.names import id_of
+from slipway_api.name_holders import NameHolders
 from slipway_api.past import Past
 from slipway_api.queries import Queries
 from slipway_api.refused import RefusedRequests
@@ -41,7 +41,6 @@ from slipway_api.submissions import Submissions
 from slipway_api.targets import Targets
 from slipway_api.timelines import Timelines
 from slipway_api.uploads import Uploads
-from slipway_api.uses import Uses
 from slipway_api.versions import Versions
 from slipway_api.webhooks import Webhooks
 
@@ -67,7 +66,6 @@ class Deps:
     lines: EventLog
     reads: Reads
     reservations: Reservations
-    uses: Uses
     heartbeats: Heartbeats
     secrets: Secrets
     recipients: Recipients | None
@@ -125,18 +123,21 @@ class Services:
             reservations=deps.reservations,
             patience=settings.projection_timeout,
         )
+        holdings = Holdings(directory=deps.directory, reads=deps.reads)
         configurations = Configurations(
             log=deps.log,
             reads=deps.reads,
             blobs=deps.blobs,
+            holdings=holdings,
             directory=deps.directory,
             patience=settings.projection_timeout,
         )
+        holders = NameHolders(log=deps.log, register=deps.directory.names, reads=deps.reads)
         archive = Archive(log=deps.log, reads=deps.reads, configurations=configurations)
         return cls(
             settings=settings,
             directory=deps.directory,
-            id_of=partial(id_of, deps.log, deps.directory.names),
+            id_of=holders.id_of,
             commands=Commands.of(
                 submissions=Submissions(log=deps.log, reads=deps.reads, admission=admission),
                 configurations=configurations,
@@ -160,10 +161,16 @@ class Services:
             past=Past(
                 log=deps.log,
                 reads=deps.reads,
+                holders=holders,
                 gateway_url=settings.gateway_url,
                 patience=settings.projection_timeout,
             ),
-            uploads=Uploads(blobs=deps.blobs, configuring=configuring, largest=settings.max_artifact_bytes),
+            uploads=Uploads(
+                blobs=deps.blobs,
+                holdings=holdings,
+                configuring=configuring,
+                largest=settings.max_artifact_bytes,
+            ),
             keys=Keys(configuring=configuring, directory=deps.directory),
             groups=Groups(configuring=configuring, directory=deps.directory, reservations=deps.reservations),
             instance_types=InstanceTypes(configuring=configuring, directory=deps.directory),
@@ -180,11 +187,14 @@ class Services:
                 secrets=deps.secrets,
                 recipients=deps.recipients,
                 reads=deps.reads,
-                uses=deps.uses,
                 patience=settings.projection_timeout,
             ),
             artifacts=Artifacts(
-                blobs=deps.blobs, configuring=configuring, directory=deps.directory, uses=deps.uses
+                blobs=deps.blobs,
+                configuring=configuring,
+                directory=deps.directory,
+                holdings=holdings,
+                reads=deps.reads,
             ),
             webhooks=Webhooks(
                 log=deps.log,

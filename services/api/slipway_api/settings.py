@@ -11,7 +11,9 @@ from slipway_chassis.settings import ServiceSettings
 class ApiSettings(ServiceSettings):
     """Where the api listens, where the others are, and its bounds."""
 
-    host: str = Field(default="127.0.0.1", description="Address of the API.")
+    host: str = Field(
+        default="127.0.0.1", description="Address of the API; `::` stands for all, of IPv4 as well."
+    )
     port: int = Field(default=8080, ge=0, le=65535, description="Port of the API; 0 picks a free one.")
     database_url: SecretStr = Field(description="Where the projection is, as `postgresql://user:pw@host/db`.")
     gateway_url: str = Field(

@@ -9,9 +9,8 @@ from itertools import chain
 from typing import Final, Self
 
 from slipway_chassis.event_log import EventLog
-from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
-from slipway_contracts.codec import AnyMessage, UnknownMessageError
+from slipway_contracts.codec import AnyMessage
 from slipway_contracts.commands import (
     AnyDeployerCommand,
     Configure,
@@ -29,7 +28,6 @@ from slipway_contracts.commands import (
 )
 from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.desired import Desired, DesiredRelease
-from slipway_contracts.envelope import MalformedEnvelopeError
 from slipway_contracts.lifecycle import UNFINISHED_RELEASES, ReleaseState, Wanted
 from slipway_contracts.traffic import LIVE_ALIAS, AliasRoute, ReleaseRequest, TrafficShare
 
@@ -150,21 +148,13 @@ async def load_standing(
 ) -> Standing:
     """Read where a deployment stands; faster where the sequence of its last command is known."""
     last = await log.last(subjects.desired(group, deployment))
-    desired = readable(last) if last else None
+    desired = last.readable if last else None
     if not isinstance(desired, Desired):
         desired = None
     position = desired.position if desired else 0
     messages: list[AnyMessage | None] = []
     if last_command is None or last_command > position:
         lane = subjects.deployer_commands(group, deployment)
-        messages = [readable(stored) async for stored in log.read(lane, after=position)]
+        messages = [stored.readable async for stored in log.read(lane, after=position)]
     commands = [message for message in messages if isinstance(message, AnyDeployerCommand)]
     return Standing.of(group, deployment, desired, commands)
-
-
-def readable(stored: Stored) -> AnyMessage | None:
-    """Return the message; None for one that cannot be read, which must not end every later command."""
-    try:
-        return stored.message
-    except (UnknownMessageError, MalformedEnvelopeError):
-        return None

@@ -5,15 +5,15 @@ the caller, for the state of the lane it is given, and decided again when anothe
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from slipway_chassis import errors
 from slipway_chassis.event_log import EventLog, Expect, Outgoing, Receipt, Stored
 from slipway_contracts import codec, subjects
 from slipway_contracts.commands import Build, CancelBuild, Command
-from slipway_contracts.envelope import Envelope, now
+from slipway_contracts.envelope import now
 from slipway_contracts.names import derived_id
 from slipway_contracts.traffic import ReleaseRequest
 from slipway_store.connections import DatabaseUnavailableError
@@ -24,10 +24,11 @@ from slipway_api import problems, progress, refusals
 from slipway_api.admission import Admission, Admitted
 from slipway_api.idempotency import Ask
 from slipway_api.lanes import Lane, load_lane
-from slipway_api.names import SOURCE, Names
-from slipway_api.origins import current_origin
+from slipway_api.names import Names
+from slipway_api.outgoing import asked
 from slipway_api.plan_views import Plan
 from slipway_api.plans import plan_of
+from slipway_api.present import present
 from slipway_api.standing import Standing
 from slipway_api.views import Accepted, Operation
 
@@ -177,8 +178,8 @@ class Submissions:
             _require_readable(command)
         *before, last = commands
         at = now()
-        batch = [*others, *(_outgoing(ask, command, build_id(ask), at) for command in before)]
-        batch.append(_outgoing(ask, last, ask.id, at, expect, cause))
+        batch = [*others, *(asked(ask, command, identifier=build_id(ask), at=at) for command in before)]
+        batch.append(asked(ask, last, cause=cause, at=at, expect=expect))
         try:
             receipt = await self._log.publish_batch(batch)
         except errors.LogUnavailableError as error:
@@ -203,9 +204,14 @@ class Submissions:
             after = checkpoint.sequence if checkpoint else 0
         except DatabaseUnavailableError:
             after = 0
-        async for stored in self._log.read(subjects.deployer_commands(group, deployment), after=after):
-            if stored.envelope.id == ask.id:
-                return accepted_from_log(ask, stored)
+        lane = subjects.deployer_commands(group, deployment)
+        last = await self._log.last(lane)
+        if last is None or last.sequence <= after:
+            return None
+        async with aclosing(present(self._log, lane, after=after)) as commands:
+            async for stored in commands:
+                if stored.headers.get("ce-id") == ask.id:
+                    return accepted_from_log(ask, stored)
         return None
 
     async def _older_repeat(self, ask: Ask) -> Accepted | None:
@@ -236,28 +242,6 @@ def _require_readable(command: Command) -> None:
         ) from error
 
 
-def _outgoing(  # noqa: PLR0917
-    ask: Ask,
-    command: Command,
-    identifier: str,
-    at: datetime,
-    expect: Expect | None = None,
-    cause: str | None = None,
-) -> Outgoing:
-    envelope = Envelope(
-        id=identifier,
-        type=command.type,
-        source=SOURCE,
-        subject=f"{command.group}/{command.deployment}",
-        time=at,
-        causation_id=cause,
-        correlation_id=ask.id,
-        traceparent=ask.traceparent,
-        origin=current_origin(),
-    )
-    return Outgoing(subject=subjects.of(command), message=command, envelope=envelope, expect=expect)
-
-
 def _accepted(operation: Operation, sequence: int) -> Accepted:
     return Accepted(
         operation=operation, deployment=operation.deployment, build=operation.build, sequence=sequence
@@ -270,7 +254,7 @@ def accepted_from_log(ask: Ask, stored: Stored) -> Accepted:
     Raises:
         ProblemError: IdempotencyKeyReusedError, or LogUnavailableError where it is no command.
     """
-    command = stored.message
+    command = stored.readable
     if not isinstance(command, Command):
         raise _outcome_unknown(ask, None)
     ask.check(command.request_digest)

@@ -1,8 +1,11 @@
 """Artifacts: streamed into the blob store while their digest is checked; a part is never stored.
 
-What came is told to the log, each time that it comes.
+Bytes that a group has are not read again; of those that only others have it must send all, too (ADR 14). What
+came is told to the log, each time that it comes.
 """
 
+import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
@@ -10,9 +13,11 @@ from typing import Final
 from slipway_chassis import errors
 from slipway_chassis.blobs import BlobStore
 from slipway_contracts.installation_events import ArtifactUploaded
+from slipway_store.connections import DatabaseUnavailableError
 
 from slipway_api import artifact_problems, problems
 from slipway_api.configuring import Configuring
+from slipway_api.holdings import Holdings
 from slipway_api.views import Artifact
 
 _CHUNK: Final = 1 << 20
@@ -20,7 +25,7 @@ _CHUNK: Final = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Uploaded:
-    """What became of an upload; `created`: its bytes were not there before."""
+    """What became of an upload; `created`: the group did not have it before."""
 
     artifact: Artifact
     created: bool
@@ -31,34 +36,38 @@ class Uploads:
 
     Args:
         blobs: where they go.
+        holdings: knows what a group has.
         configuring: tells the log of them.
         largest: most bytes of one.
     """
 
-    def __init__(self, *, blobs: BlobStore, configuring: Configuring, largest: int) -> None:
+    def __init__(
+        self, *, blobs: BlobStore, holdings: Holdings, configuring: Configuring, largest: int
+    ) -> None:
         self._blobs = blobs
+        self._holdings = holdings
         self._configuring = configuring
         self._largest = largest
 
-    async def find(self, digest: str) -> Artifact:
-        """Return a stored artifact.
+    async def find(self, group: str, digest: str) -> Artifact:
+        """Return a stored artifact of a group.
 
         Raises:
-            ArtifactNotFoundError: it is not stored.
+            ArtifactNotFoundError: the group does not have it, or it is not stored.
         """
-        try:
-            return Artifact(digest=digest, size_bytes=await self._blobs.size(digest))
-        except errors.BlobMissingError:
+        size = await self._size(group, digest)
+        if size is None:
             raise artifact_problems.ArtifactNotFoundError(
-                f"There is no artifact {digest}.",
+                f"Group {group} has no artifact {digest}.",
                 hint="Upload it with PUT to this path.",
                 digest=digest,
-            ) from None
+            )
+        return Artifact(digest=digest, size_bytes=size)
 
     async def put(
         self, group: str, digest: str, body: AsyncIterator[bytes], *, by: str, announced: int | None
     ) -> Uploaded:
-        """Store a body as this artifact, and tell the log; one that is there already is not read.
+        """Store a body as this artifact, and tell the log; one that the group has already is not read.
 
         Raises:
             BodyTooLargeError: more bytes than allowed.
@@ -66,21 +75,34 @@ class Uploads:
             StorageFullError: no space is left.
             LogUnavailableError: it is stored, but the log did not confirm to have been told.
         """
-        created = not await self._blobs.exists(digest)
-        if created:
-            await self._store(digest, body, announced)
-        artifact = await self.find(digest)
-        uploaded = ArtifactUploaded(
-            group=group, digest=digest, size_bytes=artifact.size_bytes, stored=created, by=by
-        )
+        size = await self._size(group, digest)
+        created = size is None
+        stored = False
+        if size is None:
+            stored = await self._receive(digest, body, announced)
+            size = await self._blobs.size(digest)
+        uploaded = ArtifactUploaded(group=group, digest=digest, size_bytes=size, stored=stored, by=by)
         await self._configuring.publish(uploaded)
-        return Uploaded(artifact=artifact, created=created)
+        return Uploaded(artifact=Artifact(digest=digest, size_bytes=size), created=created)
 
-    async def _store(self, digest: str, body: AsyncIterator[bytes], announced: int | None) -> None:
+    async def _size(self, group: str, digest: str) -> int | None:
+        """Return the size of what a group surely has; None: it may be sent."""
+        try:
+            return await self._blobs.size(digest) if await self._holdings.has(group, digest) else None
+        except (errors.BlobMissingError, DatabaseUnavailableError):
+            return None
+
+    async def _receive(self, digest: str, body: AsyncIterator[bytes], announced: int | None) -> bool:
+        """Read the whole body, and say whether its bytes were stored, or were there."""
         if announced is not None and announced > self._largest:
             raise too_large(self._largest, announced)
+        bounded = _Bounded(body, self._largest)
         try:
-            await self._blobs.put(self._bounded(body), expected=digest)
+            if not await self._blobs.exists(digest):
+                await self._blobs.put(bounded, expected=digest)
+            stored = bounded.begun
+            if not stored:  # others sent them, perhaps a moment ago: this group shows that it has them, too
+                await _require(bounded, digest)
         except errors.DigestMismatchError as error:
             raise artifact_problems.DigestMismatchError(
                 f"The uploaded bytes are not {digest}: {error}.",
@@ -89,11 +111,21 @@ class Uploads:
             ) from None
         except errors.StorageFullError as error:
             raise storage_full(error) from error
+        return stored
 
-    async def _bounded(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Return the body in large chunks, which cost the blob store fewer steps."""
+
+class _Bounded:
+    """A body in large chunks, which cost the blob store fewer steps; `begun` once somebody reads it."""
+
+    def __init__(self, body: AsyncIterator[bytes], largest: int) -> None:
+        self.begun = False
+        self._body = body
+        self._largest = largest
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun = True
         total, pending = 0, bytearray()
-        async for chunk in body:
+        async for chunk in self._body:
             total += len(chunk)
             if total > self._largest:
                 raise too_large(self._largest, total)
@@ -102,6 +134,14 @@ class Uploads:
                 yield bytes(pending)
                 pending.clear()
         yield bytes(pending)
+
+
+async def _require(body: _Bounded, digest: str) -> None:
+    hashed = hashlib.sha256()
+    async for chunk in body:
+        await asyncio.to_thread(hashed.update, chunk)
+    if (found := f"sha256:{hashed.hexdigest()}") != digest:
+        raise errors.DigestMismatchError(f"expected {digest}, got {found}")
 
 
 def too_large(largest: int, size: int) -> problems.BodyTooLargeError:

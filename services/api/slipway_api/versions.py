@@ -4,10 +4,9 @@ import json
 from typing import Any
 
 from slipway_chassis.blobs import BlobStore
-from slipway_chassis.errors import BlobMissingError
-from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_chassis.errors import BlobMissingError, ConflictError
+from slipway_chassis.event_log import EventLog, Expect, Receipt
 from slipway_contracts import subjects
-from slipway_contracts.envelope import Envelope, now
 from slipway_contracts.events import VersionHidden
 from slipway_store.rows import VersionRow
 
@@ -17,8 +16,7 @@ from slipway_api.idempotency import Ask
 from slipway_api.lanes import load_lane
 from slipway_api.lifecycle_refusals import how_to_restore
 from slipway_api.lifecycle_views import Layer, VersionDetail
-from slipway_api.names import SOURCE
-from slipway_api.origins import current_origin
+from slipway_api.outgoing import asked
 from slipway_api.views import Version
 
 
@@ -62,9 +60,19 @@ class Versions:
             message = VersionHidden(
                 group=group, deployment=deployment, version=row.id, hidden=hidden, by=ask.caller.user
             )
-            receipt = await self._log.publish(_outgoing(ask, message))
+            receipt = await self._publish(ask, message)
             await self._archive.reach(receipt.sequence)
         return version(row.model_copy(update={"hidden": hidden}))
+
+    async def _publish(self, ask: Ask, message: VersionHidden) -> Receipt:
+        """Publish, where an ETag is given only while it is that of the deployment."""
+        lane = subjects.deployer_commands(message.group, message.deployment)
+        expect = None if ask.if_match is None else Expect(sequence=ask.if_match, subject=lane)
+        try:
+            return await self._log.publish(asked(ask, message, expect=expect))
+        except ConflictError:
+            refusals.require_etag(ask, await load_lane(self._log, message.group, message.deployment))
+            raise
 
     async def _layers(self, image: str) -> list[Layer]:
         try:
@@ -85,17 +93,3 @@ def version(row: VersionRow) -> Version:
     return Version.model_validate(
         {**body, **known, "restorable": row.removed_at is None, "how_to_restore": how_to_restore(row)}
     )
-
-
-def _outgoing(ask: Ask, message: VersionHidden) -> Outgoing:
-    envelope = Envelope(
-        id=ask.id,
-        type=message.type,
-        source=SOURCE,
-        subject=f"{message.group}/{message.deployment}",
-        time=now(),
-        correlation_id=ask.id,
-        traceparent=ask.traceparent,
-        origin=current_origin(),
-    )
-    return Outgoing(subject=subjects.of(message), message=message, envelope=envelope)

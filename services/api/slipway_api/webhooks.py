@@ -7,16 +7,17 @@ import asyncio
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Final
 
+from pydantic import ValidationError
 from slipway_chassis.errors import ConflictError
 from slipway_chassis.event_log import After, EventLog, Expect, Stored
-from slipway_chassis.heartbeats import Heartbeats
+from slipway_chassis.heartbeats import Heartbeat, Heartbeats
+from slipway_chassis.logs import get_logger
 from slipway_chassis.secrets import Recipients, Secrets
 from slipway_contracts import subjects
-from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.envelope import TYPE_PREFIX, new_id, now
 from slipway_contracts.installation_events import WebhookConfigured
 from slipway_contracts.size import SecretRef
@@ -35,6 +36,7 @@ _MOST: Final = 100
 _SECRET_BYTES: Final = 32
 _PING_SECONDS: Final = 20.0
 _ANSWERED: Final = TYPE_PREFIX + WebhookAnswered.model_fields["type"].default
+_log: Final = get_logger()
 Edit = Callable[[WebhookConfigured], WebhookConfigured]
 
 
@@ -168,9 +170,9 @@ class Webhooks:
             async for item in items:
                 if not isinstance(item, Stored) or item.headers.get("ce-type") != _ANSWERED:
                     continue
-                with suppress(UnknownMessageError):
-                    if isinstance(item.message, WebhookAnswered) and item.message.ping == ping:
-                        return item.message
+                answer = item.readable
+                if isinstance(answer, WebhookAnswered) and answer.ping == ping:
+                    return answer
         raise AssertionError("a log is followed until nobody wants more of it")
 
     async def show(self, group: str | None, webhook: str) -> Webhook:
@@ -228,8 +230,9 @@ class Webhooks:
                 return secret, version
 
     async def _told(self) -> Mapping[str, WebhookProgress]:
-        records = await self._positions.list()
-        return {each.key: WebhookProgress.model_validate_json(each.data or b"") for each in records}
+        """Return what is said of all webhooks of the installation, but for what nobody can read."""
+        found = {each.key: _progress(each) for each in await self._positions.list()}
+        return {key: progress for key, progress in found.items() if progress is not None}
 
     async def _progress(self, webhook: str) -> WebhookProgress | None:
         return (await self._told()).get(webhook)
@@ -259,6 +262,14 @@ class Webhooks:
             removed_because=gone.removed.reason,
             position=gone.removed.position,
         )
+
+
+def _progress(record: Heartbeat) -> WebhookProgress | None:
+    try:
+        return WebhookProgress.model_validate_json(record.data or b"")
+    except ValidationError as error:
+        _log.warning("ignores what is said of a webhook", webhook=record.key, because=str(error))
+        return None
 
 
 def _with_secret(

@@ -45,14 +45,16 @@ async def addresses_of(host: str, port: int, *, private: bool, resolving: Resolv
         found = await _in_a_thread_of_its_own(lambda: resolving(host, port))
     except OSError as error:
         # A resolver without a network says of every name that nobody knows it.
-        raise DeliveryError("unreachable", f"{host} has no address: {error}", fault="unclear") from None
-    except UnicodeError as error:
-        raise DeliveryError("unreachable", f"{host} can be no name: {error}") from None
+        why = f": {error.strerror}" if isinstance(error, socket.gaierror) else ""
+        raise DeliveryError("unreachable", f"its host has no address{why}", fault="unclear") from None
+    except UnicodeError:
+        raise DeliveryError("unreachable", "its host can be no name") from None
     allowed = [address for address in found if private or is_public(address)]
     if not allowed:
         raise DeliveryError(
             "forbidden",
-            f"{host} has no public address; an operator may allow it: SLIPWAY_WEBHOOK_PRIVATE_ADDRESSES=true",
+            "its host has no public address; "
+            "an operator may allow it: SLIPWAY_WEBHOOK_PRIVATE_ADDRESSES=true",
             fault="ours",
         )
     return allowed

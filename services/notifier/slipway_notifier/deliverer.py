@@ -7,7 +7,7 @@ from typing import Final
 
 from opentelemetry.trace import SpanKind
 from slipway_chassis.errors import SlipwayError
-from slipway_chassis.feed import Entry
+from slipway_chassis.feed import Entry, Gap
 from slipway_chassis.secrets import Secrets, Vault
 from slipway_chassis.telemetry import Telemetry, current_traceparent
 from slipway_contracts.envelope import now
@@ -15,12 +15,14 @@ from slipway_contracts.installation_events import WebhookConfigured
 from slipway_contracts.size import SecretRef
 from slipway_contracts.subjects import NONE
 
-from slipway_notifier.contents import Content, contents_of
+from slipway_notifier.contents import GAP, Content, contents_of, gap_content
 from slipway_notifier.meters import Meters
 from slipway_notifier.outcome import Delivered, DeliveryError, Failed, Gone, Meaningless, Outcome
 from slipway_notifier.sender import Answer, Sender
 from slipway_notifier.signing import signatures, signing_key
 
+SOURCE: Final = "/slipway/notifier"
+"""Of the events that are the notifier's own."""
 _AGENT: Final = "slipway-notifier"
 _LATER: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
@@ -85,10 +87,11 @@ class Deliverer:
         contents = contents_of(entry, webhook.format)
         if not contents:
             return Meaningless()
+        parent = entry.stored.headers.get("traceparent")
         begun, taken = self._taken.get(webhook.webhook, (None, 0))
         taken = taken if begun == (webhook, entry.sequence) else 0
         for number, content in enumerate(contents[taken:], start=taken + 1):
-            outcome = await self.send(webhook, entry, content)
+            outcome = await self.send(webhook, content, type_=entry.type, parent=parent)
             if not isinstance(outcome, Delivered):
                 return outcome
             if number < len(contents):
@@ -96,11 +99,16 @@ class Deliverer:
         self._taken.pop(webhook.webhook, None)
         return Delivered()
 
-    async def send(self, webhook: WebhookConfigured, entry: Entry, content: Content) -> Outcome:
-        """Make one attempt with one event, in the trace of the message, and count it."""
+    async def tell_gap(self, webhook: WebhookConfigured, gap: Gap) -> Outcome:
+        """Try once to tell of what the log no longer has, whatever types are wanted."""
+        return await self.send(webhook, gap_content(webhook, gap, source=SOURCE), type_=GAP)
+
+    async def send(
+        self, webhook: WebhookConfigured, content: Content, *, type_: str, parent: str | None = None
+    ) -> Outcome:
+        """Make one attempt with one event, in the trace of its message, and count it."""
         began = time.monotonic()
-        parent = entry.stored.headers.get("traceparent")
-        attributes = {"slipway.message.type": entry.type}
+        attributes = {"slipway.message.type": type_}
         with self._telemetry.span(
             "POST webhook", kind=SpanKind.CLIENT, parent=parent, attributes=attributes
         ) as span:

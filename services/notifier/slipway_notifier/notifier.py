@@ -11,20 +11,18 @@ from slipway_chassis.feed import Feed
 from slipway_chassis.logs import get_logger
 from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
-from slipway_contracts.codec import UnknownMessageError
-from slipway_contracts.envelope import Envelope, MalformedEnvelopeError, now
+from slipway_contracts.envelope import Envelope, now
 from slipway_contracts.installation_events import WebhookConfigured, WebhookDisabled
 from slipway_contracts.names import derived_id
 from slipway_contracts.webhook_events import WebhookAnswered, WebhookPinged, WebhookRemoved
 from slipway_contracts.webhooks import WebhookFact, WebhookKnown, WebhookProgress, WebhookRegister
 
-from slipway_notifier.deliverer import Deliverer
+from slipway_notifier.deliverer import SOURCE, Deliverer
 from slipway_notifier.meters import Meters
 from slipway_notifier.pings import Pings
 from slipway_notifier.progress_store import ProgressStore
 from slipway_notifier.worker import Ended, Patience, Worker, begin
 
-SOURCE: Final = "/slipway/notifier"
 _PAUSE_SECONDS: Final = 5.0
 _log: Final = get_logger()
 
@@ -96,10 +94,10 @@ class Notifier:
 
     def _take(self, stored: Stored) -> str | None:
         """Take a message, and return the webhook for which it changed something."""
-        try:
-            message, at = stored.message, stored.envelope.time
-        except (UnknownMessageError, MalformedEnvelopeError) as error:
-            return self._take_unreadable(stored, error)
+        message = stored.readable
+        if message is None:
+            return self._take_unreadable(stored)
+        at = stored.envelope.time
         match message:
             case WebhookConfigured():
                 self._unreadable.discard(message.webhook)
@@ -126,11 +124,11 @@ class Notifier:
         elif was_known:
             self._removed[message.webhook] = message.group
 
-    def _take_unreadable(self, stored: Stored, error: ValueError) -> str | None:
+    def _take_unreadable(self, stored: Stored) -> str | None:
         """Let a webhook wait whose newest configuration only a later release can read; its position stays."""
         webhook = _webhook_of(stored)
-        _log.warning("cannot read a message", sequence=stored.sequence, webhook=webhook, because=str(error))
         if webhook is not None:
+            _log.warning("a webhook waits for a later release", sequence=stored.sequence, webhook=webhook)
             self._unreadable.add(webhook)
         return webhook
 

@@ -14,7 +14,7 @@ class DeliveryError(Exception):
 
     Args:
         kind: bounded, for metrics.
-        problem: the fact, for who looks after the receiver.
+        problem: the fact, without host, address or URL: all who may read the group's events read it.
         fault: whose doing it is.
     """
 

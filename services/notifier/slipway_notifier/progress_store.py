@@ -90,13 +90,15 @@ class ProgressStore:
         self._urgent.clear()
         for webhook in list(self._pending):
             self._lease.check()
-            progress = self._pending.pop(webhook)
+            progress = self._pending[webhook]
             try:
                 await self._put(webhook, progress)
             except TransientError:
-                self._pending.setdefault(webhook, progress)
                 self._urgent.set()
                 raise
+            # What was noted meanwhile waits for the next call.
+            if self._pending[webhook] is progress:
+                del self._pending[webhook]
 
     async def _put(self, webhook: str, progress: WebhookProgress | None) -> None:
         """Replace a record by a newer one, or by none.

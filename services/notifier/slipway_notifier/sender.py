@@ -4,6 +4,7 @@ HTTP/1.1 by h11; knows nothing of events.
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -91,7 +92,7 @@ class Sender:
         reader, writer = await self._connect(parts, deadline)
         try:
             line = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
-            with self._failures_told(parts):
+            with self._failures_told():
                 async with asyncio.timeout_at(deadline):
                     writer.write(_request(line, parts, headers, body))
                     response = await _head(line, reader)
@@ -101,16 +102,16 @@ class Sender:
             writer.transport.abort()
 
     @contextmanager
-    def _failures_told(self, parts: SplitResult) -> Generator[None]:
+    def _failures_told(self) -> Generator[None]:
         """Tell what goes wrong once there is a connection: it is the receiver's doing."""
         try:
             yield
         except TimeoutError:
             raise DeliveryError("timeout", f"no answer within {self._timeout:g} s") from None
         except OSError as error:
-            raise DeliveryError("unreachable", f"cannot reach {parts.netloc}: {error}") from None
-        except h11.ProtocolError as error:
-            raise DeliveryError("unreachable", f"{parts.netloc} does not speak HTTP: {error}") from None
+            raise DeliveryError("unreachable", f"it cannot be reached: {_in_words(error)}") from None
+        except h11.ProtocolError:
+            raise DeliveryError("unreachable", "what it answered is not HTTP, or too long") from None
 
     async def _connect(self, parts: SplitResult, deadline: float) -> Connected:
         """Connect to the first address that takes us; each gets its part of the time.
@@ -130,7 +131,7 @@ class Sender:
             failed = DeliveryError("timeout", f"no connection within {self._timeout:g} s", fault="unclear")
         except OSError as error:
             fault: Fault = "receiver" if isinstance(error, _ITS_OWN) else "unclear"
-            failed = DeliveryError("unreachable", f"cannot reach {parts.netloc}: {error}", fault=fault)
+            failed = DeliveryError("unreachable", f"it cannot be reached: {_in_words(error)}", fault=fault)
         except DeliveryError as error:
             failed = error
         if failed.fault == "unclear" and self._reach.is_open_beside(host, region):
@@ -156,6 +157,19 @@ class Sender:
         raise AssertionError("a host has an address here")
 
 
+def _in_words(error: OSError) -> str:
+    """Return what the matter is, without the host, its addresses, or what it said."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return error.verify_message.partition(",")[0]
+        case ssl.SSLError():
+            return (error.reason or "TLS failed").replace("_", " ").lower()
+        case _ if error.errno:
+            return os.strerror(error.errno)
+        case _:
+            return "the connection was closed"
+
+
 def _request(line: h11.Connection, parts: SplitResult, headers: Mapping[str, str], body: bytes) -> bytes:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     own = {"Host": parts.netloc, "Content-Length": str(len(body)), "Connection": "close"}
@@ -172,7 +186,7 @@ async def _head(line: h11.Connection, reader: asyncio.StreamReader) -> h11.Respo
         if event is h11.NEED_DATA:
             line.receive_data(await reader.read(_CHUNK))
         elif not isinstance(event, h11.InformationalResponse):
-            raise ConnectionResetError("the connection was closed before an answer came")
+            raise ConnectionResetError
 
 
 async def _read_rest(line: h11.Connection, reader: asyncio.StreamReader) -> None:

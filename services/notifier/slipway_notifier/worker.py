@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from random import Random, SystemRandom
 from typing import Final, Protocol
 
-from slipway_chassis.feed import Entry, Feed, Interest
+from slipway_chassis.feed import Batch, Entry, Feed, Gap, Interest
 from slipway_chassis.logs import get_logger
 from slipway_contracts.envelope import now
 from slipway_contracts.installation_events import WebhookConfigured, WebhookDisabled
@@ -36,6 +36,10 @@ class Delivers(Protocol):
 
     async def deliver(self, webhook: WebhookConfigured, entry: Entry) -> Outcome:
         """Try once."""
+        ...
+
+    async def tell_gap(self, webhook: WebhookConfigured, gap: Gap) -> Outcome:
+        """Try once to tell of what is missing."""
         ...
 
 
@@ -121,42 +125,44 @@ class Worker:
         """Send until nothing may be sent any more, and return why."""
         while True:
             await self._until_due()
-            position, entries = await self._next()
-            for entry in entries:
-                ended = await self._deliver(entry)
-                if ended is not None:
-                    return ended
-                if self._progress.next_attempt_at is not None:
-                    break
-            else:
-                self._skip_to(position)
+            batch = await self._next()
+            ended = await self._tell_gap(batch.gap) if batch.gap is not None else await self._deliver(batch)
+            if ended is not None:
+                return ended
 
     async def _until_due(self) -> None:
         due = self._progress.next_attempt_at
         if due is not None:
             await asyncio.sleep((due - now()).total_seconds())
 
-    async def _next(self) -> tuple[int, Sequence[Entry]]:
+    async def _next(self) -> Batch:
         after = self._progress.position
         async with aclosing(self._feed.batches(self._interest, after=after, within=_IDLE_SECONDS)) as batches:
-            batch = await anext(batches)
-        if batch.gap is not None:
-            _log.warning(
-                "webhook misses what the log no longer has",
-                webhook=self.known.id,
-                first=batch.gap.first,
-                last=batch.gap.last,
-            )
-        return batch.position, batch.entries
+            return await anext(batches)
 
-    async def _deliver(self, entry: Entry) -> Ended | None:
-        outcome = await self._deliverer.deliver(self.known.configured, entry)
+    async def _tell_gap(self, gap: Gap) -> Ended | None:
+        _log.warning(
+            "webhook misses what the log no longer has", webhook=self.known.id, first=gap.first, last=gap.last
+        )
+        return self._settle(await self._deliverer.tell_gap(self.known.configured, gap), gap.last)
+
+    async def _deliver(self, batch: Batch) -> Ended | None:
+        """Deliver a batch until one of its entries must wait, and return why it is the last one, if it is."""
+        for entry in batch.entries:
+            outcome = await self._deliverer.deliver(self.known.configured, entry)
+            ended = self._settle(outcome, entry.sequence)
+            if ended is not None or self._progress.next_attempt_at is not None:
+                return ended
+        self._skip_to(batch.position)
+        return None
+
+    def _settle(self, outcome: Outcome, position: int) -> Ended | None:
         match outcome:
             case Delivered():
-                self._succeed(entry.sequence)
+                self._succeed(position)
                 return None
             case Meaningless():
-                self._skip_to(entry.sequence)
+                self._skip_to(position)
                 return None
             case Gone():
                 return self._remove()

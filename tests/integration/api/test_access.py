@@ -8,7 +8,7 @@ from event_subscriber import subscribed
 from eventually import eventually
 from slipway_api.access import digest_of
 from slipway_api.bootstrap import bootstrap
-from slipway_api.configuring import configuration
+from slipway_api.outgoing import outgoing
 from slipway_contracts.envelope import new_id
 from slipway_contracts.installation_events import GroupConfigured, KeyConfigured
 
@@ -62,7 +62,7 @@ async def test_a_viewer_reads_and_a_deployer_deploys(api: Api) -> None:
 
 
 async def test_other_groups_are_neither_read_nor_listed_nor_told_of(api: Api) -> None:
-    await api.platform.log.publish(configuration(GroupConfigured(group="vision"), identifier=new_id()))
+    await api.platform.log.publish(outgoing(GroupConfigured(group="vision"), identifier=new_id()))
     await api.platform.publish_version()
     created = await api.create()
     at_least = {"at_least": created.json()["sequence"]}
@@ -144,7 +144,7 @@ async def test_the_log_never_sees_a_key(api: Api) -> None:
 
 async def test_a_message_that_only_a_newer_release_knows_does_no_harm(api: Api) -> None:
     subject = "slipway._._.evt.quota.configured"
-    headers = {**configuration(GroupConfigured(group="x"), identifier=new_id()).envelope.to_headers()}
+    headers = {**outgoing(GroupConfigured(group="x"), identifier=new_id()).envelope.to_headers()}
     headers["ce-type"] = "dev.slipway.quota.configured.v1"
     await api.service.connection.request(
         subject, b'{"type": "quota.configured.v1"}', headers=headers, within=5

@@ -29,9 +29,9 @@ async def limit(client: httpx.AsyncClient, **quota: float) -> None:
     assert answer.status_code == 200, answer.text
 
 
-async def upload(client: httpx.AsyncClient) -> str:
+async def upload(client: httpx.AsyncClient, group: str = "default") -> str:
     digest = f"sha256:{hashlib.sha256(SOURCE).hexdigest()}"
-    await client.put(f"{GROUP}/artifacts/{digest}", content=SOURCE)
+    await client.put(f"/v1/groups/{group}/artifacts/{digest}", content=SOURCE)
     return digest
 
 
@@ -220,7 +220,7 @@ async def test_the_room_of_a_target_is_shared_by_all_groups(api: Api) -> None:
     await four_cores(api)
     await live(api, replicas=3)
     await api.http.put("/v1/groups/team", json={})
-    source = await upload(api.http)
+    source = await upload(api.http, "team")
     body = {"id": "other", "source": source, "size": {"cpu": 2.0, "memory_bytes": 1 << 20}}
 
     answer = await api.http.post("/v1/groups/team/deployments", json=body)

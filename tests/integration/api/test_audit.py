@@ -212,3 +212,39 @@ async def test_an_export_of_a_projection_that_is_away_is_refused_before_it_begin
         own_postgres.kill9()
         answer = await api.http.get(AUDIT, headers={"Accept": "application/jsonl"})
         problem(answer, 503, "ProjectionUnavailable")
+
+
+async def asked_for(api: Api, answer: httpx.Response, action: str) -> Any:
+    """Return the message behind an entry of the audit, as the docs say how it is found."""
+
+    async def entry() -> dict[str, Any] | None:
+        found = await audit(api.http, page_size=50)
+        mine = [each for each in found if each["request"] == answer.headers["x-request-id"]]
+        return next((each for each in mine if each["action"] == action), None)
+
+    found = await eventually(entry)
+    query = {"from": found["sequence"] - 1, "types": found["action"], "page_size": 1}
+    (event,) = (await api.http.get("/v1/events", params=query)).json()["items"]
+    assert event["id"] == found["id"]
+    return event["data"]
+
+
+async def test_an_entry_leads_to_all_that_was_asked_for_and_to_no_value_of_a_secret(
+    equipped_api: Api,
+) -> None:
+    api, members = equipped_api, [{"user": "ada", "role": "viewer"}]
+    environment = {"MODE": "fast", "TOKEN": {"secret": "token"}}
+    await api.platform.publish_version()
+
+    secret = await api.http.put("/v1/groups/default/secrets/token", json={"value": "canary"})
+    deploy = await api.create(environment=environment, metadata={"team": "vision"})
+    group = await api.http.put("/v1/groups/vision", json={"members": members})
+    hook = {"url": "https://x.example/", "types": ["build"]}
+    webhook = await api.http.post("/v1/groups/default/webhooks", json=hook)
+
+    config = (await asked_for(api, deploy, "command.deploy.v1"))["request"]["config"]
+    assert config["environment"] == {"MODE": "fast", "TOKEN": {"secret": "token", "version": 1}}
+    assert config["metadata"] == {"team": "vision"}
+    assert (await asked_for(api, group, "group.configured.v1"))["members"] == members
+    assert (await asked_for(api, webhook, "webhook.configured.v1"))["types"] == ["build"]
+    assert "canary" not in str(await asked_for(api, secret, "secret.configured.v1"))

@@ -10,7 +10,7 @@ import pytest
 from api_world import Api, problem, running_api
 from event_subscriber import subscribed
 from eventually import eventually
-from slipway_api.configuring import configuration
+from slipway_api.outgoing import outgoing
 from slipway_chassis.connection import Connection
 from slipway_contracts.commands import Stop
 from slipway_contracts.desired import Desired
@@ -117,7 +117,7 @@ async def test_a_type_that_does_not_exist_is_refused_with_the_nearest(api: Api) 
 
 
 async def test_a_key_sees_the_events_of_its_groups_only(api: Api) -> None:
-    await api.platform.log.publish(configuration(GroupConfigured(group="vision"), identifier=new_id()))
+    await api.platform.log.publish(outgoing(GroupConfigured(group="vision"), identifier=new_id()))
     key = await api.key_for("zoe", vision="viewer")
 
     async with api.client(key) as zoe, subscribed(zoe, query={"from": 0}) as subscriber:
@@ -296,3 +296,14 @@ async def test_pages_of_events_continue_where_the_last_one_ended(api: Api) -> No
     for foreign in ("nonsense", "WyJhIl0", httpx.QueryParams({"a": "\x00"})["a"]):
         answer = await api.http.get("/v1/events", params={"page_token": foreign})
         problem(answer, 422, "InvalidRequest")
+
+
+@pytest.mark.parametrize("kind", ["webhook", "webhook.configured", "webhook.pinged", "webhook.answered.v1"])
+async def test_how_a_webhook_is_configured_and_tested_is_told_to_admins_only(api: Api, kind: str) -> None:
+    query = {"group": "default", "types": kind}
+    viewer = api.client(await api.key_for("eve", default="viewer"))
+    admin = api.client(await api.key_for("ada", default="admin"))
+
+    problem(await viewer.get("/v1/events", params=query), 403, "RoleMissing")
+    assert (await admin.get("/v1/events", params=query)).status_code == 200
+    assert (await viewer.get("/v1/events", params=query | {"types": "webhook.disabled"})).status_code == 200

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from slipway_store.migrate import upgrade
 GROUP = "/v1/groups/default/deployments"
 DEPLOYMENT = f"{GROUP}/digits"
 BUILD = {"source": SOURCE_DIGEST}
+LOG_TIMEOUT_SECONDS = 1
 
 
 @pytest.fixture
@@ -29,7 +31,10 @@ def own_postgres(own_postgres: PostgresServer) -> PostgresServer:
 @asynccontextmanager
 async def prepared(connection: Connection, database_url: str, folder: Path) -> AsyncIterator[Api]:
     async with running_api(
-        connection=connection, database_url=database_url, folder=folder, log_timeout="PT1S"
+        connection=connection,
+        database_url=database_url,
+        folder=folder,
+        log_timeout=timedelta(seconds=LOG_TIMEOUT_SECONDS),
     ) as api:
         await api.upload()
         await api.platform.publish_version()
@@ -86,6 +91,28 @@ async def test_without_nats_reads_go_on(without_nats: Api, fresh_nats: NatsServe
 
     assert shown.status_code == 200
     assert problem(stopped, 503, "LogUnavailable")["outcome"] == "nothing"
+
+
+async def test_without_nats_reads_by_name_go_on_as_soon_as_those_by_id(
+    without_nats: Api, fresh_nats: NatsServer
+) -> None:
+    created = (await without_nats.create(settings={"name": "numbers"})).json()
+    by_name = f"{GROUP}/numbers"
+    await without_nats.http.get(by_name, params={"at_least": created["sequence"]})
+    await asyncio.to_thread(fresh_nats.kill9)
+
+    began = time.monotonic()
+    shown = [await without_nats.http.get(path) for path in (by_name, f"{by_name}/releases", DEPLOYMENT)]
+    unknown = await without_nats.http.get(f"{GROUP}/figures")
+    took = time.monotonic() - began
+    stopped = await without_nats.http.post(f"{by_name}/stop")
+    await asyncio.to_thread(fresh_nats.start)
+
+    assert [answer.status_code for answer in shown] == [200] * 3
+    assert shown[0].json()["id"] == "digits"
+    problem(unknown, 404, "DeploymentNotFound")
+    assert problem(stopped, 503, "LogUnavailable")["outcome"] == "nothing"
+    assert took < LOG_TIMEOUT_SECONDS
 
 
 async def test_without_postgres_reads_say_so_and_commands_that_name_everything_pass(

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from api_world import SOURCE_DIGEST, Api, problem
 from eventually import eventually
+from slipway_contracts.commands import Cancel
 from slipway_contracts.topology import LOG
 
 DEPLOYMENT = "/v1/groups/default/deployments/digits"
@@ -104,6 +105,23 @@ async def test_a_repeat_is_found_while_the_projection_is_behind(api: Api) -> Non
 
     assert again.status_code == 202, again.text
     assert again.json()["operation"]["id"] == first.json()["operation"]["id"]
+
+
+async def test_a_repeat_is_found_behind_many_commands_at_the_cost_of_few_requests(api: Api) -> None:
+    await prepare(api)
+    await api.create()
+    await api.projector.stop()
+    command = Cancel(group="default", deployment="digits", by="ada", request_digest="d")
+    for _ in range(100):
+        await api.platform.tell(command)
+    first = await send(api, f"{DEPLOYMENT}/stop")
+    stats = api.service.connection.nc.stats
+    before = stats["out_msgs"]
+
+    again = await send(api, f"{DEPLOYMENT}/stop")
+
+    assert again.json()["operation"]["id"] == first.json()["operation"]["id"]
+    assert stats["out_msgs"] - before < 50
 
 
 async def test_another_body_is_refused_while_the_projection_is_behind(api: Api) -> None:

@@ -99,6 +99,31 @@ async def test_a_tail_reaches_back_over_the_lines_of_others(api: Api) -> None:
     assert [line["text"] for line in lines] == ["line 7", "line 8", "line 9"]
 
 
+async def test_an_answer_is_bounded_by_its_bytes_and_says_what_it_left_out(api: Api) -> None:
+    at_least = await run_replicas(api)
+    every = [[f"{message} {line}" for line in range(40)] for message in range(20)]
+    for some in every:
+        await write(api, replica_subject("predict"), *(f"{text} ".ljust(16_384, "x") for text in some))
+
+    answer = await api.http.get(LOGS, params={"at_least": at_least, "tail": 100_000})
+    remark, *lines = [json.loads(line) for line in answer.text.splitlines()]
+    texts = [line["text"].rstrip("x").strip() for line in lines]
+
+    assert (8 << 20) - 20_000 < len(answer.content) < (8 << 20) + 1000
+    assert (remark["stream"], remark["at"]) == ("slipway", lines[0]["at"])
+    assert "earlier lines are left out" in remark["text"]
+    assert texts == [text for some in every for text in some][-len(texts) :]
+
+
+async def test_a_line_is_one_line_for_every_reader(api: Api) -> None:
+    at_least = await run_replicas(api)
+    await write(api, replica_subject("predict"), "a\u2028b\x85c\nd")
+
+    lines = await read(api, at_least=at_least)
+
+    assert [line["text"] for line in lines] == ["a\u2028b\x85c\nd"]
+
+
 @pytest.mark.parametrize("accept", ["application/x-ndjson", "text/event-stream"])
 async def test_following_goes_on_with_what_is_written(api: Api, accept: str) -> None:
     at_least = await run_replicas(api)

@@ -6,10 +6,14 @@ import httpx
 import pytest
 from api_world import SOURCE_DIGEST, Api, problem
 from eventually import eventually
+from slipway_api.name_holders import NameHolders
+from slipway_api.registers import NameRegister
 from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.desired import Desired
-from slipway_contracts.installation_events import RequestRefused
+from slipway_contracts.envelope import now
+from slipway_contracts.installation_events import NameClaimed, RequestRefused
 from slipway_contracts.lifecycle import Wanted
+from slipway_store.queries import open_reads
 
 DEPLOYMENTS = "/v1/groups/default/deployments"
 
@@ -112,3 +116,37 @@ async def test_what_is_refused_by_name_is_told_by_id(api: Api) -> None:
 
     assert refused.is_client_error
     assert (await eventually(told)).deployment == "digits"
+
+
+async def test_a_name_of_the_past_is_whose_it_was_then_and_else_whose_it_is_now(api: Api) -> None:
+    await decided(api)
+    moment, sequence = now().isoformat(), await api.platform.log.end()
+    await decided(api, settings=DeploymentSettings(name="figures"))
+    await create(api, "sums", name="numbers")
+    end = await api.platform.log.end()
+
+    async def id_of(name: str, **at: Any) -> Any:
+        answer = await api.http.get(f"{DEPLOYMENTS}/{name}", params={"at_least": end, **at})
+        return answer.json().get("id", answer.json())
+
+    assert await eventually(lambda: id_of("numbers")) == "sums"
+    assert await id_of("numbers", at=sequence) == "digits"
+    assert await id_of("numbers", at=moment) == "digits"
+    assert await id_of("numbers", at=end) == "sums"
+    assert await id_of("sums", at=end) == "sums"
+
+
+async def test_a_process_that_is_a_moment_behind_asks_the_log(api: Api) -> None:
+    await decided(api)
+    reads = await open_reads(api.service.settings.database_url.get_secret_value())
+    behind = NameRegister()
+    holders = NameHolders(log=api.platform.log, register=behind, reads=reads)
+
+    fresh = [await holders.id_of("default", name) for name in ("numbers", "digits", "figures")]
+    behind.take(NameClaimed(group="default", name="numbers", deployment="other"), 1)
+    await decided(api, deployment="other", settings=DeploymentSettings(name="sums"))
+    late = await holders.id_of("default", "numbers")
+    await reads.close()
+
+    assert fresh == ["digits", "digits", "figures"]
+    assert late == "digits"

@@ -129,4 +129,6 @@ async def test_an_occupied_port_fails_the_start(
 
     assert code == 1
     assert str(fresh_nats.port) in api.errors
+    assert "SLIPWAY_PORT" in api.errors
+    assert "Traceback" not in api.errors
     assert await log.end() == 0

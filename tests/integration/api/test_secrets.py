@@ -72,6 +72,16 @@ async def test_each_value_is_a_version_that_the_deployer_can_open(
     assert values == ["first", "second"]
 
 
+async def test_a_value_is_sealed_to_the_deployer_alone_whoever_else_has_a_key(api: Api) -> None:
+    version = await put(api.http, "first")
+
+    ref = SecretRef(secret="token", version=version)  # noqa: S106
+    sealed = await Secrets(connection=api.service.connection).get("default", ref)
+
+    assert sealed is not None
+    assert set(json.loads(sealed)) == {"deployer"}
+
+
 async def test_a_list_shows_names_versions_and_who_but_no_value(api: Api) -> None:
     await put(api.http, CANARY)
     await put(api.http, CANARY)

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from api_world import SOURCE, SOURCE_DIGEST, Api, problem, running_api
 from eventually import eventually
+from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.connection import Connection
+from slipway_contracts.commands import Build
+from slipway_contracts.envelope import now
 
 PATH = f"/v1/groups/default/artifacts/{SOURCE_DIGEST}"
 
@@ -90,3 +93,59 @@ async def test_many_uploads_of_the_same_bytes_at_once_all_succeed(api: Api) -> N
 
     assert {answer.status_code for answer in answers} <= {200, 201}
     assert len(stored_files(api)) == 1
+
+
+THEIRS = f"/v1/groups/vision/artifacts/{SOURCE_DIGEST}"
+THEIR_BUILDS = "/v1/groups/vision/deployments/digits/builds"
+
+
+async def test_a_digest_alone_gives_a_group_nothing_of_what_others_sent(api: Api) -> None:
+    await api.http.put("/v1/groups/vision", json={})
+    await api.upload()
+
+    asked = await api.http.head(THEIRS)
+    guessed = await api.http.put(THEIRS, content=b"")
+    hidden = await api.http.post(f"{THEIRS}/hide")
+    built = await api.http.post(THEIR_BUILDS, json={"source": SOURCE_DIGEST})
+
+    assert asked.status_code == 404
+    problem(guessed, 422, "DigestMismatch")
+    problem(hidden, 404, "ArtifactNotFound")
+    problem(built, 422, "SourceMissing")
+
+
+async def test_a_group_has_what_it_sent_itself_and_the_bytes_are_kept_once(api: Api) -> None:
+    await api.http.put("/v1/groups/vision", json={})
+    await api.upload()
+
+    first = await api.http.put(THEIRS, content=SOURCE)
+    again = await api.http.put(THEIRS, content=b"not read, for the group has it")
+    asked = await api.http.head(THEIRS)
+    built = await api.http.post(THEIR_BUILDS, json={"source": SOURCE_DIGEST})
+
+    assert [each.status_code for each in (first, again, asked, built)] == [201, 200, 200, 202]
+    assert first.json() == again.json() == {"digest": SOURCE_DIGEST, "size_bytes": len(SOURCE)}
+    assert len(stored_files(api)) == 1
+
+
+async def test_what_a_group_built_of_before_uploads_were_told_stays_its_own(api: Api) -> None:
+    async def source() -> AsyncIterator[bytes]:
+        yield SOURCE
+
+    await FilesystemBlobStore(api.service.settings.blob_root).put(source())
+    owner = {"group": "default", "deployment": "digits"}
+    await api.platform.tell(
+        Build(**owner, by="ada", request_digest="d", source=SOURCE_DIGEST, deadline_at=now())
+    )
+    await api.http.put("/v1/groups/vision", json={})
+
+    async def listed() -> bool:
+        return bool((await api.http.get("/v1/groups/default/artifacts")).json()["items"])
+
+    await eventually(listed)
+
+    ours = await api.http.post("/v1/groups/default/deployments/digits/builds", json={"source": SOURCE_DIGEST})
+    theirs = await api.http.post(THEIR_BUILDS, json={"source": SOURCE_DIGEST})
+
+    assert ours.status_code == 202, ours.text
+    problem(theirs, 422, "SourceMissing")

@@ -11,6 +11,7 @@ from math import inf
 
 import pytest
 from eventually import eventually
+from servers import NatsServer
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LeaseLostError
 from slipway_chassis.heartbeats import Heartbeats
@@ -70,6 +71,23 @@ async def test_a_late_write_between_the_successors_reading_and_writing_does_not_
     assert (await new.load())["hook"].position == 30
     with pytest.raises(LeaseLostError):
         await write(old, "hook", at(25))
+
+
+async def test_a_position_whose_writing_was_cancelled_is_written_with_the_next(
+    connection: Connection, fresh_nats: NatsServer
+) -> None:
+    positions = store(connection, 3)
+    positions.note("hook", at(10))
+    await asyncio.to_thread(fresh_nats.kill9)
+    await eventually(lambda: connection.problem)
+    writing = asyncio.create_task(positions.flush())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(writing, timeout=0.2)
+    await asyncio.to_thread(fresh_nats.start)
+
+    await positions.flush()
+
+    assert (await store(connection, 7).load())["hook"].position == 10
 
 
 async def test_who_slept_brings_no_removed_position_back(connection: Connection) -> None:

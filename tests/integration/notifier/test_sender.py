@@ -125,7 +125,7 @@ async def test_nobody_there_is_a_failure_by_the_receivers_own_fault() -> None:
     async with server(answering(b"")) as port:
         pass
 
-    with pytest.raises(DeliveryError, match="cannot reach") as failed:
+    with pytest.raises(DeliveryError, match="it cannot be reached: Connection refused") as failed:
         await sender().post(f"http://127.0.0.1:{port}/", {}, b"{}")
 
     assert (failed.value.kind, failed.value.fault) == ("unreachable", "receiver")
@@ -199,3 +199,37 @@ async def test_a_certificate_must_be_trusted_and_of_the_host(certificate: Path) 
             await sender(5, trust).post(f"https://127.0.0.1:{port}/", {}, b"{}")
 
     assert answer.status == 200
+
+
+def this_machine(_host: str, _port: int) -> list[str]:
+    return ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("resolving", "private", "there"),
+    [
+        (no_name, True, False),
+        (this_machine, False, False),
+        (this_machine, True, False),
+        (this_machine, True, True),
+    ],
+)
+async def test_what_went_wrong_is_told_without_host_address_or_path(
+    certificate: Path, scheme: str, resolving: Resolve, *, private: bool, there: bool
+) -> None:
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    trust = ssl.create_default_context(cafile=str(certificate / "certificate.pem"))
+    tries = Sender(timeout=timedelta(seconds=5), private_addresses=private, trust=trust, resolving=resolving)
+
+    async with server(answering(b"127.0.0.1 tells"), tls=own if scheme == "https" else None) as port:
+        target = port
+    async with server(answering(b"127.0.0.1 tells"), tls=own if scheme == "https" else None) as port:
+        target = port if there else target
+        with pytest.raises(DeliveryError) as failed:
+            await tries.post(f"{scheme}://token-7f3a.example:{target}/secret", {}, b"{}")
+
+    told = str(failed.value)
+    assert told
+    assert not [part for part in ("7f3a", "127.0.0.1", str(target), "/secret", "tells") if part in told]

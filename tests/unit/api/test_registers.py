@@ -10,6 +10,7 @@ from slipway_contracts.envelope import now
 from slipway_contracts.installation_events import (
     ArtifactAdopted,
     ArtifactHidden,
+    ArtifactUploaded,
     GroupConfigured,
     Member,
     RoleGrant,
@@ -78,6 +79,18 @@ def test_a_hidden_artifact_is_shown_again_when_it_is_adopted_anew() -> None:
     assert hidden
     assert not register.is_hidden("default", _DIGEST)
     assert not register.is_hidden("other", _DIGEST)
+
+
+def test_a_group_has_what_it_sent_or_adopted_and_not_what_it_only_hid() -> None:
+    register = ArtifactRegister()
+    register.take(ArtifactUploaded(group="sent", digest=_DIGEST, size_bytes=1, by="ada"), _AT)
+    register.take(ArtifactAdopted(group="adopted", digest=_DIGEST, name="m", size_bytes=1, by="ada"), _AT)
+    register.take(ArtifactHidden(group="hidden", digest=_DIGEST, hidden=True, by="ada"), _AT)
+
+    having = [group for group in ("sent", "adopted", "hidden", "other") if register.has(group, _DIGEST)]
+
+    assert having == ["sent", "adopted"]
+    assert register.adopted("sent") == []
 
 
 def test_only_those_whose_role_changed_are_named() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from socket import EAI_NONAME, gaierror
 
 import pytest
 from slipway_notifier.addresses import addresses_of, is_public
@@ -59,9 +60,9 @@ async def test_a_name_with_private_addresses_only_is_refused_without_telling_the
 
 async def test_a_name_that_does_not_exist_is_a_failure_like_another() -> None:
     def fail(_host: str, _port: int) -> Sequence[str]:
-        raise OSError("no such name")
+        raise gaierror(EAI_NONAME, "no such name")
 
-    with pytest.raises(DeliveryError, match="no such name") as failed:
+    with pytest.raises(DeliveryError, match="its host has no address: no such name") as failed:
         await addresses_of("nowhere.example", 443, private=False, resolving=fail)
 
     assert failed.value.kind == "unreachable"

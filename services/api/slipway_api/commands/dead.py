@@ -8,7 +8,7 @@ from slipway_chassis import errors
 from slipway_chassis.event_log import EventLog, Expect, Outgoing, Stored
 from slipway_contracts import subjects
 from slipway_contracts.commands import Build, Command, Configure, Deploy, ReleaseCommand
-from slipway_contracts.envelope import Envelope, now
+from slipway_contracts.envelope import now
 from slipway_contracts.events import MessageDiscarded, MessageRetried
 from slipway_contracts.names import derived_id
 from slipway_store.connections import DatabaseUnavailableError
@@ -21,8 +21,7 @@ from slipway_api.dead_problems import DeadMessageSettledError
 from slipway_api.dead_views import DeadMessage, DeadMessageDetail
 from slipway_api.idempotency import Ask
 from slipway_api.lanes import Lane
-from slipway_api.names import SOURCE
-from slipway_api.origins import current_origin
+from slipway_api.outgoing import asked
 from slipway_api.plan_views import Plan
 from slipway_api.submissions import ATTEMPTS, Decision, Submissions, accepted_from_log
 from slipway_api.views import Accepted
@@ -102,6 +101,7 @@ class DeadMessageCommands:
             # So that whoever lists next finds it settled; the log has it in any case.
             with suppress(DatabaseUnavailableError):
                 await self._reads.wait_for(receipt.sequence, _PATIENCE)
+            return (await dead_messages.load(self._log, stored)).view
         raise problems.ChangedMeanwhileError(
             f"Other dead messages of the deployment were settled first, {ATTEMPTS} times in a row.",
             hint="Look at the message again, then repeat the request.",
@@ -184,17 +184,6 @@ def _outgoing(
     ask: Ask, letter: DeadLetter, message: MessageRetried | MessageDiscarded, identifier: str
 ) -> Outgoing:
     """Return it so that of several who settle the message one comes first."""
-    envelope = Envelope(
-        id=identifier,
-        type=message.type,
-        source=SOURCE,
-        subject=f"{message.group}/{message.deployment}",
-        time=now(),
-        causation_id=letter.dead.message_id,
-        correlation_id=ask.id,
-        traceparent=ask.traceparent,
-        origin=current_origin(),
-    )
     guard = subjects.message_events(message.group, message.deployment)
     expect = Expect(sequence=letter.last, subject=guard)
-    return Outgoing(subject=subjects.of(message), message=message, envelope=envelope, expect=expect)
+    return asked(ask, message, identifier=identifier, cause=letter.dead.message_id, expect=expect)

@@ -132,9 +132,9 @@ async def unhide_artifact(
     response_class=Response,
     summary="Ask whether an artifact is there",
 )
-async def head_artifact(*, _group: ReadableGroup, digest: DigestPath, api: Api) -> Response:
-    """Answers 200 where an upload can be spared; `Content-Length` is the artifact's size."""
-    artifact = await api.uploads.find(digest)
+async def head_artifact(*, group: ReadableGroup, digest: DigestPath, api: Api) -> Response:
+    """Answers 200 where the group has it and an upload can be spared; `Content-Length` is its size."""
+    artifact = await api.uploads.find(group, digest)
     return Response(headers={"Content-Length": str(artifact.size_bytes)})
 
 
@@ -144,7 +144,7 @@ async def head_artifact(*, _group: ReadableGroup, digest: DigestPath, api: Api) 
     response_model=Artifact,
     status_code=HTTPStatus.CREATED,
     responses={
-        200: {"model": Artifact, "description": "It was there already."},
+        200: {"model": Artifact, "description": "The group had it already."},
         **responses(
             problems.GroupNotFoundError,
             artifact_problems.UploadIncompleteError,
@@ -173,7 +173,7 @@ async def put_artifact(
 ) -> Response:
     """Stores a tar.gz under the SHA-256 of its bytes.
 
-    A broken upload stores nothing and is simply repeated; one of what is there already is not read.
+    A broken upload stores nothing and is simply repeated; one of what the group has already is not read.
     """
     uploaded = await api.uploads.put(
         group, digest, request.stream(), by=caller.user, announced=content_length

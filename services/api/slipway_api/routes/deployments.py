@@ -25,6 +25,7 @@ from slipway_api.routes.answers import (
 )
 from slipway_api.routes.parameters import (
     Api,
+    AskedName,
     Asking,
     Caller,
     Changing,
@@ -134,14 +135,16 @@ async def create_deployment(
     summary="Show a deployment",
 )
 async def get_deployment(
-    *, group: ReadableGroup, deployment: DeploymentPath, api: Api, at: Moment = None
+    *, group: ReadableGroup, deployment: DeploymentPath, asked: AskedName, api: Api, at: Moment = None
 ) -> Response:
     """Says what runs, where it is called, why something failed, and what is overdue; `at`: what was so then.
+
+    With `at`, a name is whose it was then; where nobody had it, whose it is now.
 
     `ETag` is the position of its last command: give it as `If-Match`. An answer of the past has none.
     """
     if at is not None:
-        return as_json(await api.past.deployment(group, deployment, at))
+        return as_json(await api.past.deployment(group, deployment, at, asked=asked))
     detail = await api.queries.deployment(group, deployment)
     return as_json(detail, headers={"ETag": f'"{detail.etag}"'})
 

@@ -48,7 +48,7 @@ async def _interest(
         Query(
             description="Types or the begin of types, cut at dots; several by comma. "
             "Default: all but `desired.v1`, `request.refused.v1`, `webhook.configured.v1` and the tests of "
-            "webhooks, which come only when asked for; the second and third only to admins.",
+            "webhooks, which come only when asked for; all but the first only to admins.",
             examples=[["release,build.failed"]],
         ),
     ] = None,

@@ -1,7 +1,6 @@
 """Log lines of builds and replicas, as lines of JSON or as server-sent events."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from slipway_api.routes.answers import read_responses
 from slipway_api.routes.parameters import Api, BuildPath, DeploymentPath, Ends, Reached, ReadableGroup
 from slipway_api.services import Services
 from slipway_api.streaming import EVENT_STREAM, NDJSON, ByteStream
-from slipway_api.views import ReplicaLine
 
 router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}", tags=["logs"])
 _DEFAULT_TAIL: Final = 1000
@@ -46,7 +44,13 @@ class _Extent:
 async def _extent(
     *,
     tail: Annotated[
-        int, Query(ge=0, le=_LARGEST_TAIL, description="Most lines of those that are there.")
+        int,
+        Query(
+            ge=0,
+            le=_LARGEST_TAIL,
+            description="Most lines of those that are there. More than 8 MiB of them are not sent: where "
+            "earlier ones are left out for that, a first line of the stream `slipway` says so.",
+        ),
     ] = _DEFAULT_TAIL,
     since: Annotated[AwareDatetime | None, Query(description="None that were read before, RFC 3339.")] = None,
     follow: Annotated[bool, Query(description="Go on with lines to come, until you leave.")] = False,
@@ -127,8 +131,4 @@ async def _chunks(api: Services, wish: Wish, *, as_events: bool) -> AsyncGenerat
     form = b"event: line\ndata: %s\n\n" if as_events else b"%s\n"
     async with aclosing(api.log_reading.read(wish)) as batches:
         async for lines in batches:
-            yield b"".join(form % _encoded(line) for line in lines)
-
-
-def _encoded(line: ReplicaLine) -> bytes:
-    return json.dumps(line.model_dump(mode="json", exclude_none=True)).encode()
+            yield b"".join(form % line for line in lines)

@@ -93,6 +93,14 @@ async def _named(
 
 DeploymentPath = Annotated[str, Depends(_named)]
 """The id of the deployment, whichever of both was given."""
+
+
+async def _asked_name(request: Request) -> str:
+    return str(request.path_params["deployment"])
+
+
+AskedName = Annotated[str, Depends(_asked_name)]
+"""The id or name of the deployment as it was given."""
 OperationPath = Annotated[OperationId, Path(description="Id of the operation.")]
 BuildPath = Annotated[OperationId, Path(description="Id of the build.")]
 KeyPath = Annotated[OperationId, Path(description="Id of the key.")]

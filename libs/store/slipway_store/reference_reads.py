@@ -1,17 +1,19 @@
-"""Who refers to secrets and artifacts of a group, asked of the projection; writes nothing."""
+"""Reads of what refers to a secret or an artifact of a group."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from slipway_contracts.lifecycle import KEPT_RELEASES, UNFINISHED_RELEASES, DeploymentState, ReleaseState
+
 from slipway_store.statements import Statements
 
-_KEPT_RELEASES: Final = 10
+_RUNNING: Final = sorted(UNFINISHED_RELEASES | {ReleaseState.LIVE, ReleaseState.DRAINING})
 _REFERRING: Final = """
-    select distinct release.deployment from slipway.release
-    join slipway.deployment on deployment."group" = release."group" and deployment.id = release.deployment
-    where release."group" = $1 and deployment.state <> 'PURGED'
+    select distinct release.deployment from release
+    join deployment on deployment."group" = release."group" and deployment.id = release.deployment
+    where release."group" = $1 and deployment.state <> $3
     and (
         release.config #>> '{image_pull_secret,secret}' = $2
         or exists (
@@ -21,11 +23,11 @@ _REFERRING: Final = """
     )
     and (
         release.pinned
-        or release.state in ('PENDING', 'STARTING', 'READY', 'LIVE', 'DRAINING')
-        or release.number > $3::bigint + (
-            select max(newest.number) from slipway.release as newest
+        or release.state = any($4::text[])
+        or release.number > (
+            select max(newest.number) from release as newest
             where newest."group" = release."group" and newest.deployment = release.deployment
-        )
+        ) - $5::bigint
     )
     order by release.deployment
 """
@@ -33,7 +35,7 @@ _SOURCES: Final = """
     select source, min(created_at) as created_at,
         (array_agg(created_by order by created_at))[1] as created_by,
         array_agg(distinct deployment order by deployment) as deployments
-    from slipway.build
+    from build
     where "group" = $1 and ($2::text is null or source > $2) and (source = any($3::text[])) = $4
     group by source order by source limit $5
 """
@@ -49,12 +51,12 @@ class SourceUsed:
     deployments: tuple[str, ...]
 
 
-class Uses(Statements):
-    """Finds users; every method raises DatabaseUnavailableError when Postgres does not answer."""
+class ReferenceReads(Statements):
+    """Reads of what refers to a secret or an artifact."""
 
-    async def of_secret(self, group: str, secret: str) -> list[str]:
+    async def users_of_secret(self, group: str, secret: str) -> list[str]:
         """Return the deployments of which a kept release refers to a secret: one that runs, or can again."""
-        found = await self._fetch(_REFERRING, group, secret, -_KEPT_RELEASES)
+        found = await self._fetch(_REFERRING, group, secret, DeploymentState.PURGED, _RUNNING, KEPT_RELEASES)
         return [row["deployment"] for row in found]
 
     async def sources(
