@@ -35,7 +35,7 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _PATIENCE_SECONDS: Final = 0.02
 """While it catches up: a full batch costs less per message."""
-_READ_AHEAD: Final = 2
+_READ_AHEAD: Final = 1
 
 _log: Final = get_logger()
 
