@@ -8,6 +8,7 @@ from deployment_world import make_deploy
 from memory_engine import MemoryEngine
 from memory_vault import MemoryVault
 from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_chassis.heartbeats import Heartbeats
 from slipway_contracts import subjects
 from slipway_contracts.commands import Command
 from slipway_contracts.desired import Desired
@@ -15,8 +16,10 @@ from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.events import BuildFailed
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.replica import ReplicaFact, ReplicaState
-from slipway_contracts.topology import LOG_LINES
+from slipway_contracts.topology import LEASES, LOG_LINES
+from slipway_deployer.attendance import Attendance
 from slipway_deployer.deployments import Deployments
+from slipway_deployer.fixed_ports import FixedPorts
 
 KEY = ("default", "digits")
 
@@ -38,6 +41,9 @@ def make_deployments(
     gateway: Gateway | None = None,
     vault: MemoryVault | None = None,
     clock: Callable[[], datetime] = now,
+    *,
+    attendance: Attendance | None = None,
+    ports: FixedPorts | None = None,
 ) -> Deployments:
     lines = EventLog(connection=log._connection, stream=LOG_LINES.name)
     return Deployments(
@@ -46,8 +52,14 @@ def make_deployments(
         engine=engine,
         secrets=vault or MemoryVault(),
         gateways=(gateway or Gateway()).records,
+        attendance=attendance or make_attendance(log, clock),
+        ports=ports or FixedPorts(),
         clock=clock,
     )
+
+
+def make_attendance(log: EventLog, clock: Callable[[], datetime] = now) -> Attendance:
+    return Attendance(beats=Heartbeats(connection=log._connection, bucket=LEASES.name), clock=clock)
 
 
 async def send(log: EventLog, command: Command | BuildFailed) -> str:

@@ -1,7 +1,7 @@
 """An engine that only remembers its wishes, for tests that look at decisions rather than processes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from slipway_contracts.workload import ReplicaRef, Workload, WorkloadRef
 from slipway_engines.engine import Capacity, LogLine, Observation, Position
@@ -33,7 +33,7 @@ class MemoryEngine:
         while True:
             yield await self.sights.get()
 
-    async def logs(self, replica: ReplicaRef, since: Position) -> AsyncIterator[LogLine]:
+    async def logs(self, replica: ReplicaRef, since: Position) -> AsyncGenerator[LogLine]:
         for line in self.lines.get(replica.id, []):
             if line.position > since:
                 yield line

@@ -1,33 +1,31 @@
 """Looks at deployments again when a deadline, a restart or a gateway's answer is due.
 
 Every replica of the deployer keeps the same agenda from the log; the expected sequence lets one of them win.
-It decides nothing.
+It decides nothing. A deployment that cannot be judged keeps no other waiting.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from slipway_chassis.errors import SlipwayError
+from prometheus_client import CollectorRegistry
+from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import CaughtUp, EventLog, LastPerSubject, Stored
 from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
-from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.desired import Desired
-from slipway_contracts.envelope import MalformedEnvelopeError, now
+from slipway_contracts.envelope import now
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.replica import ReplicaFact
 
+from slipway_deployer.due_times import DueTimes
 from slipway_deployer.fixed_ports import FixedPorts
-from slipway_deployer.observed import ENDED
-from slipway_deployer.records import Key
-from slipway_deployer.timetable import awaits_gateways, next_look
+from slipway_deployer.meters import Meters
+from slipway_deployer.outlook import PATIENCE, Outlook
+from slipway_deployer.records import Key, RecordUnreadableError
 
-# A look that was due and changed nothing is not repeated at once.
-PATIENCE: Final = timedelta(seconds=1)
 RESYNC_EVERY: Final = timedelta(seconds=60)
 STRAYS_AGAIN_AFTER: Final = timedelta(seconds=20)
 _AT_ONCE: Final = 8
@@ -50,47 +48,6 @@ class Disown(Protocol):
         ...
 
 
-@dataclass
-class _Entry:
-    desired: Desired | None = None
-    sequence: int = 0
-    """Of the desired record."""
-    running: dict[tuple[str, str], ReplicaFact] = field(default_factory=dict)
-    strays_not_before: datetime | None = None
-    facts: dict[tuple[str, str], ReplicaFact] = field(default_factory=dict)
-    not_before: datetime | None = None
-    again_at: datetime | None = None
-
-    @property
-    def due(self) -> datetime | None:
-        planned = next_look(self.desired, self.facts) if self.desired is not None else None
-        at = min((each for each in (planned, self.again_at) if each is not None), default=None)
-        return at if at is None or self.not_before is None else max(at, self.not_before)
-
-    @property
-    def strays(self) -> list[ReplicaFact]:
-        """What was last seen running, and is neither wanted nor about to go."""
-        named = set[str]()
-        if self.desired is not None:
-            named = {each.workload.id for each in self.desired.workloads}
-            named |= {each.id for each in self.desired.removed}
-        return [fact for fact in self.running.values() if fact.workload not in named]
-
-    def note_replica(self, fact: ReplicaFact) -> None:
-        """Keep what it says."""
-        key = (fact.workload, fact.replica)
-        if fact.state in ENDED:
-            self.running.pop(key, None)
-        else:
-            self.running[key] = fact
-        if not self.is_over:
-            self.facts[key] = fact
-
-    @property
-    def is_over(self) -> bool:
-        return self.desired is not None and self.desired.ended
-
-
 class Agenda:
     """Follows desired states and replica facts, and wakes what is due; one that is slow delays no other."""
 
@@ -100,17 +57,22 @@ class Agenda:
         log: EventLog,
         wake: Wake,
         disown: Disown,
-        ports: FixedPorts | None = None,
+        ports: FixedPorts,
+        meters: Meters | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._event_log = log
-        self._ports = ports or FixedPorts()
+        self._ports = ports
         self._wake = wake
         self._disown = disown
+        self._meters = meters or Meters(registry=CollectorRegistry())
         self._clock = clock
-        self._entries: dict[Key, _Entry] = {}
+        self._outlooks: dict[Key, Outlook] = {}
+        self._looks = DueTimes[Key]()
+        self._removals = DueTimes[Key]()
+        self._awaiting_gateways: set[Key] = set()
+        self._failing: set[Key] = set()
         self._gateways: Sequence[GatewayRecord] = ()
-        self._with_strays: set[Key] = set()
         self._changed = asyncio.Event()
         self._caught_up = asyncio.Event()
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -129,42 +91,44 @@ class Agenda:
 
     def _note(self, stored: Stored) -> None:
         key = subjects.owner_of(stored.subject)
-        try:
-            message = stored.message
-        except (UnknownMessageError, MalformedEnvelopeError) as error:
-            _log.error("record.unreadable", subject=stored.subject, error=str(error))
-            return
-        entry = self._entries.setdefault(key, _Entry())
+        message = stored.readable
+        outlook = self._outlooks.setdefault(key, Outlook())
         if isinstance(message, Desired):
-            self._ports.note(message)
-            entry.desired, entry.sequence, entry.not_before = message, stored.sequence, None
-            wanted = {
-                (each.workload.id, replica)
-                for each in message.workloads
-                for replica in each.workload.replica_ids
-            }
-            entry.facts = {key: fact for key, fact in entry.facts.items() if key in wanted}
+            self._ports.note(message, stored.sequence)
+            outlook.note_desired(message, stored.sequence, at=self._clock())
             # A gateway may have told of this record before the log did.
-            self._look_where_applied(key, entry)
+            self._look_where_applied(key, outlook)
         elif isinstance(message, ReplicaFact):
-            entry.note_replica(message)
-        if entry.strays:
-            self._with_strays.add(key)
+            outlook.note_replica(message)
+        elif stored.subject == subjects.desired(*key):
+            outlook.note_unreadable()
+        self._plan(key, outlook)
+
+    def _plan(self, key: Key, outlook: Outlook) -> None:
+        """Keep when this deployment is due; one that is being looked at is planned at the end of that."""
+        self._looks.put(key, None if key in self._awake else outlook.due)
+        self._removals.put(key, (outlook.strays_not_before or self._clock()) if outlook.strays else None)
+        if outlook.awaits_gateways:
+            self._awaiting_gateways.add(key)
         else:
-            self._with_strays.discard(key)
+            self._awaiting_gateways.discard(key)
 
     def gateways_changed(self, records: Sequence[GatewayRecord]) -> None:
         """Let what waits for the gateways be looked at now, where all of them have applied its record."""
         self._gateways = records
-        for key, entry in self._entries.items():
-            self._look_where_applied(key, entry)
+        for key in self._awaiting_gateways:
+            outlook = self._outlooks[key]
+            self._look_where_applied(key, outlook)
+            self._looks.put(key, None if key in self._awake else outlook.due)
         self._changed.set()
 
-    def _look_where_applied(self, key: Key, entry: _Entry) -> None:
-        if entry.desired is None or not awaits_gateways(entry.desired):
+    def _look_where_applied(self, key: Key, outlook: Outlook) -> None:
+        if not outlook.awaits_gateways or outlook.failures:
             return
-        if self._gateways and all(each.has_applied("/".join(key), entry.sequence) for each in self._gateways):
-            entry.again_at, entry.not_before = self._clock(), None
+        if self._gateways and all(
+            each.has_applied("/".join(key), outlook.sequence) for each in self._gateways
+        ):
+            outlook.again_at, outlook.not_before = self._clock(), None
 
     async def run(self) -> None:
         """Wake what is due, and resync everything now and then; runs until cancelled."""
@@ -176,61 +140,78 @@ class Agenda:
                 at = self._clock()
                 if at >= resync_at:
                     resync_at = at + RESYNC_EVERY
-                    for key in [key for key, entry in self._entries.items() if not entry.is_over]:
+                    for key in [key for key, outlook in self._outlooks.items() if not outlook.is_over]:
                         self._start(group, key, resync=True)
-                for key in [key for key, entry in self._entries.items() if entry.due and entry.due <= at]:
+                for key in self._looks.take(at):
                     self._start(group, key, resync=False)
-                for key in self._with_strays:
+                for key in self._removals.take(at):
                     self._start_disowning(group, key, at)
-                await self._sleep_until(min(self._due_times(), default=resync_at), resync_at)
-
-    def _due_times(self) -> list[datetime]:
-        return [
-            entry.due
-            for key, entry in self._entries.items()
-            if entry.due is not None and key not in self._awake
-        ]
+                due = (self._looks.first, self._removals.first, resync_at)
+                await self._sleep_until(min(each for each in due if each is not None))
 
     def _start_disowning(self, group: asyncio.TaskGroup, key: Key, at: datetime) -> None:
-        entry = self._entries[key]
-        if entry.strays_not_before is None or at >= entry.strays_not_before:
-            entry.strays_not_before = at + STRAYS_AGAIN_AFTER
-            group.create_task(self._remove_strays(key, entry.strays))
+        outlook = self._outlooks[key]
+        outlook.strays_not_before = at + STRAYS_AGAIN_AFTER
+        self._removals.put(key, outlook.strays_not_before)
+        group.create_task(self._remove_strays(key, outlook.strays))
 
     async def _remove_strays(self, key: Key, strays: Sequence[ReplicaFact]) -> None:
         try:
             await self._disown(key, strays)
-        except SlipwayError as error:
+        except TransientError as error:
             _log.warning("workload.not_disowned", group=key[0], deployment=key[1], error=str(error))
+        except Exception as error:  # noqa: BLE001 - what is wrong with one deployment is no other's business
+            _log.error("workload.not_disowned", group=key[0], deployment=key[1], exc_info=error)
 
     def _start(self, group: asyncio.TaskGroup, key: Key, *, resync: bool) -> None:
         if key not in self._awake:
             self._awake.add(key)
-            self._entries[key].again_at = None
+            self._looks.put(key, None)
+            self._outlooks[key].again_at = None
             group.create_task(self._look(key, resync=resync))
 
     async def _look(self, key: Key, *, resync: bool) -> None:
-        entry = self._entries[key]
-        entry.not_before = self._clock() + PATIENCE
+        outlook = self._outlooks[key]
+        outlook.not_before = self._clock() + PATIENCE
         try:
             async with self._places:
                 settled = await self._wake(key, resync=resync)
-        except SlipwayError as error:
-            _log.warning("deployment.not_advanced", group=key[0], deployment=key[1], error=str(error))
-            settled = False
+        except Exception as error:  # noqa: BLE001 - what is wrong with one deployment is no other's business
+            self._failed(key, outlook, error)
+        else:
+            self._succeeded(key, outlook, settled=settled)
         finally:
             self._awake.discard(key)
-        if not settled:
-            entry.again_at = self._clock() + PATIENCE
+        self._plan(key, outlook)
         self._changed.set()
+
+    def _succeeded(self, key: Key, outlook: Outlook, *, settled: bool) -> None:
+        outlook.failures = 0
+        self._failing.discard(key)
+        self._meters.not_judged(len(self._failing))
+        if not settled:
+            outlook.again_at = self._clock() + PATIENCE
+
+    def _failed(self, key: Key, outlook: Outlook, error: Exception) -> None:
+        where = {"group": key[0], "deployment": key[1]}
+        if isinstance(error, TransientError) and not isinstance(error, RecordUnreadableError):
+            _log.warning("deployment.not_advanced", **where, error=str(error))
+            outlook.again_at = self._clock() + PATIENCE
+            return
+        outlook.note_failure(at=self._clock())
+        _log.error("deployment.not_judged", **where, failures=outlook.failures, exc_info=error)
+        self._failing.add(key)
+        self._meters.not_judged(len(self._failing))
 
     def look_again(self, key: Key) -> None:
         """Look at this deployment once more in a moment: its engine did not take a wish."""
-        self._entries.setdefault(key, _Entry()).again_at = self._clock() + PATIENCE
+        outlook = self._outlooks.setdefault(key, Outlook())
+        outlook.again_at = self._clock() + PATIENCE
+        self._plan(key, outlook)
         self._changed.set()
 
-    async def _sleep_until(self, when: datetime, latest: datetime) -> None:
-        seconds = (min(when, latest) - self._clock()).total_seconds()
+    async def _sleep_until(self, when: datetime) -> None:
+        seconds = (when - self._clock()).total_seconds()
         if seconds <= 0:
             # What is due has been started; another turn of the loop lets it run.
             await asyncio.sleep(0)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from slipway_chassis.broker import DeadMessage
 from slipway_chassis.errors import ConflictError, DuplicateError
-from slipway_chassis.event_log import EventLog, Expect, Outgoing
+from slipway_chassis.event_log import EventLog, Expect, Outgoing, Stored
 from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError, now
-from slipway_contracts.events import MessageDead, OperationFailed
+from slipway_contracts.events import MessageDead, OperationEvent, OperationFailed
 from slipway_contracts.names import derived_id
 
 from slipway_deployer import refusals
@@ -45,8 +45,7 @@ class DeadMessages:
         if ".cmd." not in dead.stored.subject:
             return ()
         record = await self._event_log.last(subjects.desired(group, deployment))
-        desired = record.message if record else None
-        if isinstance(desired, Desired) and desired.position >= dead.stored.sequence:
+        if record is not None and await self._is_decided(dead, record):
             return ()
         failure = refusals.dead(dead.error, dead.deliveries, dead.stored.sequence, at=now())
         end = OperationFailed(
@@ -56,6 +55,20 @@ class DeadMessages:
             sequence=record.sequence if record else 0, subject=subjects.desired(group, deployment)
         )
         return (_outgoing(dead, end, undecided),)
+
+    async def _is_decided(self, dead: DeadMessage, record: Stored) -> bool:
+        """Say whether the command behind a dead message has its outcome, as of this desired record.
+
+        Where the record is of a newer release, the log says it too: whatever is decided begins or ends the
+        operation.
+        """
+        desired = record.readable
+        if isinstance(desired, Desired):
+            return desired.position >= dead.stored.sequence
+        group, deployment = subjects.owner_of(dead.stored.subject)
+        events = f"slipway.{group}.{deployment}.evt.operation.*"
+        told = [each.readable async for each in self._event_log.read(events, after=dead.stored.sequence)]
+        return _identity(dead)[0] in [each.operation for each in told if isinstance(each, OperationEvent)]
 
 
 def _announcement(dead: DeadMessage) -> Outgoing:

@@ -42,7 +42,7 @@ def decide(desired: Desired | None, inbox: Inbox, *, at: datetime) -> Decision:
     """
     message = inbox.message
     known = desired or Desired(group=message.group, deployment=message.deployment, position=0)
-    decision = Decision(desired=known, at=at)
+    decision = Decision(desired=known, at=at, cause=inbox.envelope.id)
     if inbox.sequence <= known.position:
         return decision
     return _decided(decision.changed(position=inbox.sequence), inbox)

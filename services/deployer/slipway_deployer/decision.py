@@ -23,20 +23,36 @@ Told = Event | CancelBuild | RemoveVersions
 
 @dataclass(frozen=True)
 class Emitted:
-    """A message of the batch, and the operation and trace it belongs to."""
+    """A message of the batch, and what it belongs to.
+
+    Attributes:
+        message: what is said.
+        operation: that it tells of.
+        traceparent: trace of the command that it is about.
+        cause: id of the message that was decided with it; None: observations led to it.
+    """
 
     message: Told | Desired
     operation: str | None
     traceparent: str | None
+    cause: str | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Desired state and its explanation; each method returns the next decision."""
+    """Desired state and its explanation; each method returns the next decision.
+
+    Attributes:
+        desired: the state so far.
+        at: the time of the decision.
+        emitted: what explains it, in order.
+        cause: id of the message that is being decided; None: observations are judged.
+    """
 
     desired: Desired
     at: datetime
     emitted: tuple[Emitted, ...] = field(default=())
+    cause: str | None = None
 
     @property
     def owner(self) -> dict[str, str]:
@@ -51,9 +67,13 @@ class Decision:
         """Put another desired state in its place."""
         return replace(self, desired=desired)
 
+    def because_of(self, cause: str | None) -> Self:
+        """Let what is said from here on be caused by the message of this id, or by none."""
+        return replace(self, cause=cause)
+
     def emit(self, *messages: Told, operation: str | None, traceparent: str | None = None) -> Self:
         """Explain the change."""
-        added = tuple(Emitted(message, operation, traceparent) for message in messages)
+        added = tuple(Emitted(message, operation, traceparent, self.cause) for message in messages)
         return replace(self, emitted=self.emitted + added)
 
     def emit_for(self, cause: DesiredRelease | Move, *messages: Told) -> Self:

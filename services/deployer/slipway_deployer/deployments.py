@@ -21,9 +21,10 @@ from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.workload import Workload
 from slipway_engines.engine import Engine
 
+from slipway_deployer.attendance import Attendance
 from slipway_deployer.decide import decide
 from slipway_deployer.decision import Decision, Emitted
-from slipway_deployer.fixed_ports import FixedPorts, claims_of
+from slipway_deployer.fixed_ports import Claim, FixedPorts, Port, claims_of
 from slipway_deployer.judge import judge
 from slipway_deployer.observed import Observed, Refusal
 from slipway_deployer.postponing import postponed
@@ -64,16 +65,17 @@ class Deployments:
         engine: Engine,
         secrets: Opener,
         gateways: Callable[[], tuple[GatewayRecord, ...]],
-        ports: FixedPorts | None = None,
+        attendance: Attendance,
+        ports: FixedPorts,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._event_log = log
         self._records = Records(log=log, log_lines=log_lines)
         self._wishes = Wishes(engine=engine, secrets=secrets)
         self._gateways = gateways
-        self._ports = ports or FixedPorts()
+        self._ports = ports
+        self._attendance = attendance
         self._clock = clock
-        self._began = clock()
         self._reconciled: dict[Key, _Reconciled] = {}
         self._told: dict[Key, frozenset[str]] = {}
         self._refused: dict[Key, Mapping[str, Refusal]] = {}
@@ -180,17 +182,35 @@ class Deployments:
             were_ready=were_ready,
             missing_secrets=told.missing if told else {},
             refused=self._refused.get(key, {}),
-            ports=self._ports.held_by_others(key, claims_of(desired)),
+            ports=await self._held_by_others(key, desired),
         )
 
-    def _attended(self, loaded: Loaded) -> Desired | None:
+    async def _held_by_others(self, key: Key, desired: Desired) -> Mapping[Port, Claim]:
+        """Return who else wants the fixed ports of a deployment, by the newest record of who comes first."""
+        own = claims_of(desired)
+        while True:
+            others = self._ports.held_by_others(key, own)
+            before = {(each.group, each.deployment) for port, each in others.items() if each < own[port]}
+            if not [owner for owner in before if await self._is_behind(owner)]:
+                return others
+
+    async def _is_behind(self, owner: Key) -> bool:
+        """Say whether the log has a newer record of a deployment than was known, and take that."""
+        stored = await self._event_log.last(subjects.desired(*owner))
+        record = None if stored is None else stored.readable
+        if stored is None or not isinstance(record, Desired):
+            return False
+        return self._ports.note(record, stored.sequence)
+
+    async def _attended(self, loaded: Loaded) -> Desired | None:
         if loaded.desired is None or loaded.decided_at is None:
             return loaded.desired
-        return postponed(loaded.desired, decided_at=loaded.decided_at, began=self._began)
+        absences = await self._attendance.absences()
+        return postponed(loaded.desired, decided_at=loaded.decided_at, absences=absences)
 
     async def _folded(self, key: Key, loaded: Loaded) -> Decision | None:
         """Decide the messages that fit into one batch; the next round takes the others."""
-        desired, at = self._attended(loaded), self._clock()
+        desired, at = await self._attended(loaded), self._clock()
         emitted: tuple[Emitted, ...] = ()
         for each in loaded.inbox:
             decision = decide(desired, each, at=at)
@@ -204,15 +224,16 @@ class Deployments:
         for waiting in waiting_for_builds(decision.desired):
             if loaded.desired is None or loaded.desired.release(waiting.number) is None:
                 end = await self._records.build_end(key, waiting.build or "")
-                decision = decision if end is None else build_ended(decision, end)
-        return decision
+                decision = (
+                    decision if end is None else build_ended(decision.because_of(waiting.operation), end)
+                )
+        return decision.because_of(None)
 
     async def _write(self, key: Key, loaded: Loaded, decision: Decision) -> int | None:
         """Write the decision; None where another replica decided meanwhile."""
-        cause = loaded.inbox[-1].envelope.id if loaded.inbox else None
-        record = Emitted(decision.desired, None, _trace_of(loaded, decision))
+        record = _record_of(loaded, decision)
         envelopes = [
-            _envelope(key, loaded.sequence, index, decision.at, each, cause)
+            _envelope(key, loaded.sequence, index, decision.at, each)
             for index, each in enumerate((*decision.emitted, record))
         ]
         batch = [
@@ -233,16 +254,20 @@ class Deployments:
         return receipt.sequence
 
 
-def _trace_of(loaded: Loaded, decision: Decision) -> str | None:
-    """Return the trace of the record: that of the newest command, else of what the decision says first."""
-    asked = [loaded.inbox[-1].envelope.traceparent] if loaded.inbox else []
+def _record_of(loaded: Loaded, decision: Decision) -> Emitted:
+    """Return the record as the batch says it: caused by the newest command decided, and in its trace.
+
+    Where that has none, or none was decided, it is in the trace of what the decision says first.
+    """
+    position = decision.desired.position
+    newest = next((each.envelope for each in loaded.inbox if each.sequence == position), None)
+    asked = [newest.traceparent] if newest else []
     told = [each.traceparent for each in decision.emitted]
-    return next((each for each in asked + told if each is not None), None)
+    trace = next((each for each in asked + told if each is not None), None)
+    return Emitted(decision.desired, None, trace, newest.id if newest else None)
 
 
-def _envelope(  # noqa: PLR0917
-    key: Key, revision: int, index: int, at: datetime, emitted: Emitted, cause: str | None
-) -> Envelope:
+def _envelope(key: Key, revision: int, index: int, at: datetime, emitted: Emitted) -> Envelope:
     # The id of a decision follows from the revision it replaces: a retry keeps it, a recurrence gets another.
     return Envelope(
         id=derived_id(*key, revision, emitted.message.type, index),
@@ -250,7 +275,7 @@ def _envelope(  # noqa: PLR0917
         source=SOURCE,
         subject="/".join(key),
         time=at,
-        causation_id=cause,
+        causation_id=emitted.cause,
         correlation_id=emitted.operation,
         traceparent=emitted.traceparent,
     )

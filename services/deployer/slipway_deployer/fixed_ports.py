@@ -1,6 +1,7 @@
 """Which deployments hold the fixed ports of targets: on one machine, a port has one holder.
 
-Kept from the desired records that this process has followed, so that it may be a moment behind.
+Kept from the desired records that this process has followed or read. Those that it follows may be a moment
+behind: before somebody fails for a port, the record of its holder is read anew.
 """
 
 from collections.abc import Iterable, Mapping
@@ -65,10 +66,14 @@ class FixedPorts:
     def __init__(self) -> None:
         self._claims: dict[Port, dict[tuple[str, str], Claim]] = {}
         self._ports: dict[tuple[str, str], tuple[Port, ...]] = {}
+        self._noted: dict[tuple[str, str], int] = {}
 
-    def note(self, desired: Desired) -> None:
-        """Take the newest record of a deployment."""
+    def note(self, desired: Desired, sequence: int) -> bool:
+        """Take a record of a deployment; False where it is no newer than what was noted before."""
         key = (desired.group, desired.deployment)
+        if sequence <= self._noted.get(key, 0):
+            return False
+        self._noted[key] = sequence
         for port in self._ports.pop(key, ()):
             self._claims[port].pop(key)
         claims = claims_of(desired)
@@ -76,6 +81,7 @@ class FixedPorts:
             self._claims.setdefault(port, {})[key] = claim
         if claims:
             self._ports[key] = tuple(claims)
+        return True
 
     def held_by_others(self, key: tuple[str, str], ports: Iterable[Port]) -> Mapping[Port, Claim]:
         """Return who else has, or will have, these ports."""

@@ -24,14 +24,16 @@ from slipway_contracts.commands import (
 from slipway_contracts.events import BuildCanceled, BuildFailed, BuildSucceeded
 from slipway_contracts.message import DeploymentMessage
 from slipway_contracts.replica import ReplicaFact, ReplicaState
-from slipway_contracts.topology import DEPLOYER, GATEWAYS, LOG_LINES
+from slipway_contracts.topology import DEPLOYER, GATEWAYS, LEASES, LOG_LINES
 
 from slipway_deployer.agenda import Agenda
+from slipway_deployer.attendance import Attendance
 from slipway_deployer.dead_messages import DeadMessages
 from slipway_deployer.deployments import Deployments
 from slipway_deployer.fixed_ports import FixedPorts
 from slipway_deployer.gateways import Gateways
 from slipway_deployer.inbox import require_own
+from slipway_deployer.meters import Meters
 from slipway_deployer.settings import DeployerSettings
 from slipway_deployer.targets import TargetWatch
 from slipway_deployer.wakeups import Wakeups
@@ -43,6 +45,7 @@ async def deploy(service: Service[DeployerSettings]) -> None:
     """Deploy until the process is told to stop."""
     settings = service.settings
     gateways = Gateways(heartbeats=Heartbeats(connection=service.connection, bucket=GATEWAYS.name))
+    attendance = Attendance(beats=Heartbeats(connection=service.connection, bucket=LEASES.name))
     ports = FixedPorts()
     deployments = Deployments(
         log=service.log,
@@ -54,10 +57,17 @@ async def deploy(service: Service[DeployerSettings]) -> None:
             secrets=Secrets(connection=service.connection),
         ),
         gateways=gateways.records,
+        attendance=attendance,
         ports=ports,
     )
     wakeups = Wakeups(advance=deployments.advance, disown=deployments.disown)
-    agenda = Agenda(log=service.log, wake=wakeups.wake, disown=wakeups.disown, ports=ports)
+    agenda = Agenda(
+        log=service.log,
+        wake=wakeups.wake,
+        disown=wakeups.disown,
+        ports=ports,
+        meters=Meters(registry=service.metrics.registry),
+    )
     targets = TargetWatch(
         log=service.log,
         leases=Leases(connection=service.connection, holder=settings.service_instance),
@@ -67,6 +77,7 @@ async def deploy(service: Service[DeployerSettings]) -> None:
     await handle_until(
         service.stopping,
         make_handlers(service, wakeups, agenda),
+        attendance.run(),
         agenda.follow(),
         agenda.run(),
         gateways.follow(agenda.gateways_changed),

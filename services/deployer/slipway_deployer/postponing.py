@@ -1,28 +1,35 @@
 """Deadlines that passed, or went on, while no deployer was there to judge: that time does not count. Pure."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
 
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from slipway_contracts.desired import Desired
 from slipway_contracts.lifecycle import UNFINISHED_RELEASES
 
-UNATTENDED: Final = timedelta(seconds=15)
-"""A gap from which on a deployer that starts takes it that none was there."""
+
+class Absence(BaseModel):
+    """A time in which no deployer was there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    since: AwareDatetime
+    until: AwareDatetime
 
 
-def postponed(desired: Desired, *, decided_at: datetime, began: datetime) -> Desired:
-    """Return the record with its deadlines later by the time since it was decided, up to a deployer's start.
+def postponed(desired: Desired, *, decided_at: datetime, absences: Iterable[Absence]) -> Desired:
+    """Return the record with its deadlines later by the absences since it was decided.
 
-    Deadlines of what drains stay: nothing is asked of it any more. A shorter gap than `UNATTENDED` changes
-    nothing, so that a deployer which starts over and over does not put deadlines off for ever.
+    Deadlines of what drains stay: nothing is asked of it any more. What this returns, once written, was
+    decided after the absences, so that no time is counted twice.
 
     Args:
-        desired: as it was when the deployer first read it.
+        desired: as it was read.
         decided_at: when it was written.
-        began: when this deployer started.
+        absences: those that are known; they do not overlap.
     """
-    gap = began - decided_at
-    if gap < UNATTENDED:
+    gap = sum((max(each.until - max(each.since, decided_at), timedelta()) for each in absences), timedelta())
+    if not gap:
         return desired
 
     def later(deadline: datetime | None) -> datetime | None:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
+from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
 from slipway_chassis.log_lines import last_lines
-from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
-from slipway_contracts.codec import AnyMessage, UnknownMessageError
+from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import MalformedEnvelopeError
 from slipway_contracts.events import BuildEnd, MessageDead
@@ -28,7 +28,10 @@ from slipway_deployer.workloads import grown
 
 Key = tuple[str, str]
 _REMEMBERED: Final = 10_000
-_log = get_logger()
+
+
+class RecordUnreadableError(TransientError):
+    """This release cannot read what is wanted of a deployment; a newer one may, or may write it anew."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,14 @@ class Records:
         self._readiness: dict[tuple[str, str, str, str, int], bool] = {}
 
     async def load(self, key: Key) -> Loaded:
-        """Return the desired record, with the commands behind it and the ends of builds it awaits."""
+        """Return the desired record, with the commands behind it and the ends of builds it awaits.
+
+        Raises:
+            RecordUnreadableError: nothing can be decided on this record.
+            LogUnavailableError: no answer in time.
+        """
         stored = await self._event_log.last(subjects.desired(*key))
-        desired = upgraded(cast("Desired", stored.message)) if stored else None
+        desired = upgraded(_desired_of(stored)) if stored else None
         inbox = await self._inbox(key, desired)
         dead, buried = await self._given_up(key, inbox[0].sequence) if inbox else (None, frozenset())
         # The end of a build stands, also where the message that told of it was given up.
@@ -74,7 +82,8 @@ class Records:
         if last is None or last.sequence < after:
             return last.sequence if last else 0, frozenset()
         said = [each async for each in self._event_log.read(subject, after=after)]
-        dead = frozenset(each.sequence for each in map(_readable, said) if isinstance(each, MessageDead))
+        messages = [each.readable for each in said]
+        dead = frozenset(each.sequence for each in messages if isinstance(each, MessageDead))
         return said[-1].sequence, dead
 
     async def _inbox(self, key: Key, desired: Desired | None) -> list[Inbox]:
@@ -97,12 +106,14 @@ class Records:
 
     async def build_end(self, key: Key, build: str) -> BuildEnd | None:
         """Return the end of a build, wherever it lies: a command may name one that has ended long ago."""
-        following = self._event_log.follow(*subjects.build_ends(*key), start=After(0))
+        asked = await self._event_log.last(subjects.build_commands(*key))
+        begin = asked.sequence if asked is not None and asked.headers.get("ce-id") == build else 0
+        following = self._event_log.follow(*subjects.build_ends(*key), start=After(begin))
         async with aclosing(following) as items:
             async for item in items:
                 if isinstance(item, CaughtUp):
                     break
-                message = item.message
+                message = item.readable
                 if isinstance(message, BuildEnd) and message.build == build:
                     return message
         return None
@@ -180,12 +191,14 @@ def _facts(records: Sequence[Stored]) -> dict[tuple[str, str], ReplicaFact]:
 
 
 def _facts_of(records: Sequence[Stored]) -> list[ReplicaFact]:
-    return [fact for fact in map(_readable, records) if isinstance(fact, ReplicaFact)]
+    return [fact for fact in (each.readable for each in records) if isinstance(fact, ReplicaFact)]
 
 
-def _readable(stored: Stored) -> AnyMessage | None:
+def _desired_of(stored: Stored) -> Desired:
     try:
-        return stored.message
+        message = stored.message
     except (UnknownMessageError, MalformedEnvelopeError) as error:
-        _log.error("record.unreadable", subject=stored.subject, error=str(error))
-        return None
+        raise RecordUnreadableError(f"record {stored.sequence} ({stored.subject}): {error}") from error
+    if not isinstance(message, Desired):
+        raise RecordUnreadableError(f"record {stored.sequence} ({stored.subject}) is a {message.type}")
+    return message

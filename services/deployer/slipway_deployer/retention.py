@@ -1,16 +1,12 @@
 """Which versions keep their images: those that something names, and those of the newest releases. Pure."""
 
-from typing import Final
-
 from slipway_contracts.commands import RemoveVersions, VersionImages
 from slipway_contracts.desired import Desired, DesiredRelease, KeptVersion
-from slipway_contracts.lifecycle import ReleaseState
+from slipway_contracts.lifecycle import KEPT_RELEASES, ReleaseState
 from slipway_contracts.names import derived_id
 from slipway_contracts.traffic import Move
 
 from slipway_deployer.decision import Decision
-
-KEPT_RELEASES: Final = 10
 
 
 def retained(decision: Decision, cause: Move | DesiredRelease) -> Decision:

@@ -56,7 +56,7 @@ class TargetWatch:
         latest = 0
         for kind in ("announced", "lost", "found"):
             async for stored in self._event_log.read(f"slipway._._.evt.target.{kind}", after=0):
-                message = stored.message
+                message = stored.readable
                 if getattr(message, "target", None) != self._target or stored.sequence < latest:
                     continue
                 latest = stored.sequence

@@ -29,7 +29,7 @@ async def report_unknown(log: EventLog, key: tuple[str, str], strays: Sequence[R
 
 
 async def _is_told(log: EventLog, event: WorkloadUnknown) -> bool:
-    return event in [stored.message async for stored in log.read(subjects.of(event), after=0)]
+    return event in [stored.readable async for stored in log.read(subjects.of(event), after=0)]
 
 
 def _envelope(event: WorkloadUnknown) -> Envelope:

@@ -1,6 +1,7 @@
 """The monitor's process: one term of watching after another, each under the target's lease."""
 
 import asyncio
+from typing import Any
 
 from slipway_chassis.errors import LeaseLostError, TransientError
 from slipway_chassis.leases import Lease, Leases
@@ -22,14 +23,12 @@ async def monitor(service: Service[MonitorSettings]) -> None:
     leases = Leases(connection=service.connection, holder=settings.service_instance)
     watching = asyncio.create_task(_terms(service, engine, leases))
     stopping = asyncio.create_task(service.stopping.wait())
-    await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    watching.cancel()
-    await asyncio.gather(stopping, return_exceptions=True)
     try:
-        await watching
-    except asyncio.CancelledError:
-        return
+        await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _end(watching, stopping)
+    if not watching.cancelled():
+        watching.result()
 
 
 async def _terms(service: Service[MonitorSettings], engine: Engine, leases: Leases) -> None:
@@ -57,17 +56,25 @@ async def _term(service: Service[MonitorSettings], engine: Engine, lease: Lease)
     try:
         await asyncio.wait({watching, lost}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        lost.cancel()
-        watching.cancel()
-        await asyncio.gather(lost, return_exceptions=True)
-        await logs.close()
-    try:
-        await watching
-    except asyncio.CancelledError:
+        try:
+            await _end(watching, lost)
+        finally:
+            await logs.close()
+    if watching.cancelled():
         _log.warning("watch.lease_lost", target=settings.target, epoch=lease.epoch)
+        return
+    try:
+        watching.result()
     except (LeaseLostError, TransientError) as error:
         # The next term begins anew, from what the log and the engine say then.
         _log.warning("watch.ended", target=settings.target, error=str(error))
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel these tasks and wait for their ends; whoever cancels the caller meanwhile is heard."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 def main() -> None:

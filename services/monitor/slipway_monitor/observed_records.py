@@ -5,10 +5,13 @@ cannot write over its successor.
 """
 
 import asyncio
-from typing import Final
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, Self
 
+from pydantic import BaseModel, ValidationError
 from slipway_chassis.errors import ConflictError, LeaseLostError, TransientError
-from slipway_chassis.event_log import EventLog, Expect, Outgoing
+from slipway_chassis.event_log import CaughtUp, EventLog, Expect, LastPerSubject, Outgoing, Stored
 from slipway_chassis.logs import get_logger
 from slipway_contracts import subjects
 from slipway_contracts.envelope import Envelope, now
@@ -25,23 +28,64 @@ _ALIVE: Final = frozenset({ReplicaState.STARTED, ReplicaState.READY, ReplicaStat
 _log: Final = get_logger()
 
 
+class _Order(BaseModel):
+    """What orders the facts of a replica; every release of the platform writes it."""
+
+    epoch: int = 0
+    transition: int = 0
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What the log has of a replica.
+
+    Attributes:
+        fact: None where this release cannot read it.
+        sequence: where it is.
+        order: which it is.
+    """
+
+    fact: ReplicaFact | None
+    sequence: int
+    order: _Order
+
+    @classmethod
+    def of(cls, stored: Stored) -> Self:
+        """Return the record of a message on the subject of a replica."""
+        message = stored.readable
+        if isinstance(message, ReplicaFact):
+            return cls(message, stored.sequence, _Order(epoch=message.epoch, transition=message.transition))
+        try:
+            order = _Order.model_validate_json(stored.data)
+        except ValidationError:
+            order = _Order()
+        return cls(None, stored.sequence, order)
+
+
 class ObservedRecords:
-    """Turns observations into facts, and facts into records of the log."""
+    """Turns observations into facts, and facts into records of the log.
+
+    Keeps the records of replicas that are there; those of the others are read when one comes back.
+    """
 
     def __init__(self, *, log: EventLog, target: str, epoch: int) -> None:
         self._event_log = log
         self._target = target
         self._epoch = epoch
-        self._known: dict[tuple[str, str], tuple[ReplicaFact, int]] = {}
+        self._known: dict[tuple[str, str], _Record] = {}
         # A fact is made of the one before it: who writes must know that nobody writes in between.
         self._writing = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read the records that earlier monitors of this target left."""
-        for stored in await self._event_log.last_per_subject(subjects.ALL_REPLICAS):
-            fact = stored.message
-            if isinstance(fact, ReplicaFact) and fact.target == self._target:
-                self._known[(fact.workload, fact.replica)] = (fact, stored.sequence)
+        """Read the records that earlier monitors of this target left, but for what cannot be read."""
+        following = self._event_log.follow(subjects.ALL_REPLICAS, start=LastPerSubject())
+        async with aclosing(following) as items:
+            async for item in items:
+                if isinstance(item, CaughtUp):
+                    return
+                record = _Record.of(item)
+                if record.fact is not None and record.fact.target == self._target:
+                    self._keep(record.fact, record)
 
     async def record(self, seen: ReplicaObserved | ImageProblem) -> bool:
         """Write what was seen, if it is news; return whether it was.
@@ -50,11 +94,11 @@ class ObservedRecords:
             LeaseLostError: another monitor wrote this record under a later epoch.
         """
         async with self._writing:
-            fact, _ = self._last(seen.ref)
-            news = fact_of(seen, fact, target=self._target, epoch=self._epoch)
+            last = await self._recalled(seen.ref)
+            news = fact_of(seen, last.fact if last else None, target=self._target, epoch=self._epoch)
             if news is None:
                 return False
-            await self._write(news, seen.traceparent)
+            await self._write(news if last is None else _behind(last, news), seen.traceparent, last)
             return True
 
     async def tested(self, seen: ReplicaObserved, smoke: SmokeResult) -> None:
@@ -64,64 +108,80 @@ class ObservedRecords:
             LeaseLostError: another monitor wrote this record under a later epoch.
         """
         async with self._writing:
-            fact, _ = self._last(seen.ref)
+            last = self._known.get(_key(seen.ref))
+            fact = last.fact if last else None
             if fact is not None and fact.state in _ALIVE and is_same_process(seen, fact):
-                await self._write(smoke_tested(fact, smoke, epoch=self._epoch, at=now()), seen.traceparent)
+                news = smoke_tested(fact, smoke, epoch=self._epoch, at=now())
+                await self._write(news, seen.traceparent, last)
 
     async def forget_unseen(self, seen: set[ReplicaRef]) -> None:
         """Write that every replica is gone which is on record but was not seen."""
-        present = {(ref.workload.id, ref.id) for ref in seen}
+        present = {_key(ref) for ref in seen}
         async with self._writing:
-            for key, (fact, _) in list(self._known.items()):
-                if key not in present and fact.state is not ReplicaState.GONE:
-                    await self._write(gone(fact, epoch=self._epoch, at=now()), None)
+            for key, last in list(self._known.items()):
+                if key not in present and last.fact is not None:
+                    await self._write(gone(last.fact, epoch=self._epoch, at=now()), None, last)
 
     def known(self, ref: ReplicaRef) -> ReplicaFact | None:
-        """Return the record of this replica."""
-        return self._last(ref)[0]
+        """Return the record of this replica, unless it is gone."""
+        last = self._known.get(_key(ref))
+        return last.fact if last else None
 
-    def _last(self, ref: ReplicaRef) -> tuple[ReplicaFact | None, int]:
-        return self._known.get((ref.workload.id, ref.id), (None, 0))
+    def _keep(self, fact: ReplicaFact, record: _Record) -> None:
+        if fact.state is ReplicaState.GONE:
+            self._known.pop((fact.workload, fact.replica), None)
+        else:
+            self._known[fact.workload, fact.replica] = record
 
-    async def _write(self, fact: ReplicaFact, trace: str | None) -> None:
+    async def _recalled(self, ref: ReplicaRef) -> _Record | None:
+        """Return the record of a replica: one that is not kept may have been gone, and come back."""
+        workload = ref.workload
+        subject = subjects.replica(workload.group, workload.deployment, workload.id, ref.id)
+        return self._known.get(_key(ref)) or await self._read(subject)
+
+    async def _read(self, subject: str) -> _Record | None:
+        record = await self._last(subject)
+        if record is not None and record.order.epoch > self._epoch:
+            raise LeaseLostError(
+                f"target {self._target} is watched under epoch {record.order.epoch}, "
+                f"this monitor has {self._epoch}"
+            )
+        return record
+
+    async def _last(self, subject: str) -> _Record | None:
+        while True:
+            try:
+                stored = await self._event_log.last(subject)
+            except TransientError as error:
+                _log.info("fact.comes_later", subject=subject, error=str(error))
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                return _Record.of(stored) if stored is not None else None
+
+    async def _write(self, fact: ReplicaFact, trace: str | None, last: _Record | None) -> None:
         """Write until it is written: what comes after it must not overtake it."""
         while True:
             try:
-                fact = await self._attempt(fact, trace)
+                receipt = await self._event_log.publish(_outgoing(fact, last.sequence if last else 0, trace))
             except ConflictError:
-                continue
+                # Ours or older, it goes first.
+                last = await self._read(subjects.of(fact))
+                fact = fact if last is None else _behind(last, fact)
             except TransientError as error:
                 _log.info("fact.comes_later", replica=fact.replica, error=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
+                order = _Order(epoch=fact.epoch, transition=fact.transition)
+                self._keep(fact, _Record(fact, receipt.sequence, order))
                 return
 
-    async def _attempt(self, fact: ReplicaFact, trace: str | None) -> ReplicaFact:
-        _, sequence = self._known.get((fact.workload, fact.replica), (None, 0))
-        try:
-            receipt = await self._event_log.publish(_outgoing(fact, sequence, trace))
-        except ConflictError:
-            fact = await self._reloaded(fact)
-            _, sequence = self._known.get((fact.workload, fact.replica), (None, 0))
-            receipt = await self._event_log.publish(_outgoing(fact, sequence, trace))
-        self._known[(fact.workload, fact.replica)] = (fact, receipt.sequence)
-        return fact
 
-    async def _reloaded(self, fact: ReplicaFact) -> ReplicaFact:
-        """Read the record that stands in the way; go on behind it, if it is ours or older."""
-        stored = await self._event_log.last(
-            subjects.replica(fact.group, fact.deployment, fact.workload, fact.replica)
-        )
-        if stored is None or not isinstance(stored.message, ReplicaFact):
-            self._known.pop((fact.workload, fact.replica), None)
-            return fact
-        last = stored.message
-        if last.epoch > self._epoch:
-            raise LeaseLostError(
-                f"target {self._target} is watched under epoch {last.epoch}, this monitor has {self._epoch}"
-            )
-        self._known[(fact.workload, fact.replica)] = (last, stored.sequence)
-        return fact.model_copy(update={"transition": last.transition + 1})
+def _key(ref: ReplicaRef) -> tuple[str, str]:
+    return ref.workload.id, ref.id
+
+
+def _behind(last: _Record, fact: ReplicaFact) -> ReplicaFact:
+    return fact.model_copy(update={"transition": last.order.transition + 1})
 
 
 def _outgoing(fact: ReplicaFact, sequence: int, trace: str | None) -> Outgoing:

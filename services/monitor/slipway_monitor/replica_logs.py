@@ -1,6 +1,7 @@
 """Ships the log lines of replicas to the log stream, each replica from where the last reader stopped."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Final
 
 from slipway_chassis.connection import Connection
@@ -15,6 +16,7 @@ from slipway_contracts.workload import ReplicaRef
 from slipway_engines import engine as engines
 
 _PAUSE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 30.0
 _READ_OUT_SECONDS: Final = 10.0
 _log: Final = get_logger()
 
@@ -27,28 +29,44 @@ class ReplicaLogs:
         self._engine = engine
         self._lines = EventLog(connection=connection, stream=LOG_LINES.name)
         self._followers: dict[ReplicaRef, asyncio.Task[None]] = {}
+        self._reading_out: set[asyncio.Task[None]] = set()
 
     def follow(self, replica: ReplicaRef) -> None:
         """Ship this replica's lines until it ended and all were read; a second call changes nothing."""
-        known = self._followers.get(replica)
-        if known is not None and not (known.done() and not known.cancelled() and known.exception()):
-            return
-        task = asyncio.create_task(self._ship(replica), name=f"logs of {replica.id}")
-        task.add_done_callback(_report)
-        self._followers[replica] = task
+        if replica not in self._followers:
+            self._followers[replica] = asyncio.create_task(
+                self._ship_all(replica), name=f"logs of {replica.id}"
+            )
 
     def forget(self, replica: ReplicaRef) -> None:
         """Read out the log of a replica that is gone, for a bounded time."""
         task = self._followers.pop(replica, None)
         if task is not None and not task.done():
+            self._reading_out.add(task)
+            task.add_done_callback(self._reading_out.discard)
             asyncio.get_running_loop().call_later(_READ_OUT_SECONDS, task.cancel)
 
     async def close(self) -> None:
-        """Stop all followers."""
-        tasks = list(self._followers.values())
+        """Stop all followers, also those that read out: the next monitor goes on where they stopped."""
+        tasks = [*self._followers.values(), *self._reading_out]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ship_all(self, replica: ReplicaRef) -> None:
+        """Ship until all was read; what fails is begun again after a growing pause."""
+        clock, pause = asyncio.get_running_loop().time, _PAUSE_SECONDS
+        while True:
+            began = clock()
+            try:
+                await self._ship(replica)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the lines to come must not be lost
+                _log.error("replica.log_interrupted", replica=replica.id, exc_info=error)
+            else:
+                return
+            pause = _PAUSE_SECONDS if clock() - began > _LONGEST_PAUSE_SECONDS else pause
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _ship(self, replica: ReplicaRef) -> None:
         workload = replica.workload
@@ -56,11 +74,12 @@ class ReplicaLogs:
         last = await self._last(subject)
         since = last.headers.get(POSITION_HEADER, "") if last else ""
         publisher = LogLinePublisher(connection=self._connection, subject=subject)
-        async for batch in batches(self._engine.logs(replica, engines.Position(since))):
-            lines = tuple(
-                LogLine(at=line.at, stream=LogStream(line.stream), text=line.text) for line in batch
-            )
-            await publisher.publish(lines, position=batch[-1].position)
+        async with aclosing(batches(self._engine.logs(replica, engines.Position(since)))) as read:
+            async for batch in read:
+                lines = tuple(
+                    LogLine(at=line.at, stream=LogStream(line.stream), text=line.text) for line in batch
+                )
+                await publisher.publish(lines, position=batch[-1].position)
         _log.debug("replica.log_read", workload=workload.id, replica=replica.id)
 
     async def _last(self, subject: str) -> Stored | None:
@@ -69,9 +88,3 @@ class ReplicaLogs:
                 return await self._lines.last(subject)
             except LogUnavailableError:
                 await asyncio.sleep(_PAUSE_SECONDS)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        _log.error("replica.log_lost", task=task.get_name(), error=str(error))

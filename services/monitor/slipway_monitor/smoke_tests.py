@@ -136,7 +136,7 @@ class SmokeTests:
                 stored = await self._event_log.last(subjects.desired(workload.group, workload.deployment))
             except TransientError:
                 stored = None
-            desired = stored.message if stored is not None else None
+            desired = stored.readable if stored is not None else None
             found = desired.workload(workload.id) if isinstance(desired, Desired) else None
             if found is not None:
                 self._known[workload] = _Terms(found.workload.smoke_test, found.workload.timeout_seconds)

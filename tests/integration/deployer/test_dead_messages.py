@@ -29,6 +29,7 @@ from slipway_contracts.failure import Reason
 from slipway_deployer.agenda import Agenda
 from slipway_deployer.dead_messages import DeadMessages
 from slipway_deployer.deployments import Deployments
+from slipway_deployer.fixed_ports import FixedPorts
 from slipway_deployer.main import make_handlers
 from slipway_deployer.records import Key
 from slipway_deployer.settings import DeployerSettings
@@ -84,7 +85,7 @@ async def deployer(connection: Connection, log: EventLog, folder: Path) -> Async
         probes=Probes(metrics=metrics),
         stopping=asyncio.Event(),
     )
-    agenda = Agenda(log=log, wake=wakeups.wake, disown=wakeups.disown)
+    agenda = Agenda(log=log, wake=wakeups.wake, disown=wakeups.disown, ports=FixedPorts())
     async with running(make_handlers(service, wakeups, agenda)):
         yield cause
 

@@ -1,14 +1,16 @@
 import asyncio
-from datetime import timedelta
 
 from deployer_stand import KEY, Gateway, desired, events, make_deployments, make_live, see, send
-from deployment_world import make_deploy, make_failure, make_stop, make_version
+from deployment_world import OWNER, make_deploy, make_failure, make_stop, make_version
 from memory_engine import MemoryEngine
+from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.jetstream_api import publish
+from slipway_contracts.commands import Build
 from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.events import BuildFailed
 from slipway_contracts.lifecycle import Wanted
+from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaState
 from slipway_deployer.deployments import Deployments
 
@@ -209,8 +211,7 @@ async def test_a_removal_is_told_to_the_engine_even_if_an_earlier_life_is_gone(l
 
 async def test_a_deploy_that_names_a_build_which_ended_before_it_ends_too(log: EventLog) -> None:
     build = make_version().build
-    failed = BuildFailed(group="default", deployment="digits", build=build, failure=make_failure())
-    await send(log, failed)
+    await send(log, failed_build(build))
 
     await send(log, make_deploy(build=build))
     await make_deployments(log, MemoryEngine()).advance(KEY)
@@ -251,19 +252,26 @@ async def test_hundreds_of_commands_that_waited_are_decided_in_bounded_batches(l
     assert len(engine.wishes) == 1
 
 
-async def test_a_release_goes_on_after_a_night_without_deployers_and_fails_by_the_time_it_had_left(
-    log: EventLog,
+async def test_the_end_of_a_build_that_was_just_asked_for_is_not_looked_for_in_the_whole_past(
+    log: EventLog, connection: Connection
 ) -> None:
-    engine, night = MemoryEngine(), timedelta(hours=9)
-    await send(log, make_deploy(deadline_seconds=30))
-    await make_deployments(log, engine).advance(KEY)
+    for number in range(60):
+        await send(log, failed_build(derived_id("build", number)))
+    build = await send(log, make_build())
+    await send(log, make_deploy(build=build))
+    await send(log, failed_build(build))
+    before = connection.nc.stats["in_msgs"]
 
-    morning = [now() + night]
-    deployments = make_deployments(log, engine, clock=lambda: morning[0])
-    await deployments.advance(KEY)
-    on_its_way = (await desired(log)).unfinished
-    morning[0] += timedelta(seconds=31)
-    await deployments.advance(KEY)
+    await make_deployments(log, MemoryEngine()).advance(KEY)
+    received = connection.nc.stats["in_msgs"] - before
 
-    assert len(on_its_way) == 1
-    assert (await events(log)).count("release.failed.v1") == 1
+    assert (await events(log))[-2:] == ["release.failed.v1", "operation.failed.v1"]
+    assert received < 60, received
+
+
+def failed_build(build: str) -> BuildFailed:
+    return BuildFailed(group="default", deployment="digits", build=build, failure=make_failure())
+
+
+def make_build() -> Build:
+    return Build(**OWNER, source=f"sha256:{1:064x}", deadline_at=now())

@@ -11,6 +11,7 @@ from slipway_contracts.replica import ReplicaState
 from slipway_contracts.workload import Workload
 from slipway_deployer.agenda import Agenda
 from slipway_deployer.deployments import Deployments
+from slipway_deployer.fixed_ports import FixedPorts
 from slipway_deployer.wakeups import Wakeups
 
 STRAY = "0123456789abcdef"
@@ -20,7 +21,7 @@ STRAY = "0123456789abcdef"
 async def following(log: EventLog, deployments: Deployments) -> AsyncIterator[None]:
     """Keep the agenda of a deployer."""
     wakeups = Wakeups(advance=deployments.advance, disown=deployments.disown)
-    agenda = Agenda(log=log, wake=wakeups.wake, disown=wakeups.disown)
+    agenda = Agenda(log=log, wake=wakeups.wake, disown=wakeups.disown, ports=FixedPorts())
     tasks = [asyncio.create_task(agenda.follow()), asyncio.create_task(agenda.run())]
     try:
         yield

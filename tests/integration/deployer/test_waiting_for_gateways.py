@@ -13,6 +13,7 @@ from slipway_contracts.envelope import now
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_deployer.agenda import Agenda
+from slipway_deployer.fixed_ports import FixedPorts
 from slipway_deployer.records import Key
 
 
@@ -39,7 +40,7 @@ def looks() -> Looks:
 @pytest.fixture
 async def agenda(log: EventLog, looks: Looks) -> AsyncIterator[Agenda]:
     """One whose first look at everything lies behind it: there was nothing yet."""
-    agenda = Agenda(log=log, wake=looks.wake, disown=looks.disown)
+    agenda = Agenda(log=log, wake=looks.wake, disown=looks.disown, ports=FixedPorts())
     tasks = [asyncio.create_task(agenda.follow()), asyncio.create_task(agenda.run())]
     await agenda._caught_up.wait()
     yield agenda
@@ -66,7 +67,7 @@ def applied(sequence: int) -> tuple[GatewayRecord, ...]:
 async def test_when_the_last_gateway_tells_of_the_record(log: EventLog, agenda: Agenda, looks: Looks) -> None:
     sequence = await make_shifting(log)
     late = applied(sequence - 1)[0].model_copy(update={"gateway": "two"})
-    await eventually(lambda: agenda._entries[KEY].sequence == sequence if agenda._entries else False)
+    await eventually(lambda: agenda._outlooks[KEY].sequence == sequence if agenda._outlooks else False)
 
     agenda.gateways_changed((*applied(sequence), late))
     assert looks.keys == []

@@ -53,7 +53,7 @@ async def watching(
 
 
 async def facts(log: EventLog) -> list[ReplicaFact]:
-    found = [stored.message async for stored in log.read("slipway.*.*.replica.>", after=0)]
+    found = [stored.readable async for stored in log.read("slipway.*.*.replica.>", after=0)]
     return [fact for fact in found if isinstance(fact, ReplicaFact)]
 
 

@@ -67,13 +67,13 @@ def test_a_release_that_fails_for_a_port_leaves_what_serves() -> None:
 
 def test_ports_are_known_while_something_wants_them() -> None:
     world, ports = live_world(make_version(fixed_port=8000)), FixedPorts()
-    ports.note(world.record)
+    ports.note(world.record, 1)
     while_it_runs = ports.held_by_others(("default", "other"), [PORT])
     its_own = ports.held_by_others(("default", "digits"), [PORT])
 
     world.send(make_stop())
     world.apply_gateway()
-    ports.note(world.record)
+    ports.note(world.record, 2)
 
     assert {claim.deployment for claim in while_it_runs.values()} == {"digits"}
     assert its_own == {}
@@ -99,3 +99,15 @@ def test_what_drains_keeps_no_other_from_its_port() -> None:
     assert [each.state for each in world.record.releases] == [ReleaseState.DRAINING]
     assert world.record.workloads
     assert claims_of(world.record) == {}
+
+
+def test_an_older_record_changes_nothing() -> None:
+    world, ports = live_world(make_version(fixed_port=8000)), FixedPorts()
+    older = world.record
+    world.send(make_stop())
+
+    assert ports.note(world.record, 2)
+    assert not ports.note(older, 1)
+    assert not ports.note(world.record, 2)
+
+    assert ports.held_by_others(("default", "other"), [PORT]) == {}
