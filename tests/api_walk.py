@@ -34,7 +34,7 @@ from slipway_contracts.webhook_events import WebhookAnswered, WebhookPinged
 CANARY: Final = "canary-4711-of-the-walk"
 """What the walk sends where nobody but the receiver may read it."""
 AGENT: Final = "walker/1 (ü)"
-RECIPIENTS: Final = ("builder", "deployer", "notifier")
+RECIPIENTS: Final = ("deployer", "notifier")
 DEPLOYMENTS: Final = "/v1/groups/{group}/deployments"
 DIGITS: Final = f"{DEPLOYMENTS}/{{deployment}}"
 ARTIFACTS: Final = "/v1/groups/{group}/artifacts"

@@ -13,6 +13,9 @@ StateOption = Annotated[
     typer.Option("--state", help="State folder; default $SLIPWAY_STATE, else ~/.local/state/slipway."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+KeepOption = Annotated[
+    int, typer.Option("--keep", min=1, metavar="N", help="Remove all snapshots but the N newest.")
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print the time of each step.")]
 _PANEL = "Platform on this machine"
 
@@ -42,11 +45,17 @@ def _up(  # noqa: PLR0913 - one parameter per option
     *,
     state: StateOption = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all is ready.")] = False,
-    host: Annotated[str, typer.Option(help="Address of API and gateway.")] = "127.0.0.1",
+    host: Annotated[
+        str | None, typer.Option(help="Address of API and gateway.", show_default="127.0.0.1")
+    ] = None,
     port: Annotated[int | None, typer.Option(help="Port of the API.")] = None,
     gateway_port: Annotated[int | None, typer.Option(help="Port of the gateway.")] = None,
     ports: Annotated[str, typer.Option(help="Range of all other ports, LOW-HIGH.")] = "8700-8999",
     only: Annotated[Literal["servers"] | None, typer.Option(hidden=True)] = None,
+    patience: Annotated[
+        float,
+        typer.Option(min=0.0, metavar="MINUTES", help="Longest wait for a program that still moves on."),
+    ] = 60,
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,6 +70,7 @@ def _up(  # noqa: PLR0913 - one parameter per option
             ports={"api": port, "gateway": gateway_port},
             port_range=ports,
             only_servers=only == "servers",
+            patience_minutes=patience,
             verbose=verbose,
             as_json=as_json,
         )
@@ -102,11 +112,14 @@ def _show_log(*, state: StateOption = None, as_json: JsonOption = False) -> None
     raise typer.Exit(commands.keep_log("show", *(("--json",) if as_json else ()), state=state))
 
 
-def _take_snapshot(*, state: StateOption = None) -> None:
-    """Store all that follows from the log with the blobs, read it back, and compare every row."""
+def _take_snapshot(*, keep: KeepOption = 2, state: StateOption = None) -> None:
+    """Store all that follows from the log with the blobs, read it back, and compare every row.
+
+    Older snapshots than the newest two go, or as many as `--keep` says, but for what a newer one has too.
+    """
     from slipway_standalone import commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.keep_log("snapshot", state=state))
+    raise typer.Exit(commands.keep_log("snapshot", "--keep", str(keep), state=state))
 
 
 def _truncate_log(
@@ -119,6 +132,7 @@ def _truncate_log(
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; change nothing.")] = False,
+    keep: KeepOption = 2,
     state: StateOption = None,
 ) -> None:
     """Take a snapshot, then remove older messages from the log that nobody needs there any more.
@@ -129,7 +143,8 @@ def _truncate_log(
     from slipway_standalone import commands  # noqa: PLC0415
 
     options = [flag for flag, given in (("--yes", yes), ("--dry-run", dry_run)) if given]
-    raise typer.Exit(commands.keep_log("truncate", "--before", before, *options, state=state))
+    kept = "--keep", str(keep)
+    raise typer.Exit(commands.keep_log("truncate", "--before", before, *options, *kept, state=state))
 
 
 def _add_subscriber(

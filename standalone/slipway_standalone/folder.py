@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
+from slipway.connection import CONNECTION_FILE
+
 from slipway_standalone import private_files
 from slipway_standalone.errors import FolderBusyError, StateFolderError
 from slipway_standalone.key_files import KeyFiles
@@ -46,6 +48,10 @@ class Installation:
     id: str
     ports: Mapping[str, int] = field(default_factory=dict)
     runtime: str | None = None
+    host: str | None = None
+    """Where API and gateway listen, since the last start; None: an older release made that."""
+    private_receivers: bool | None = None
+    """Whether webhooks may go to addresses that are not public; None: nobody has said so."""
     format: int = FORMAT
 
 
@@ -62,7 +68,7 @@ class StateFolder:
     @property
     def connection(self) -> Path:
         """Where clients find the URLs and the key."""
-        return self.path / "connection.json"
+        return self.path / CONNECTION_FILE
 
     @property
     def admin_key(self) -> Path:  # noqa: D102
@@ -229,14 +235,6 @@ class StateFolder:
                 f"{self.path} belongs to user id {owner}, this is user id {os.geteuid()}.",
                 remedy="Run as its owner, or name another folder with --state.",
             )
-
-
-def default_folder(environment: Mapping[str, str]) -> Path:
-    """`$SLIPWAY_STATE`, else `slipway` in the XDG state folder."""
-    if named := environment.get("SLIPWAY_STATE"):
-        return Path(named)
-    home = environment.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
-    return Path(home) / "slipway"
 
 
 def _take(lock: int) -> bool:

@@ -14,6 +14,7 @@ from slipway_standalone.errors import StopError
 from slipway_standalone.guard import start_time
 
 SUPERVISOR: Final = "supervisord"
+_BEGUN: Final = "begun"
 _GENTLE: Final = {"postgres": signal.SIGINT}
 
 
@@ -40,9 +41,19 @@ def recorded(records: Path) -> list[Recorded]:
     return found
 
 
+def begin(records: Path) -> None:
+    """Note that a run begins: where a later one finds that, this one was cut off."""
+    (records / _BEGUN).touch(mode=0o600)
+
+
+def was_cut_off(records: Path) -> bool:
+    """Whether the last run had no orderly end; an older release left records after one that had."""
+    return (records / _BEGUN).exists()
+
+
 def forget(records: Path) -> None:
-    """Take the records away after an orderly end: what a later run finds was cut off."""
-    for path in records.glob("*.json"):
+    """Take the records away after an orderly end."""
+    for path in (*records.glob("*.json"), records / _BEGUN):
         path.unlink(missing_ok=True)
 
 

@@ -11,8 +11,9 @@ from typing import Final
 from slipway_standalone import private_files
 from slipway_standalone.errors import StateFolderError
 
-OPENERS: Final = ("builder", "deployer", "notifier")
-"""The services that may open secrets: of groups the first two, of webhooks the last."""
+OPENERS: Final = ("deployer", "notifier")
+"""The services that may open secrets: of groups the first, of webhooks the last."""
+_FORMER_OPENERS: Final = ("builder",)
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ class KeyFiles:
         return self.folder / "endpoint-jwks.json"
 
     def complete(self) -> None:
-        """Make what is missing; what is there stays, and repeating it after a crash ends the same.
+        """Make what is missing; what is there stays, but for keys that no service needs any more.
 
+        Repeating it after a crash ends the same.
         A public file is written last and removed before a private key is made, so it never belongs to an
         older one.
 
@@ -50,9 +52,16 @@ class KeyFiles:
             StateFolderError: A private key is damaged.
             OSError: The folder cannot be written.
         """
+        for former in _FORMER_OPENERS:
+            self._remove(self.opener(former))
         openers = [self.opener(service) for service in OPENERS]
         self._complete(private=openers, public=self.recipients, make=_make_openers)
         self._complete(private=[self.endpoints], public=self.endpoints_public, make=_make_endpoint_key)
+
+    def _remove(self, opener: Path) -> None:
+        if opener.exists():
+            self.recipients.unlink(missing_ok=True)
+            opener.unlink()
 
     def _complete(self, *, private: list[Path], public: Path, make: Callable[[list[Path]], object]) -> None:
         if public.exists() and all(path.exists() for path in private):

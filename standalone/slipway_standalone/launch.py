@@ -4,14 +4,15 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from slipway.connection import ConnectionFile
 from slipway_gateway import bootstrap
 from slipway_gateway.tracing import Tracing, TracingSettingError
 
 from slipway_standalone import last_words, nats, plan, private_files, supervision
-from slipway_standalone.connection import Connection
 from slipway_standalone.errors import StartError, SupervisorUnreachableError, VariableError
 from slipway_standalone.plan import Site
 from slipway_standalone.run import identifier
@@ -61,7 +62,8 @@ def write(site: Site) -> None:
             programs, identifier=identifier(site.installation), socket_path=site.runtime.supervisor
         ),
     )
-    Connection(url=site.url, gateway_url=site.gateway_url, key_file=str(state.admin_key)).save(state)
+    places = ConnectionFile(url=site.url, gateway_url=site.gateway_url, key_file=str(state.admin_key))
+    private_files.write_json(state.connection, asdict(places))
 
 
 def launch(site: Site, *, detach: bool) -> Supervisor:

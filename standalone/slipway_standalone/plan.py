@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from slipway_standalone import nats
+from slipway_standalone import choices, nats
 from slipway_standalone.credentials import (
     NATS_PROVISIONER,
     POSTGRES_API,
@@ -30,9 +30,6 @@ _FOR_DOWNLOADS: Final = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )
-
-
-_PRIVATE_RECEIVERS: Final = "SLIPWAY_WEBHOOK_PRIVATE_ADDRESSES"
 
 YIELDING: Final = 15
 PUNCTUAL: Final = 5
@@ -186,7 +183,8 @@ def provisioner_environment(site: Site) -> dict[str, str]:
 def log_keeper_environment(site: Site) -> dict[str, str]:
     """For the commands that look after the log: the projector's tables, and the owner of the streams."""
     owner = {"NATS_USER": NATS_PROVISIONER, "NATS_PASSWORD": site.credentials.nats[NATS_PROVISIONER]}
-    return service_environment(site, "projector") | named(owner)
+    files = {"DATABASE_FOLDER": str(site.state.path / "postgres" / "data")}
+    return service_environment(site, "projector") | named(owner | files)
 
 
 def admin_key_environment(site: Site, digest: str) -> dict[str, str]:
@@ -253,10 +251,7 @@ def _own_settings(site: Site) -> dict[str, dict[str, str]]:
             "SECRET_KEYS": str(keys.recipients),
             "ENDPOINT_KEY_FILE": str(keys.endpoints),
         },
-        "builder": {
-            "WORK_DIR": str(site.state.path / "builder"),
-            "SECRET_KEY_FILE": str(keys.opener("builder")),
-        },
+        "builder": {"WORK_DIR": str(site.state.path / "builder")},
         "deployer": engine | {"SECRET_KEY_FILE": str(keys.opener("deployer"))},
         "monitor": engine,
         "gateway": {
@@ -269,6 +264,6 @@ def _own_settings(site: Site) -> dict[str, dict[str, str]]:
         "notifier": {
             "SECRET_KEY_FILE": str(keys.opener("notifier")),
             # Not even where the API listens on the loopback only: a proxy in front of it lets others ask.
-            "WEBHOOK_PRIVATE_ADDRESSES": site.environment.get(_PRIVATE_RECEIVERS, "false"),
+            "WEBHOOK_PRIVATE_ADDRESSES": choices.spoken(chosen=site.installation.private_receivers),
         },
     }

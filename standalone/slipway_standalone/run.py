@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway.connection import ConnectionFile
+
 from slipway_standalone import former
-from slipway_standalone.connection import Connection
 from slipway_standalone.errors import SupervisorUnreachableError
 from slipway_standalone.folder import Installation, StateFolder
 from slipway_standalone.runtime import RuntimeFolder
@@ -16,7 +17,7 @@ class Run:
     """A platform that is up."""
 
     folder: StateFolder
-    connection: Connection
+    connection: ConnectionFile
     supervisor: Supervisor
     was_running: bool
 

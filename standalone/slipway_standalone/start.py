@@ -4,16 +4,15 @@ A program that ends while it should become ready is an error at once, with its l
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from slipway_standalone import credentials, last_words, plan, readiness
+from slipway_standalone import credentials, errand, last_words, plan, readiness
 from slipway_standalone.errors import PortLostError, StandaloneError, StartError
-from slipway_standalone.patience import WITHOUT_NEWS_SECONDS, Patience
+from slipway_standalone.patience import LONGEST_MINUTES, WITHOUT_NEWS_SECONDS, Patience
 from slipway_standalone.plan import Program, Site
 from slipway_standalone.readiness import Check
 from slipway_standalone.report import Report
@@ -30,6 +29,8 @@ class Start:
     site: Site
     supervisor: Supervisor
     report: Report
+    longest_minutes: float = LONGEST_MINUTES
+    """How long one program may take while it moves on."""
 
     async def is_done(self, *, only_servers: bool) -> bool:
         """Whether everything runs and is ready, so that nothing is left to do."""
@@ -77,7 +78,8 @@ class Start:
             await self._until_ready(program, readiness.check_of(self.site.installation, program.name))
 
     async def _until_ready(self, program: Program, check: Check) -> None:
-        patience = Patience(now=time.monotonic())
+        log = self.site.state.log(program.name)
+        patience = Patience(now=time.monotonic(), longest=self.longest_minutes * 60)
         while reason := await check():
             if patience.hear(reason, now=time.monotonic()):
                 self.report.tell(f"Waits for {program.name}: {reason}")
@@ -85,31 +87,28 @@ class Start:
                 raise StartError(
                     f"{program.name} is not ready, and said nothing new for "
                     f"{WITHOUT_NEWS_SECONDS:.0f} s: {reason}.",
-                    remedy=f"Its log is {self.site.state.log(program.name)}.",
-                    log=last_words.of(self.site.state.log(program.name)),
+                    remedy=f"Its log is {log}.",
+                    log=last_words.of(log),
+                )
+            if patience.is_used_up(time.monotonic()):
+                raise StartError(
+                    f"{program.name} is not ready after {self.longest_minutes:g} min, "
+                    f"although it says that it moves on: {reason}.",
+                    remedy=f"Look into its log, {log}. If it only needs longer: `slipway up --patience` "
+                    f"with more minutes than {self.longest_minutes:g}.",
+                    log=last_words.of(log),
                 )
             await asyncio.sleep(_ASK_EVERY)
 
     async def _command(self, name: str, module: str, environment: Mapping[str, str]) -> None:
         with self.report.step(name):
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", module),
-                env=dict(environment),
-                cwd=self.site.state.path,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )
-            try:
-                output, _ = await process.communicate()
-            finally:
-                if process.returncode is None:
-                    process.kill()
-        if process.returncode != 0:
-            raise StartError(
-                f"{module} ended with exit code {process.returncode}.",
-                remedy="`slipway up` may be repeated.",
-                log=output.decode(errors="replace").splitlines()[-last_words.LINES :],
+            await errand.run(
+                name,
+                module,
+                environment=environment,
+                folder=self.site.state.path,
+                longest_seconds=max(self.longest_minutes * 60, WITHOUT_NEWS_SECONDS),
+                tell=self.report.tell,
             )
 
     @asynccontextmanager

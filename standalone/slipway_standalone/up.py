@@ -2,10 +2,11 @@
 
 import asyncio
 
-from slipway_standalone import former, launch, site
-from slipway_standalone.connection import Connection
-from slipway_standalone.errors import PortError, PortLostError
-from slipway_standalone.folder import StateFolder
+from slipway.connection import ConnectionFile
+
+from slipway_standalone import choices, former, launch, site
+from slipway_standalone.errors import HostError, PortError, PortLostError
+from slipway_standalone.folder import Installation, StateFolder
 from slipway_standalone.interruption import Interruption
 from slipway_standalone.plan import Site
 from slipway_standalone.report import Report
@@ -27,21 +28,29 @@ def up(wishes: Wishes, report: Report, interruption: Interruption) -> Run:
         supervisor = running_supervisor(folder)
         was_running = supervisor is not None
         if supervisor is not None:
-            _refuse_other_ports(folder, wishes)
+            _refuse_another_place(folder.load(), wishes)
+            choices.refuse_other(wishes.environment, folder.load())
             _start(site.gather(folder, wishes, is_running=True), supervisor, wishes, report)
         else:
             supervisor = _start_anew(folder, wishes, report, interruption)
     return Run(
-        folder=folder, connection=Connection.load(folder), supervisor=supervisor, was_running=was_running
+        folder=folder,
+        connection=ConnectionFile.load(folder.path),
+        supervisor=supervisor,
+        was_running=was_running,
     )
 
 
-def _refuse_other_ports(folder: StateFolder, wishes: Wishes) -> None:
-    ports = folder.load().ports
+def _refuse_another_place(running: Installation, wishes: Wishes) -> None:
+    if wishes.host is not None and running.host not in {None, wishes.host}:
+        raise HostError(
+            f"Slipway is running already, on {running.host}.",
+            remedy=f"`slipway down`, then `slipway up --host {wishes.host}`.",
+        )
     for name, port in wishes.ports.items():
-        if ports.get(name) != port:
+        if running.ports.get(name) != port:
             raise PortError(
-                f"Slipway is running already, with port {ports.get(name)} for {name}.",
+                f"Slipway is running already, with port {running.ports.get(name)} for {name}.",
                 remedy="`slipway down`, then `slipway up` with the port you want.",
             )
 
@@ -50,7 +59,7 @@ def _start_anew(
     folder: StateFolder, wishes: Wishes, report: Report, interruption: Interruption
 ) -> Supervisor:
     folder.check_space()
-    if former.recorded(folder.records):
+    if former.was_cut_off(folder.records):
         report.tell("The last run was cut off, without `slipway down`; what it had comes back.")
     for process in former.end_all(folder.records):
         report.tell(f"Ended {process.name} (pid {process.pid}), left behind by an earlier run.")
@@ -70,6 +79,7 @@ def _start_once(
             gathered = site.gather(folder, wishes, is_running=False)
         with report.step("supervisor answers"):
             launch.write(gathered)
+            former.begin(folder.records)
             supervisor = launch.launch(gathered, detach=wishes.detach)
         _start(gathered, supervisor, wishes, report)
         interruption.check()
@@ -82,7 +92,9 @@ def _start_once(
 
 
 def _start(gathered: Site, supervisor: Supervisor, wishes: Wishes, report: Report) -> None:
-    start = Start(site=gathered, supervisor=supervisor, report=report)
+    start = Start(
+        site=gathered, supervisor=supervisor, report=report, longest_minutes=wishes.patience_minutes
+    )
     asyncio.run(_programs(start, only_servers=wishes.only_servers))
 
 

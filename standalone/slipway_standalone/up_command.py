@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import typer
+from slipway.connection import state_folder
 
 from slipway_standalone import display, watch
 from slipway_standalone.errors import PortError
-from slipway_standalone.folder import default_folder
 from slipway_standalone.interruption import Interruption
 from slipway_standalone.outcome import errors_shown
 from slipway_standalone.report import Report, report_to_terminal
@@ -20,26 +20,28 @@ from slipway_standalone.wishes import Wishes
 
 
 @errors_shown
-def up(
+def up(  # noqa: PLR0913 - one parameter per option
     *,
     state: Path | None,
     detach: bool,
-    host: str,
+    host: str | None,
     ports: Mapping[str, int | None],
     port_range: str,
     only_servers: bool,
+    patience_minutes: float,
     verbose: bool,
     as_json: bool,
 ) -> int:
     """Start the platform; in the foreground, stay until it ends."""
     os.umask(0o077)
     wishes = Wishes(
-        state=state or default_folder(os.environ),
+        state=state or state_folder(),
         host=host,
         ports={name: number for name, number in ports.items() if number is not None},
         port_range=_range(port_range),
         only_servers=only_servers,
         detach=detach,
+        patience_minutes=patience_minutes,
         environment=dict(os.environ),
     )
     report = report_to_terminal(verbose=verbose, quiet=as_json)

@@ -21,7 +21,8 @@ from pathspec import GitIgnoreSpec
 from slipway.errors import InvalidInputError
 
 IGNORE_FILE: Final = ".slipwayignore"
-ALWAYS_IGNORED: Final = (".git", ".venv/", "__pycache__/", ".slipway/")
+IGNORED: Final = (".git", ".venv", "__pycache__", "*.pyc", ".slipway")
+"""Left out unless `.slipwayignore` brings it back; the builder leaves out the same."""
 _COMPRESSION: Final = 1
 _LONGEST_NAME: Final = 63
 
@@ -58,8 +59,8 @@ def name_of(folder: Path) -> str:
 def pack(folder: Path) -> Archive:
     """Pack everything below `folder` that `.slipwayignore` leaves; blocks, so run it in a thread.
 
-    Lines of `.slipwayignore` are those of a `.gitignore`; `!.venv` brings back what is always left out. Empty
-    folders are left out.
+    Lines of `.slipwayignore` are those of a `.gitignore`; `!.venv` brings back what is left out otherwise.
+    Empty folders are left out.
 
     Raises:
         InvalidInputError: it is no readable folder, is empty, or holds what no archive can carry.
@@ -115,7 +116,7 @@ def _raise(error: OSError) -> None:
 def _ignored(folder: Path) -> GitIgnoreSpec:
     written = folder / IGNORE_FILE
     lines = written.read_text(encoding="utf-8").splitlines() if written.is_file() else []
-    return GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *lines])
+    return GitIgnoreSpec.from_lines([*IGNORED, *lines])
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:

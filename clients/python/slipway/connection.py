@@ -1,11 +1,14 @@
-"""Finds out which API to talk to and with which key; it opens no connection."""
+"""Finds out which API to talk to and with which key, and knows what a platform of this machine says of that.
+
+It opens no connection.
+"""
 
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from slipway.errors import NotConnectedError
 
@@ -23,6 +26,33 @@ class Connection:
     url: str
     key: str
     gateway_url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionFile:
+    """What `connection.json` of a state folder says: URLs, and the file that holds the admin key."""
+
+    url: str
+    gateway_url: str
+    key_file: str
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what the last start has written.
+
+        Raises:
+            OSError: It cannot be read; `FileNotFoundError`: there was no start.
+            ValueError: It is damaged.
+        """
+        written = json.loads((folder / CONNECTION_FILE).read_text(encoding="utf-8"))
+        try:
+            return cls(
+                url=str(written["url"]).rstrip("/"),
+                gateway_url=str(written["gateway_url"]),
+                key_file=str(written["key_file"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it says not all that it should: {error!r}") from error
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -65,12 +95,10 @@ def find_connection(
 def _local(folder: Path, key: str | None) -> Connection:
     path = folder / CONNECTION_FILE
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
-        key = key or (folder / written["key_file"]).read_text(encoding="utf-8").strip()
-        return Connection(
-            url=str(written["url"]).rstrip("/"), key=key, gateway_url=written.get("gateway_url")
-        )
+        written = ConnectionFile.load(folder)
+        key = key or (folder / written.key_file).read_text(encoding="utf-8").strip()
+        return Connection(url=written.url, key=key, gateway_url=written.gateway_url)
     except FileNotFoundError as error:
         raise NotConnectedError(f"there is no platform in {folder}", hint=_START_HINT) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise NotConnectedError(f"{path} cannot be used: {error}", hint=_START_HINT) from error

@@ -24,6 +24,7 @@ _LONGEST_PAUSE: Final = 2.0
 _UNREACHABLE_HINT: Final = (
     "Look whether it runs (`slipway status`), start it with `slipway up`, or name another --url."
 )
+_OTHER_HINT: Final = "Look whether --url names the API."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +113,7 @@ class Transport:
         Raises:
             ProblemError: the API refused, or still answered 502 to 504 when patience ended.
             UnreachableError: no attempt got an answer.
-            ProtocolError: the answer is not JSON.
+            ProtocolError: the answer is not JSON, or no HTTP at all.
         """
         pauses = Pauses(self._patience)
         while True:
@@ -132,6 +133,7 @@ class Transport:
 
         Raises:
             ProblemError: the API refused.
+            ProtocolError: what answers is no API.
             aiohttp.ClientConnectionError: no answer.
             TimeoutError: no answer in time.
         """
@@ -152,6 +154,12 @@ class Transport:
         except aiohttp.InvalidURL as error:
             raise InvalidInputError(
                 f"{self.url!r} is no URL", hint="Write it as http://host:port."
+            ) from error
+        except aiohttp.TooManyRedirects as error:
+            raise ProtocolError(f"{self.url} redirects without an end", hint=_OTHER_HINT) from error
+        except aiohttp.ClientResponseError as error:
+            raise ProtocolError(
+                f"{self.url} does not speak HTTP; is that the API's address?", hint=_OTHER_HINT
             ) from error
 
     def unreachable(self, error: Exception) -> UnreachableError:
@@ -176,7 +184,7 @@ async def _read(response: aiohttp.ClientResponse) -> Answer:
     except ValueError as error:
         raise ProtocolError(
             f"{response.url.origin()} answered something that is not JSON",
-            hint="Look whether --url names the API.",
+            hint=_OTHER_HINT,
         ) from error
     return Answer(status=response.status, headers=response.headers, document=document)
 

@@ -13,7 +13,6 @@ from slipway_contracts.topology import BUILDER
 from slipway_builder.endings import canceled, not_canceled
 from slipway_builder.failures import not_cancelable
 from slipway_builder.journal import BuildEndedError, BuildJournal
-from slipway_builder.readable import message_of
 from slipway_builder.running_builds import RunningBuilds
 
 _ALL_CANCELED: Final = "slipway.*.*.evt.build.canceled"
@@ -48,7 +47,7 @@ class Cancels:
         """End work as soon as any builder has written that its build is canceled; runs until cancelled."""
         async with aclosing(self.log.follow(_ALL_CANCELED, start=New())) as items:
             async for item in items:
-                message = message_of(item) if isinstance(item, Stored) else None
+                message = item.readable if isinstance(item, Stored) else None
                 if isinstance(message, BuildCanceled):
                     self.running.stop(message.build)
 

@@ -14,8 +14,10 @@ from slipway_builder.layers import Entry
 from slipway_builder.source_archive import SourceTree
 
 IGNORE_FILE: Final = ".slipwayignore"
+IGNORED: Final = (".git", ".venv", "__pycache__", "*.pyc", ".slipway")
+"""Left out unless `.slipwayignore` brings it back; the client uploads nothing of it either."""
 # In a layer the name `.wh.x` says that x of a lower layer is deleted.
-_NEVER: Final = (".git", "__pycache__", ".venv", "*.pyc", ".wh.*", IGNORE_FILE)
+_NEVER: Final = (".wh.*", IGNORE_FILE)
 
 
 class EndpointFileMissingError(Exception):
@@ -71,7 +73,7 @@ class SourceFiles:
         """Return everything that is neither ignored nor a file of an endpoint."""
         ignore = self._tree.root / IGNORE_FILE
         lines = ignore.read_text(encoding="utf-8", errors="replace").splitlines() if ignore.is_file() else []
-        spec = GitIgnoreSpec.from_lines([*lines, *_NEVER])
+        spec = GitIgnoreSpec.from_lines([*IGNORED, *lines, *_NEVER])
         return [
             entry
             for entry in self.all()

@@ -21,8 +21,6 @@ from slipway_contracts.events import BuildCanceled, BuildFailed, BuildStarted, B
 from slipway_contracts.installation_events import ArtifactAdopted
 from slipway_contracts.version import Version
 
-from slipway_builder.readable import message_of
-
 _ENDS: Final = tuple(f"slipway.*.*.evt.build.{verb}" for verb in ("succeeded", "failed", "canceled"))
 _READ: Final = (
     *_ENDS,
@@ -126,7 +124,7 @@ class ImageUse:
         return (each for each in self._running.values() if each.deadline_at + _SWEPT_AFTER > self.read_at)
 
     def _take(self, stored: Stored) -> None:
-        match message_of(stored):
+        match stored.readable:
             case BuildStarted() as began:
                 running = _Running(stored.envelope.time, began.deadline_at)
                 self._running.setdefault(began.build, running)

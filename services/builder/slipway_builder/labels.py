@@ -1,15 +1,15 @@
 """The labels of a deployment's versions: which are taken, and the next free one of a day."""
 
 from collections import OrderedDict
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from slipway_chassis.event_log import EventLog
+from slipway_chassis.errors import LogTruncatedError
+from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
 from slipway_contracts.events import BuildSucceeded
 from slipway_contracts.subjects import build_events
-
-from slipway_builder.readable import message_of
 
 _MOST_DEPLOYMENTS: Final = 256
 
@@ -18,6 +18,14 @@ _MOST_DEPLOYMENTS: Final = 256
 class _Known:
     names: set[str] = field(default_factory=set)
     sequence: int = 0
+
+    def note(self, stored: Stored) -> None:
+        """Take in a build that succeeded."""
+        message = stored.readable
+        if isinstance(message, BuildSucceeded):
+            version = message.version
+            self.names |= {version.label, *(endpoint.name for endpoint in version.endpoints)}
+        self.sequence = stored.sequence
 
 
 class Labels:
@@ -32,12 +40,16 @@ class Labels:
         known = self._known.setdefault((group, deployment), _Known())
         self._known.move_to_end((group, deployment))
         subject = build_events(group, deployment).replace(">", "succeeded")
-        async for stored in self._log.read(subject, after=known.sequence):
-            message = message_of(stored)
-            if isinstance(message, BuildSucceeded):
-                version = message.version
-                known.names |= {version.label, *(endpoint.name for endpoint in version.endpoints)}
-            known.sequence = stored.sequence
+        try:
+            async with aclosing(self._log.follow(subject, start=After(known.sequence))) as items:
+                async for item in items:
+                    if isinstance(item, CaughtUp):
+                        break
+                    known.note(item)
+        except LogTruncatedError:
+            # The log was restored from a backup: what is known may be of builds that it has no more.
+            del self._known[group, deployment]
+            return await self.taken(group, deployment)
         while len(self._known) > _MOST_DEPLOYMENTS:
             self._known.popitem(last=False)
         return frozenset(known.names)

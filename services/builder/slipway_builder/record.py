@@ -8,8 +8,6 @@ from slipway_chassis.stored import Stored
 from slipway_contracts.events import BuildCanceled, BuildFailed, BuildStarted, BuildSucceeded
 from slipway_contracts.lifecycle import TERMINAL_BUILDS, BuildState
 
-from slipway_builder.readable import message_of
-
 
 @dataclass(frozen=True, kw_only=True)
 class BuildRecord:
@@ -43,7 +41,7 @@ class BuildRecord:
 
     def after(self, build: str, stored: Stored) -> Self:
         """Return the record after one more event; one that cannot be read changes nothing."""
-        message = message_of(stored)
+        message = stored.readable
         if getattr(message, "build", None) != build or self.ended:
             return self
         match message:

@@ -16,9 +16,6 @@ class BuilderSettings(ServiceSettings):
         default=Path("/var/lib/slipway/builder"),
         description="Folder for builds in progress and the cache of downloaded packages.",
     )
-    secret_key_file: Path | None = Field(
-        default=None, description="File of the private key that opens secrets; others may not read it."
-    )
     max_builds: int = Field(default=2, ge=1, description="Builds that this process works on at once.")
     package_cache_bytes: int = Field(
         default=10 << 30, ge=0, description="Most that the cache of downloaded packages may hold for long."

@@ -19,7 +19,6 @@ from slipway_contracts.topology import BUILDER
 from slipway_builder.endings import failed
 from slipway_builder.failures import overdue
 from slipway_builder.journal import BuildEndedError, BuildJournal
-from slipway_builder.readable import message_of
 
 _API_SECONDS: Final = 5.0
 _OWNER_FIRST: Final = timedelta(seconds=5)
@@ -53,7 +52,7 @@ class Sweep:
         if not info["num_pending"] and not info["num_ack_pending"]:
             return
         async for asked in self.log.read(BUILDER.filters[0], after=info["ack_floor"]["stream_seq"]):
-            command = message_of(asked)
+            command = asked.readable
             if isinstance(command, Build) and command.deadline_at + _OWNER_FIRST < now():
                 await self._end(asked)
 

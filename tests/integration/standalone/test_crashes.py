@@ -130,6 +130,29 @@ def test_an_up_after_everything_was_killed_at_once_brings_it_back_and_says_so(pl
     assert "cut off" not in later
 
 
+def test_records_that_an_older_release_left_after_a_down_are_no_cut_off_run(platform: Platform) -> None:
+    platform.up()
+    left = {path: path.read_text() for path in (platform.state / "run").glob("*.json")}
+    platform.down()
+    for path, content in left.items():
+        path.write_text(content)
+
+    said = platform.run(platform.up_command("--detach", *ONLY_SERVERS)).stdout
+
+    assert len(left) == len(ONE_OF_EACH)
+    assert "Slipway is up" in said
+    assert "cut off" not in said
+
+
+def test_a_program_that_is_not_ready_in_time_is_told_with_its_log(platform: Platform) -> None:
+    said = platform.failing_up("--patience", "0")
+
+    assert "is not ready after 0 min, although it says that it moves on: " in said
+    assert str(platform.state / "logs") in said
+    assert "slipway up --patience" in said
+    assert not processes_in(platform.state)
+
+
 def test_a_torn_record_does_not_keep_the_platform_down(platform: Platform) -> None:
     platform.up()
     platform.down()

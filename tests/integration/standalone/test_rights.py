@@ -62,7 +62,7 @@ async def test_boxes_of_secrets_are_read_by_their_openers_and_the_api_only(
     except NatsError:
         was_answered = False
 
-    assert was_answered == (service in {"api", "builder", "deployer"})
+    assert was_answered == (service in {"api", "deployer"})
     await connection.close()
 
 

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -22,6 +23,7 @@ from integration.standalone.driver import (
     count_in,
     processes_in,
 )
+from slipway_standalone.choices import PRIVATE_RECEIVERS
 from slipway_standalone.plan import SESSION_NICENESS
 from slipway_standalone.runtime import RuntimeFolder
 
@@ -89,6 +91,15 @@ def test_a_second_up_that_wants_another_port_is_refused(running: Platform) -> No
     assert f"running already, with port {running.port('api')} for api" in said
 
 
+def test_a_second_up_that_wants_another_host_is_refused(running: Platform) -> None:
+    said = running.failing_up("--host", "127.0.0.2")
+    same = running.up("--host", "127.0.0.1")
+
+    assert "running already, on 127.0.0.1." in said
+    assert "`slipway down`, then `slipway up --host 127.0.0.2`" in said
+    assert same["url"] == f"http://127.0.0.1:{running.port('api')}"
+
+
 def test_a_down_leaves_nothing_in_the_folders_for_sockets_and_secrets(platform: Platform) -> None:
     platform.up()
     runtime = RuntimeFolder(Path(json.loads((platform.state / "installation.json").read_text())["runtime"]))
@@ -123,6 +134,28 @@ async def test_data_and_ports_outlive_a_down(platform: Platform) -> None:
     assert {name: platform.port(name) for name in ports} == ports
     assert await last(platform, "slipway.g.d.cmd.deployer.deploy") == b"kept"
     assert await query(platform, "select answer from kept") == 42
+
+
+def test_what_webhooks_may_reach_is_kept_until_an_up_says_otherwise(platform: Platform) -> None:
+    said = replace(platform, environment={PRIVATE_RECEIVERS: "true"})
+    unsaid = replace(platform, environment={PRIVATE_RECEIVERS: "false"})
+
+    def given() -> str:
+        specification = json.loads((platform.state / "programs" / "notifier.json").read_text())
+        return str(specification["environment"][PRIVATE_RECEIVERS])
+
+    first = said.up()
+    platform.down()
+    shown = platform.run(platform.up_command("--detach", *ONLY_SERVERS)).stdout
+    kept = given()
+    refused = unsaid.failing_up()
+    platform.down()
+    last = unsaid.up()
+
+    assert (first["webhook_private_addresses"], last["webhook_private_addresses"]) == (True, False)
+    assert (kept, given()) == ("true", "false")
+    assert f"{PRIVATE_RECEIVERS}=false forbids it" in shown
+    assert f"running already, with {PRIVATE_RECEIVERS}=true" in refused
 
 
 def test_a_folder_of_a_former_release_gets_its_keys_at_the_next_up(platform: Platform) -> None:

@@ -61,7 +61,7 @@ def test_without_a_platform_the_message_says_how_to_start_one(tmp_path: Path) ->
     assert str(tmp_path / "none") in refused.value.message
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"url": "http://x"}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"url": "http://x", "gateway_url": "http://y"}'])
 def test_a_broken_connection_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "connection.json").write_text(content)
 

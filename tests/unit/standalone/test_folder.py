@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from slipway_standalone.errors import FolderBusyError, StateFolderError
-from slipway_standalone.folder import FORMAT, StateFolder, default_folder
+from slipway_standalone.folder import FORMAT, StateFolder
 
 
 def prepare(path: Path) -> StateFolder:
@@ -84,17 +84,3 @@ def test_a_folder_that_another_command_works_on_is_busy(path: Path) -> None:
 
     with folder.locked(), pytest.raises(FolderBusyError), folder.locked(patience=0.2):
         pass
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({"SLIPWAY_STATE": "/a", "XDG_STATE_HOME": "/b"}, "/a"),
-        ({"XDG_STATE_HOME": "/b"}, "/b/slipway"),
-        ({}, str(Path.home() / ".local/state/slipway")),
-    ],
-)
-def test_the_default_folder_is_the_named_one_else_the_users(
-    environment: dict[str, str], expected: str
-) -> None:
-    assert str(default_folder(environment)) == expected

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from slipway_chassis.secrets import Recipients, public_key_of
+from slipway_chassis.secrets import Recipients, make_key_pair, public_key_of
 from slipway_standalone.errors import StateFolderError
 from slipway_standalone.key_files import OPENERS, KeyFiles
 
@@ -31,7 +31,7 @@ def fits(keys: KeyFiles) -> bool:
 
 
 def test_every_key_is_there_and_only_its_owner_may_read_it(keys: KeyFiles) -> None:
-    assert len(contents(keys)) == 6
+    assert len(contents(keys)) == 5
     assert {stat.S_IMODE(path.stat().st_mode) for path in keys.folder.iterdir()} == {0o600}
 
 
@@ -65,7 +65,7 @@ def test_keys_are_made_once_and_making_them_again_imports_no_cryptography(keys: 
     assert contents(keys) == before
 
 
-@pytest.mark.parametrize("name", ["builder.secret-key", "deployer.secret-key", "secret-keys.json"])
+@pytest.mark.parametrize("name", ["notifier.secret-key", "deployer.secret-key", "secret-keys.json"])
 def test_a_missing_file_of_a_former_run_is_made_and_the_public_keys_fit_again(
     keys: KeyFiles, name: str
 ) -> None:
@@ -79,6 +79,19 @@ def test_a_missing_file_of_a_former_run_is_made_and_the_public_keys_fit_again(
     assert fits(keys)
     private = {f"{service}.secret-key" for service in OPENERS} - {name} | {"endpoint-key.pem"}
     assert all(after[each] == before[each] for each in private)
+
+
+def test_a_key_that_an_earlier_release_gave_the_builder_goes_and_nothing_is_sealed_to_it(
+    keys: KeyFiles,
+) -> None:
+    before, pair = contents(keys), make_key_pair()
+    keys.opener("builder").write_text(pair.private.get_secret_value())
+    known = json.loads(keys.recipients.read_text())
+    keys.recipients.write_text(json.dumps({"builder": pair.public} | known))
+
+    keys.complete()
+
+    assert contents(keys) == before
 
 
 def test_a_missing_public_endpoint_key_is_derived_again(keys: KeyFiles) -> None:

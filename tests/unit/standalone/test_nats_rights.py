@@ -78,7 +78,7 @@ def test_only_who_handles_secrets_reads_their_boxes_and_only_the_api_writes_them
         "$JS.API.CONSUMER.CREATE.KV_secrets.name.$KV.secrets.>",
         "$JS.API.CONSUMER.DURABLE.CREATE.KV_secrets.name",
     ):
-        assert may_publish(service, subject) == (service in {"api", "builder", "deployer"}), subject
+        assert may_publish(service, subject) == (service in {"api", "deployer"}), subject
     assert may_publish(service, "$KV.secrets.g.token.1") == (service == "api")
 
 

@@ -3,8 +3,12 @@ from slipway_standalone.patience import WITHOUT_NEWS_SECONDS, Patience
 TALE = "projection: makes the tables anew, which fold 2 of an older release made: {} of 1000000 messages"
 
 
-def test_a_program_that_moves_on_may_take_as_long_as_it_needs() -> None:
-    patience = Patience(now=0)
+def make_patience(*, now: float = 0, longest: float = 3600) -> Patience:
+    return Patience(now=now, longest=longest)
+
+
+def test_a_program_that_moves_on_is_no_silent_one() -> None:
+    patience = make_patience()
 
     for second in range(1000):
         patience.hear(TALE.format(second * 1000), now=second)
@@ -14,7 +18,7 @@ def test_a_program_that_moves_on_may_take_as_long_as_it_needs() -> None:
 
 
 def test_a_program_that_repeats_itself_or_goes_to_and_fro_is_given_up() -> None:
-    patience = Patience(now=0)
+    patience = make_patience()
 
     for second in range(100):
         patience.hear(("connection refused", "no answer within 4 s")[second % 2], now=second)
@@ -23,14 +27,14 @@ def test_a_program_that_repeats_itself_or_goes_to_and_fro_is_given_up() -> None:
 
 
 def test_a_silent_program_is_given_up() -> None:
-    patience = Patience(now=7)
+    patience = make_patience(now=7)
 
     assert not patience.is_over(7 + WITHOUT_NEWS_SECONDS)
     assert patience.is_over(7 + WITHOUT_NEWS_SECONDS + 0.1)
 
 
 def test_the_user_hears_nothing_of_a_quick_start_and_a_line_now_and_then_of_a_slow_one() -> None:
-    patience = Patience(now=0)
+    patience = make_patience()
 
     told = [second for second in range(24) if patience.hear(TALE.format(second), now=second)]
 
@@ -38,8 +42,19 @@ def test_the_user_hears_nothing_of_a_quick_start_and_a_line_now_and_then_of_a_sl
 
 
 def test_the_user_hears_nothing_twice() -> None:
-    patience = Patience(now=0)
+    patience = make_patience()
 
     told = [second for second in (0, 12, 20, 30) if patience.hear("NATS: waits", now=second)]
 
     assert told == [12]
+
+
+def test_a_program_that_moves_on_without_an_end_is_given_up() -> None:
+    patience = make_patience(longest=100)
+
+    for second in range(101):
+        patience.hear(TALE.format(second), now=second)
+
+    assert not patience.is_used_up(100)
+    assert patience.is_used_up(100.1)
+    assert not patience.is_over(100.1)

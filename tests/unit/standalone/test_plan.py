@@ -85,7 +85,6 @@ def test_a_service_is_told_of_the_keys_it_needs_and_of_no_other(service: str) ->
             "SLIPWAY_SECRET_KEYS": "/a state/keys/secret-keys.json",
             "SLIPWAY_ENDPOINT_KEY_FILE": "/a state/keys/endpoint-key.pem",
         },
-        "builder": {"SLIPWAY_SECRET_KEY_FILE": "/a state/keys/builder.secret-key"},
         "deployer": {"SLIPWAY_SECRET_KEY_FILE": "/a state/keys/deployer.secret-key"},
         "gateway": {"SLIPWAY_ENDPOINT_JWKS": "/a state/keys/endpoint-jwks.json"},
         "notifier": {"SLIPWAY_SECRET_KEY_FILE": "/a state/keys/notifier.secret-key"},
@@ -94,10 +93,11 @@ def test_a_service_is_told_of_the_keys_it_needs_and_of_no_other(service: str) ->
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "0.0.0.0", "10.0.0.7"])  # noqa: S104
 def test_webhooks_reach_private_addresses_only_where_the_operator_says_so(host: str) -> None:
-    said = {PRIVATE_RECEIVERS: "true"}
+    site = make_site(host=host)
+    said = replace(site.installation, private_receivers=True)
 
-    silent = programs(make_site(host=host))["notifier"].environment
-    allowed = programs(make_site(host=host, environment=said))["notifier"].environment
+    silent = programs(site)["notifier"].environment
+    allowed = programs(replace(site, installation=said))["notifier"].environment
 
     assert silent[PRIVATE_RECEIVERS] == "false"
     assert allowed[PRIVATE_RECEIVERS] == "true"
