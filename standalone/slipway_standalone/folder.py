@@ -21,7 +21,8 @@ from slipway_standalone import private_files
 from slipway_standalone.errors import FolderBusyError, StateFolderError
 from slipway_standalone.key_files import KeyFiles
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Grows with every field of `Installation`: an older release says so, rather than that it is damaged."""
 UNQUOTABLE: Final = frozenset("%*?[]\"'\\;#$") | {chr(code) for code in (*range(32), 127)}
 FREE_BYTES_NEEDED: Final = 256 << 20
 _MADE_FIRST: Final = frozenset({"lock", ".installation.json.new"})
@@ -110,7 +111,8 @@ class StateFolder:
         """
         try:
             content = json.loads(self.installation.read_text())
-            known = Installation(**content) if content["format"] <= FORMAT else None
+            is_known = content["format"] <= FORMAT
+            known = Installation(**{**content, "format": FORMAT}) if is_known else None
         except FileNotFoundError:
             raise StateFolderError(
                 f"{self.path} is not a state folder.", remedy="Name another with --state, or `slipway up`."

@@ -50,5 +50,5 @@ def _as_wished(folder: StateFolder, wishes: Wishes, runtime: RuntimeFolder) -> I
         pool=wishes.port_range,
         seed=int(known.id, 16),
     )
-    receivers = choices.private_receivers(wishes.environment, known)
+    receivers = bool(choices.private_receivers(wishes.environment, known))
     return folder.update(ports=chosen, runtime=str(runtime.path), host=host, private_receivers=receivers)

@@ -113,8 +113,9 @@ class Admission:
             most = peak(stands.desired, command, target, stands.pending) if target else Charge()
             try:
                 reserved = await self._reserve(wish, most, keep=keep)
-            except problems.ProblemError:
-                await self.withdraw(admitted)
+            except BaseException:
+                # Also when the client went away: what was reserved of other targets would wait for the sweep.
+                await asyncio.shield(self.withdraw(admitted))
                 raise
             admitted = replace(admitted, reservations=(*admitted.reservations, *reserved))
         return admitted

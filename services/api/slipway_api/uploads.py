@@ -54,6 +54,7 @@ class Uploads:
 
         Raises:
             ArtifactNotFoundError: the group does not have it, or it is not stored.
+            DatabaseUnavailableError: it cannot be said now whether the group has it.
         """
         size = await self._size(group, digest)
         if size is None:
@@ -75,7 +76,10 @@ class Uploads:
             StorageFullError: no space is left.
             LogUnavailableError: it is stored, but the log did not confirm to have been told.
         """
-        size = await self._size(group, digest)
+        try:
+            size = await self._size(group, digest)
+        except DatabaseUnavailableError:
+            size = None  # To send it again does no harm.
         created = size is None
         stored = False
         if size is None:
@@ -86,10 +90,10 @@ class Uploads:
         return Uploaded(artifact=Artifact(digest=digest, size_bytes=size), created=created)
 
     async def _size(self, group: str, digest: str) -> int | None:
-        """Return the size of what a group surely has; None: it may be sent."""
+        """Return the size of what a group has; None: it does not, or it is not stored."""
         try:
             return await self._blobs.size(digest) if await self._holdings.has(group, digest) else None
-        except (errors.BlobMissingError, DatabaseUnavailableError):
+        except errors.BlobMissingError:
             return None
 
     async def _receive(self, digest: str, body: AsyncIterator[bytes], announced: int | None) -> bool:

@@ -139,11 +139,15 @@ async def _limits_lifted(connection: Connection) -> AsyncIterator[None]:
 
 
 async def _restore(connection: Connection) -> None:
-    """Set the limits again that were lifted, perhaps by a process that was interrupted."""
+    """Set the limits again that were lifted, perhaps by a process that was interrupted.
+
+    One that an operator has set since stays.
+    """
     config = await _config(connection)
     metadata = _metadata(config)
     if lifted := metadata.pop(_LIFTED, None):
-        await _update(connection, {**config, **json.loads(lifted), "metadata": metadata})
+        limits = {name: limit for name, limit in json.loads(lifted).items() if config[name] == _UNLIMITED}
+        await _update(connection, {**config, **limits, "metadata": metadata})
 
 
 def _metadata(config: Mapping[str, Any]) -> dict[str, str]:

@@ -75,15 +75,24 @@ async def test_a_log_at_its_limit_is_truncated_and_keeps_its_limit(keeper: Keepe
     assert await keeper.stand.tables() == project(keeper.history)
 
 
-async def test_a_limit_that_an_interruption_left_lifted_is_set_again(keeper: Keeper) -> None:
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        pytest.param(-1, 900_000, id="still lifted"),
+        pytest.param(5_000_000, 5_000_000, id="set by an operator"),
+    ],
+)
+async def test_a_limit_that_an_interruption_left_lifted_is_set_again(
+    keeper: Keeper, since: int, expected: int
+) -> None:
     await filled(keeper, 100)
-    await limit(keeper.connection, max_bytes=-1, metadata={"slipway.limits": '{"max_bytes": 900000}'})
+    await limit(keeper.connection, max_bytes=since, metadata={"slipway.limits": '{"max_bytes": 900000}'})
 
     ran = await keeper.run("snapshot")
     _, config = await stream(keeper.connection)
 
     assert ran.code == 0, ran
-    assert config["max_bytes"] == 900_000
+    assert config["max_bytes"] == expected
     assert "slipway.limits" not in (config.get("metadata") or {})
 
 

@@ -33,6 +33,17 @@ def test_preparing_again_keeps_the_identity(path: Path) -> None:
     assert prepare(path).load() == first
 
 
+def test_a_folder_of_an_older_version_is_read_and_becomes_one_of_this(path: Path) -> None:
+    folder = prepare(path)
+    identity = folder.load().id
+    folder.installation.write_text(json.dumps({"id": identity, "ports": {}, "runtime": None, "format": 1}))
+
+    assert folder.load().id == identity
+    folder.update(host="127.0.0.1")
+
+    assert json.loads(folder.installation.read_text())["format"] == FORMAT
+
+
 def test_a_folder_of_a_newer_version_is_refused_and_not_touched(path: Path) -> None:
     folder = prepare(path)
     newer = json.loads(folder.installation.read_text()) | {"format": FORMAT + 1, "unheard_of": True}
