@@ -135,7 +135,7 @@ class LifecycleWorld:
             (folder / file).write_text(text)
 
         async def upload() -> str:
-            async with self.platform.client() as client:
+            async with self.platform.client(group=self.group) as client:
                 return await client.upload_folder(folder)
 
         return self.run(upload())

@@ -111,7 +111,7 @@ def _no_leftovers(world: LifecycleWorld) -> None:
     assert len(programs) == len(wanted), (programs, wanted)
     assert all(any(f"-{key[1]}-{key[2]}-" in path.name for key in wanted) for path in programs), programs
     assert len(_launchers(world)) == len(wanted), (_launchers(world), wanted)
-    assert world.lease_names() == {"target.local", "notifier"}
+    assert world.lease_names() == {"target.local", "notifier", "deployers"}
     routes = json.loads((world.platform.state / "envoy" / "xds" / "routes.json").read_text())
     text = json.dumps(routes)
     for desired in world.desired().values():

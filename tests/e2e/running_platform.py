@@ -63,10 +63,10 @@ class RunningPlatform:
         return str(json.loads((self.state / "connection.json").read_text())["gateway_url"]).rstrip("/")
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[Slipway]:
+    async def client(self, *, group: str = "default") -> AsyncIterator[Slipway]:
         connection = json.loads((self.state / "connection.json").read_text())
         key = (self.state / "admin.key").read_text().strip()
-        async with Slipway(connection["url"], key, patience=30) as client:
+        async with Slipway(connection["url"], key, group=group, patience=30) as client:
             yield client
 
     def pid(self, process: str) -> int:

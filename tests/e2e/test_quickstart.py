@@ -53,8 +53,11 @@ def steps() -> Iterator[Step]:
 
 
 def likeness(line: str) -> str:
-    """Return what of a line is the same at every time and on every machine."""
-    return " ".join(VARYING.sub("0", line).split())
+    """Return what of a line is the same at every time and on every machine.
+
+    A release that was replaced a moment ago may still drain.
+    """
+    return " ".join(VARYING.sub("0", line).replace("DRAINING", "RETIRED").split())
 
 
 def missing(step: Step, printed: str) -> str | None:
