@@ -22,6 +22,7 @@ from slipway_contracts.workload import Workload
 from slipway_engines.engine import START, WorkloadUnknown
 from slipway_engines.errors import EngineUnavailableError
 from slipway_engines.select import make_engine
+from slipway_engines.supervisor.adapter import SupervisorEngine
 from slipway_engines.supervisor.image_plan import plan_image
 from slipway_engines.supervisor.launcher.ports import any_free
 from slipway_engines.supervisor.program_files import Program, ProgramFiles
@@ -61,6 +62,29 @@ async def test_a_wish_that_was_only_written_down_is_taken_by_the_next_supervisor
 
     async with observing(engine) as seen:
         await seen.ready(workload)
+
+
+async def test_a_replica_that_is_being_created_is_not_taken_for_a_withdrawn_one(target: LocalTarget) -> None:
+    workload = workload_of(target)
+    engine, files = target.engine(), ProgramFiles(target.settings)
+    assert isinstance(engine, SupervisorEngine)
+    async with files.lock():
+        (program,) = files.create(workload, ["0-1"], plan_image(workload.image, target.shelf.path_of))
+        wish = Path(files.layout.program_file(program.name))
+        text = await asyncio.to_thread(wish.read_text)
+        # The wish is written last; meanwhile another call has come to what it does behind the lock.
+        await asyncio.to_thread(wish.unlink)
+        ending = asyncio.create_task(engine._end_withdrawn())
+        await asyncio.wait({ending}, timeout=1)
+        await asyncio.to_thread(wish.write_text, text)
+    await ending
+
+    await engine.apply(workload)
+    async with observing(engine) as seen:
+        await seen.ready(workload)
+    await engine.remove(workload.ref)
+
+    await eventually(lambda: files.has_ended(program))
 
 
 async def test_a_withdrawal_that_was_only_written_down_is_finished_by_any_wish(target: LocalTarget) -> None:

@@ -140,7 +140,9 @@ class SupervisorEngine:
 
     async def _end_withdrawn(self) -> bool:
         """End what nobody wishes for, also what a crash left half done; say whether there was any."""
-        withdrawn = self._files.withdrawn()
+        async with self._files.lock():
+            # Whoever creates a replica writes its wish last: without the lock it would look withdrawn.
+            withdrawn = self._files.withdrawn()
         await self._supervisor.calls([Call("stopProcess", (each.name, False)) for each in withdrawn])
         ended = [each for each in withdrawn if self._files.has_ended(each)]
         answers = await self._supervisor.calls([Call("removeProcessGroup", (each.name,)) for each in ended])
