@@ -26,8 +26,8 @@ from load import Request, closed_loop, quantile
 from log_script import GROUP, Script
 from minimal_route import name_of
 from servers import NatsServer, PostgresServer, clean_environment, die_with_parent, free_port
-from slipway_api.access import digest_of, new_key
 from slipway_api.bootstrap import bootstrap
+from slipway_api.identity.access import digest_of, new_key
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.logs import configure_logging

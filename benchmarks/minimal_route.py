@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from log_script import Script
 from pydantic import BaseModel
-from slipway_api.reservations import SCHEMA, Reservations, Wish
+from slipway_api.submitting.reservations import SCHEMA, Reservations, Wish
 from slipway_contracts import subjects
 from slipway_contracts.codec import encode
 from slipway_contracts.envelope import new_id

@@ -12,8 +12,8 @@ import httpx
 from api_world import Platform, ProjectorTask
 from eventually import eventually
 from servers import clean_environment, die_with_parent, free_port
-from slipway_api.access import digest_of, new_key
 from slipway_api.bootstrap import bootstrap
+from slipway_api.identity.access import digest_of, new_key
 from slipway_chassis.event_log import EventLog
 
 

@@ -16,7 +16,7 @@ from api_world import SOURCE, SOURCE_DIGEST, Api, Platform, running_api
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from slipway_api.app import make_routes
-from slipway_api.auditing import MUTATIONS
+from slipway_api.audit.auditing import MUTATIONS
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import New, Stored
 from slipway_chassis.heartbeats import Heartbeats

@@ -14,11 +14,11 @@ import pytest
 from eventually import eventually
 from prometheus_client import CollectorRegistry
 from servers import free_port
-from slipway_api.access import digest_of, key_id, new_key
 from slipway_api.bootstrap import bootstrap
+from slipway_api.identity.access import digest_of, key_id, new_key
 from slipway_api.main import serve
-from slipway_api.outgoing import outgoing
 from slipway_api.settings import ApiSettings
+from slipway_api.submitting.outgoing import outgoing
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_chassis.metrics import Metrics

@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from log_script import DIGEST, START, make_version
-from slipway_api.timeline import Told, timeline
-from slipway_api.timeline_views import Timeline
+from slipway_api.answers.timeline_views import Timeline
+from slipway_api.reading.timeline import Told, timeline
 from slipway_contracts.codec import AnyMessage
 from slipway_contracts.events import (
     BuildStarted,

@@ -6,9 +6,10 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from slipway_api import failures
-from slipway_api.auditing import Audited
+from slipway_api.answers.views import Problem
+from slipway_api.audit.auditing import Audited
 from slipway_api.frame import Frame, Gate
+from slipway_api.refusing import failures
 from slipway_api.routes import (
     access,
     aliases,
@@ -31,7 +32,6 @@ from slipway_api.routes import (
     webhooks,
 )
 from slipway_api.services import Deps, Services
-from slipway_api.views import Problem
 
 VERSION: Final = "0.1.0"
 _PARTS: Final = (

@@ -17,8 +17,8 @@ from slipway_contracts import subjects
 from slipway_contracts.installation_events import GroupConfigured, KeyConfigured, RoleGrant
 from slipway_contracts.names import Digest, derived_id
 
-from slipway_api.access import ANY_GROUP, key_id
-from slipway_api.outgoing import outgoing
+from slipway_api.identity.access import ANY_GROUP, key_id
+from slipway_api.submitting.outgoing import outgoing
 
 ADMIN: Final = "admin"
 DEFAULT_GROUP: Final = "default"

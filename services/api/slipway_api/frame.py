@@ -18,12 +18,12 @@ from slipway_contracts.envelope import new_id
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from slipway_api import problems
-from slipway_api.access import Principal
-from slipway_api.directory import Directory
-from slipway_api.origins import request_in_hand
-from slipway_api.streaming import STRAIGHT
-from slipway_api.uploads import too_large
+from slipway_api.identity.access import Principal
+from slipway_api.installation.directory import Directory
+from slipway_api.installation.uploads import too_large
+from slipway_api.refusing import problems
+from slipway_api.streams.streaming import STRAIGHT
+from slipway_api.submitting.origins import request_in_hand
 
 _OPEN: Final = re.compile(r"/(openapi|asyncapi)\.json|/v1/schemas(/[^/]+)?")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

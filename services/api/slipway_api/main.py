@@ -21,14 +21,14 @@ from slipway_store.queries import open_reads
 from starlette.types import ASGIApp
 
 from slipway_api.app import make_app
-from slipway_api.audited_log import AuditedLog
-from slipway_api.directory import Directory
+from slipway_api.audit.audited_log import AuditedLog
+from slipway_api.audit.refused import RefusedRequests
+from slipway_api.installation.directory import Directory
 from slipway_api.listening import listen
-from slipway_api.refused import RefusedRequests
-from slipway_api.reservations import SCHEMA, Reservations
 from slipway_api.services import Deps
 from slipway_api.settings import ApiSettings
-from slipway_api.sweep import Sweep
+from slipway_api.submitting.reservations import SCHEMA, Reservations
+from slipway_api.submitting.sweep import Sweep
 
 _GRACE_SECONDS: Final = 3
 _OWN_CONNECTIONS: Final = 4

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from slipway_api import openapi, problems
+from slipway_api import openapi
 from slipway_api.app import make_routes
+from slipway_api.refusing import problems
 
 PUBLISHED = Path(__file__).parents[3] / openapi.DEFAULT_PATH
 METHODS = {"get", "put", "post", "patch", "delete", "head"}

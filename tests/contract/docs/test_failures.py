@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from slipway_api.problems import ProblemError
+from slipway_api.refusing.problems import ProblemError
 from slipway_contracts.failure import Reason
 from slipway_gateway import problem
 

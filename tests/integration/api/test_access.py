@@ -6,9 +6,9 @@ import pytest
 from api_world import Api, configure, grant, problem
 from event_subscriber import subscribed
 from eventually import eventually
-from slipway_api.access import digest_of
 from slipway_api.bootstrap import bootstrap
-from slipway_api.outgoing import outgoing
+from slipway_api.identity.access import digest_of
+from slipway_api.submitting.outgoing import outgoing
 from slipway_contracts.envelope import new_id
 from slipway_contracts.installation_events import GroupConfigured, KeyConfigured
 

@@ -12,9 +12,9 @@ import pytest
 from api_world import SOURCE_DIGEST, Api, problem, running_api
 from eventually import eventually
 from servers import PostgresServer
-from slipway_api.admission import Admission
-from slipway_api.directory import Directory
-from slipway_api.reservations import SCHEMA, Reservations
+from slipway_api.installation.directory import Directory
+from slipway_api.submitting.admission import Admission
+from slipway_api.submitting.reservations import SCHEMA, Reservations
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
 from slipway_contracts.commands import Deploy

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 from api_world import Platform, make_version
-from slipway_api import problems
-from slipway_api.admission import Admission
-from slipway_api.directory import Directory
-from slipway_api.reservations import SCHEMA, Reservations
-from slipway_api.standing import Standing
+from slipway_api.installation.directory import Directory
+from slipway_api.refusing import problems
+from slipway_api.submitting.admission import Admission
+from slipway_api.submitting.reservations import SCHEMA, Reservations
+from slipway_api.submitting.standing import Standing
 from slipway_chassis.event_log import EventLog
 from slipway_contracts.commands import SetAlias
 from slipway_contracts.envelope import new_id

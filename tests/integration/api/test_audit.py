@@ -9,7 +9,7 @@ import pytest
 from api_world import Api, problem, running_api
 from eventually import eventually
 from servers import PostgresServer
-from slipway_api.paging import LARGEST_PAGE
+from slipway_api.reading.paging import LARGEST_PAGE
 from slipway_chassis.connection import Connection
 from slipway_contracts.commands import Stop
 from slipway_contracts.envelope import Origin

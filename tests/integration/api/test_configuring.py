@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from slipway_api.configuring import Configuring
-from slipway_api.directory import Directory
+from slipway_api.installation.configuring import Configuring
+from slipway_api.installation.directory import Directory
 from slipway_chassis.errors import LogUnavailableError
 from slipway_chassis.event_log import EventLog
 from slipway_contracts import subjects

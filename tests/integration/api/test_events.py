@@ -10,7 +10,7 @@ import pytest
 from api_world import Api, problem, running_api
 from event_subscriber import subscribed
 from eventually import eventually
-from slipway_api.outgoing import outgoing
+from slipway_api.submitting.outgoing import outgoing
 from slipway_chassis.connection import Connection
 from slipway_contracts.commands import Stop
 from slipway_contracts.desired import Desired

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from api_world import SOURCE_DIGEST, Api, problem
 from eventually import eventually
-from slipway_api.name_holders import NameHolders
-from slipway_api.registers import NameRegister
+from slipway_api.installation.registers import NameRegister
+from slipway_api.reading.name_holders import NameHolders
 from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import now

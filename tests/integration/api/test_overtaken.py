@@ -7,16 +7,16 @@ from typing import cast
 import pytest
 from api_world import Api
 from overtaken_log import OvertakenLog
-from slipway_api import problems
-from slipway_api.access import ANY_GROUP, Principal
-from slipway_api.archive import Archive
 from slipway_api.commands.dead import DeadMessageCommands
-from slipway_api.configurations import Configurations
-from slipway_api.directory import Directory
-from slipway_api.holdings import Holdings
-from slipway_api.idempotency import Ask
-from slipway_api.submissions import ATTEMPTS, Submissions
-from slipway_api.versions import Versions
+from slipway_api.identity.access import ANY_GROUP, Principal
+from slipway_api.installation.configurations import Configurations
+from slipway_api.installation.directory import Directory
+from slipway_api.installation.holdings import Holdings
+from slipway_api.reading.archive import Archive
+from slipway_api.reading.versions import Versions
+from slipway_api.refusing import problems
+from slipway_api.submitting.idempotency import Ask
+from slipway_api.submitting.submissions import ATTEMPTS, Submissions
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.connection import Connection
 from slipway_contracts.envelope import new_id

@@ -14,7 +14,7 @@ import pytest
 from event_subscriber import subscribed
 from eventually import eventually
 from servers import NatsServer, clean_environment, die_with_parent, free_port
-from slipway_api.access import digest_of, new_key
+from slipway_api.identity.access import digest_of, new_key
 from slipway_chassis.event_log import EventLog
 
 

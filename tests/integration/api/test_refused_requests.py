@@ -9,7 +9,7 @@ from api_world import Api, problem, running_api
 from event_subscriber import subscribed
 from eventually import eventually
 from servers import NatsServer
-from slipway_api.refused_windows import KINDS_OF_ONE
+from slipway_api.audit.refused_windows import KINDS_OF_ONE
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog, Stored
 from slipway_contracts.commands import Stop

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from eventually import eventually
 from servers import die_with_parent, free_port
-from slipway_api.reservations import SCHEMA, Reservations
+from slipway_api.submitting.reservations import SCHEMA, Reservations
 from slipway_standalone import accounts, wheels
 from slipway_standalone.credentials import POSTGRES_API, POSTGRES_PROJECTOR, POSTGRES_ROLES, Credentials
 from slipway_standalone.postgres import DATABASE, PostgresServer

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from slipway_api.reservations import SCHEMA, Reservations, Use, Wish
+from slipway_api.submitting.reservations import SCHEMA, Reservations, Use, Wish
 from slipway_contracts.envelope import new_id
 from slipway_contracts.quota import Charge
 from slipway_store.connections import open_pool

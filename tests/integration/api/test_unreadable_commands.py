@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 from api_world import SOURCE_DIGEST, Api, problem
-from slipway_api.access import Principal
-from slipway_api.admission import Admission
-from slipway_api.directory import Directory
-from slipway_api.idempotency import Ask
-from slipway_api.problems import InternalFailureError
-from slipway_api.reservations import Reservations
-from slipway_api.submissions import Submissions
+from slipway_api.identity.access import Principal
+from slipway_api.installation.directory import Directory
+from slipway_api.refusing.problems import InternalFailureError
+from slipway_api.submitting.admission import Admission
+from slipway_api.submitting.idempotency import Ask
+from slipway_api.submitting.reservations import Reservations
+from slipway_api.submitting.submissions import Submissions
 from slipway_contracts.commands import Build, Deploy, Redeploy
 from slipway_contracts.envelope import new_id, now
 from slipway_contracts.release import LARGEST_ENVIRONMENT, ReleaseConfig

@@ -14,7 +14,7 @@ import pytest
 from api_world import SOURCE_DIGEST, Api, problem, running_api
 from eventually import eventually
 from servers import NatsServer
-from slipway_api import webhooks
+from slipway_api.installation import webhooks
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.secrets import make_key_pair

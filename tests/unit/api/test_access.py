@@ -1,9 +1,9 @@
 """Roles, keys and the ids that make repeats harmless."""
 
 import pytest
-from slipway_api import problems
-from slipway_api.access import KEY_PREFIX, Principal, Role, digest_of, key_id, new_key
-from slipway_api.idempotency import command_id, request_digest
+from slipway_api.identity.access import KEY_PREFIX, Principal, Role, digest_of, key_id, new_key
+from slipway_api.refusing import problems
+from slipway_api.submitting.idempotency import command_id, request_digest
 from slipway_contracts.installation_events import RoleGrant
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from slipway_api.paging import LARGEST_PAGE
+from slipway_api.reading.paging import LARGEST_PAGE
 from slipway_api.routes.audit import lines
 from slipway_contracts.envelope import Origin
 from slipway_store.audit_reads import AuditRow

@@ -3,8 +3,8 @@ from collections.abc import Mapping
 from typing import cast
 
 from eventually import eventually
-from slipway_api.confirmations import Confirmations
-from slipway_api.reservations import Reservations
+from slipway_api.submitting.confirmations import Confirmations
+from slipway_api.submitting.reservations import Reservations
 from slipway_store.connections import DatabaseUnavailableError
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 from fastapi import Request
-from slipway_api.failures import problem_of
-from slipway_api.origins import current_given, request_in_hand
+from slipway_api.refusing.failures import problem_of
+from slipway_api.submitting.origins import current_given, request_in_hand
 from slipway_chassis.errors import LogUnavailableError
 
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from slipway_api.event_stream import as_cloudevents
-from slipway_api.interest import PermittedInterest
+from slipway_api.streams.event_stream import as_cloudevents
+from slipway_api.streams.interest import PermittedInterest
 from slipway_chassis.feed import Entry
 from slipway_chassis.stored import Stored
 from slipway_contracts.envelope import now

@@ -1,7 +1,7 @@
 """The lines that wait for a reader of a log: bounded by number and by bytes, sent in slices."""
 
 import pytest
-from slipway_api.log_tail import Tail, slices
+from slipway_api.streams.log_tail import Tail, slices
 
 
 def tail_of(*lines: bytes, most: int = 100, size: int = 100) -> Tail:

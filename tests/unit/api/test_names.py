@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from slipway_api.names import uses
+from slipway_api.submitting.names import uses
 from slipway_contracts.deployment_settings import DeploymentSettings, FormerName
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import now

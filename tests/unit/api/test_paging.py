@@ -1,8 +1,8 @@
 """Page tokens and pages."""
 
 import pytest
-from slipway_api import problems
-from slipway_api.paging import Cut, decode, encode, page
+from slipway_api.reading.paging import Cut, decode, encode, page
+from slipway_api.refusing import problems
 
 
 @pytest.mark.parametrize("key", [("default", "digits"), (42,), ("ä/+", 'quo"te')])

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from slipway_api.plans import plan_of
+from slipway_api.submitting.plans import plan_of
 from slipway_contracts.commands import Cancel, Deploy, Redeploy
 from slipway_contracts.desired import Desired, DesiredRelease, DesiredWorkload
 from slipway_contracts.lifecycle import ReleaseState

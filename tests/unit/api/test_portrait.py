@@ -3,7 +3,7 @@
 import shlex
 from datetime import UTC, datetime
 
-from slipway_api.portrait import Addresses, call_example
+from slipway_api.answers.portrait import Addresses, call_example
 from slipway_contracts.access import Access, AccessMode, BasicUser
 from slipway_contracts.names import derived_id
 from slipway_contracts.version import CommandSpec, EndpointSpec, SmokeTest, Version

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from slipway_api import progress
-from slipway_api.views import Operation
+from slipway_api.answers import progress
+from slipway_api.answers.views import Operation
 from slipway_chassis.stored import Stored
 from slipway_contracts.codec import AnyMessage, encode
 from slipway_contracts.commands import Build, CancelBuild, Deploy, Stop

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from slipway_api.refused_windows import CLIENTS, KINDS, KINDS_OF_ONE, Refusal, Telling, Windows
+from slipway_api.audit.refused_windows import CLIENTS, KINDS, KINDS_OF_ONE, Refusal, Telling, Windows
 from slipway_contracts.envelope import Origin, now
 from slipway_contracts.installation_events import RequestRefused
 

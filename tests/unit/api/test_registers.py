@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Literal
 
-from slipway_api.access import Principal, Role
-from slipway_api.memberships import Memberships
-from slipway_api.registers import ArtifactRegister, SecretRegister
+from slipway_api.identity.access import Principal, Role
+from slipway_api.identity.memberships import Memberships
+from slipway_api.installation.registers import ArtifactRegister, SecretRegister
 from slipway_contracts.envelope import now
 from slipway_contracts.installation_events import (
     ArtifactAdopted,

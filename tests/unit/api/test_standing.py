@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slipway_api.standing import Standing
+from slipway_api.submitting.standing import Standing
 from slipway_contracts.commands import (
     AnyDeployerCommand,
     Configure,

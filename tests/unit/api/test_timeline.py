@@ -2,7 +2,7 @@
 
 import pytest
 from log_script import DIGEST, START, make_failure
-from slipway_api.timeline import TimelineFold, Told
+from slipway_api.reading.timeline import TimelineFold, Told
 from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.events import (
     BuildCanceled,

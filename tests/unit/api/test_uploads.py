@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from slipway_api import artifact_problems, problems
-from slipway_api.configuring import Configuring
-from slipway_api.directory import Directory
-from slipway_api.holdings import Holdings
-from slipway_api.uploads import Uploads
+from slipway_api.installation.configuring import Configuring
+from slipway_api.installation.directory import Directory
+from slipway_api.installation.holdings import Holdings
+from slipway_api.installation.uploads import Uploads
+from slipway_api.refusing import artifact_problems, problems
 from slipway_chassis.blobs import BlobStore, FilesystemBlobStore
 from slipway_chassis.errors import StorageFullError
 from slipway_store.queries import Reads

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from slipway_api.weights import beside, heaviest, in_place_of
+from slipway_api.commands.weights import beside, heaviest, in_place_of
 from slipway_contracts.traffic import FULL_WEIGHT, TrafficShare
 
 

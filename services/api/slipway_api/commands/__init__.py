@@ -10,20 +10,20 @@ from typing import Self
 from slipway_chassis.event_log import EventLog
 from slipway_store.queries import Reads
 
-from slipway_api.archive import Archive
-from slipway_api.baselines import Baselines
 from slipway_api.commands.aliases import AliasCommands
+from slipway_api.commands.baselines import Baselines
 from slipway_api.commands.builds import BuildCommands
 from slipway_api.commands.dead import DeadMessageCommands
 from slipway_api.commands.ends import EndCommands
+from slipway_api.commands.namespace import Namespace
 from slipway_api.commands.releases import ReleaseCommands
+from slipway_api.commands.resolution import Resolution
 from slipway_api.commands.returns import ReturnCommands
 from slipway_api.commands.settings import SettingsCommands
-from slipway_api.configurations import Configurations
-from slipway_api.endpoint_keys import EndpointKeys
-from slipway_api.namespace import Namespace
-from slipway_api.resolution import Resolution
-from slipway_api.submissions import Submissions
+from slipway_api.identity.endpoint_keys import EndpointKeys
+from slipway_api.installation.configurations import Configurations
+from slipway_api.reading.archive import Archive
+from slipway_api.submitting.submissions import Submissions
 
 
 @dataclass(frozen=True, kw_only=True)

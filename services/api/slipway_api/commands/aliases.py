@@ -4,17 +4,17 @@ from slipway_chassis.event_log import EventLog
 from slipway_contracts.commands import Pin, RemoveAlias, SetAlias
 from slipway_contracts.traffic import FULL_WEIGHT, LIVE_ALIAS, TrafficShare
 
-from slipway_api import lifecycle_refusals, refusals
-from slipway_api.archive import Archive
+from slipway_api.answers.plan_views import Plan
+from slipway_api.answers.views import Accepted
+from slipway_api.bodies.settings_bodies import AliasBody
 from slipway_api.commands.asked import asked
-from slipway_api.idempotency import Ask
-from slipway_api.lanes import Lane
-from slipway_api.namespace import Namespace
-from slipway_api.plan_views import Plan
-from slipway_api.settings_bodies import AliasBody
-from slipway_api.standing import Standing, load_standing
-from slipway_api.submissions import Decision, Submissions
-from slipway_api.views import Accepted
+from slipway_api.commands.namespace import Namespace
+from slipway_api.reading.archive import Archive
+from slipway_api.refusing import lifecycle_refusals, refusals
+from slipway_api.submitting.idempotency import Ask
+from slipway_api.submitting.lanes import Lane
+from slipway_api.submitting.standing import Standing, load_standing
+from slipway_api.submitting.submissions import Decision, Submissions
 
 
 class AliasCommands:

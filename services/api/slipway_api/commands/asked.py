@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slipway_api.idempotency import Ask
+from slipway_api.submitting.idempotency import Ask
 
 
 def asked(ask: Ask, group: str, deployment: str) -> dict[str, Any]:

@@ -10,16 +10,16 @@ from slipway_contracts.lifecycle import TERMINAL_BUILDS
 from slipway_store.connections import DatabaseUnavailableError
 from slipway_store.queries import Reads
 
-from slipway_api import refusals
+from slipway_api.answers.plan_views import Plan
+from slipway_api.answers.views import Accepted
+from slipway_api.bodies.requests import BuildBody
 from slipway_api.commands.asked import asked
-from slipway_api.configurations import Configurations
-from slipway_api.idempotency import Ask
-from slipway_api.namespace import Namespace
-from slipway_api.plan_views import Plan
-from slipway_api.requests import BuildBody
-from slipway_api.standing import Standing, load_standing
-from slipway_api.submissions import Submissions
-from slipway_api.views import Accepted
+from slipway_api.commands.namespace import Namespace
+from slipway_api.installation.configurations import Configurations
+from slipway_api.refusing import refusals
+from slipway_api.submitting.idempotency import Ask
+from slipway_api.submitting.standing import Standing, load_standing
+from slipway_api.submitting.submissions import Submissions
 
 
 class BuildCommands:

@@ -14,17 +14,18 @@ from slipway_contracts.names import derived_id
 from slipway_store.connections import DatabaseUnavailableError
 from slipway_store.queries import Reads
 
-from slipway_api import dead_messages, problems
-from slipway_api.access import Principal, Role
-from slipway_api.dead_messages import DeadLetter
-from slipway_api.dead_problems import DeadMessageSettledError
-from slipway_api.dead_views import DeadMessage, DeadMessageDetail
-from slipway_api.idempotency import Ask
-from slipway_api.lanes import Lane
-from slipway_api.outgoing import asked
-from slipway_api.plan_views import Plan
-from slipway_api.submissions import ATTEMPTS, Decision, Submissions, accepted_from_log
-from slipway_api.views import Accepted
+from slipway_api.answers.dead_views import DeadMessage, DeadMessageDetail
+from slipway_api.answers.plan_views import Plan
+from slipway_api.answers.views import Accepted
+from slipway_api.identity.access import Principal, Role
+from slipway_api.reading import dead_messages
+from slipway_api.reading.dead_messages import DeadLetter
+from slipway_api.refusing import problems
+from slipway_api.refusing.dead_problems import DeadMessageSettledError
+from slipway_api.submitting.idempotency import Ask
+from slipway_api.submitting.lanes import Lane
+from slipway_api.submitting.outgoing import asked
+from slipway_api.submitting.submissions import ATTEMPTS, Decision, Submissions, accepted_from_log
 
 _PATIENCE: Final = timedelta(seconds=2)
 

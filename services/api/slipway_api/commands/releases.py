@@ -13,18 +13,9 @@ from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.traffic import FULL_WEIGHT, LIVE_ALIAS, ReleaseRequest, TrafficShare
 from slipway_contracts.version import Version
 
-from slipway_api import refusals, weights
-from slipway_api.archive import Archive
-from slipway_api.awakening import Awakening
-from slipway_api.baselines import Baseline, Baselines
-from slipway_api.commands.asked import asked
-from slipway_api.commands.builds import BuildCommands
-from slipway_api.configurations import Configurations
-from slipway_api.idempotency import Ask
-from slipway_api.lanes import Lane
-from slipway_api.namespace import Namespace
-from slipway_api.plan_views import Plan
-from slipway_api.release_bodies import (
+from slipway_api.answers.plan_views import Plan
+from slipway_api.answers.views import Accepted
+from slipway_api.bodies.release_bodies import (
     CreateBody,
     DeployBody,
     RedeployBody,
@@ -32,10 +23,20 @@ from slipway_api.release_bodies import (
     ScaleBody,
     UpdateBody,
 )
-from slipway_api.resolution import Resolution
-from slipway_api.standing import Standing, load_standing
-from slipway_api.submissions import Decision, Submissions, build_id
-from slipway_api.views import Accepted
+from slipway_api.commands import weights
+from slipway_api.commands.asked import asked
+from slipway_api.commands.awakening import Awakening
+from slipway_api.commands.baselines import Baseline, Baselines
+from slipway_api.commands.builds import BuildCommands
+from slipway_api.commands.namespace import Namespace
+from slipway_api.commands.resolution import Resolution
+from slipway_api.installation.configurations import Configurations
+from slipway_api.reading.archive import Archive
+from slipway_api.refusing import refusals
+from slipway_api.submitting.idempotency import Ask
+from slipway_api.submitting.lanes import Lane
+from slipway_api.submitting.standing import Standing, load_standing
+from slipway_api.submitting.submissions import Decision, Submissions, build_id
 
 Change = Callable[[ReleaseConfig], Awaitable[ReleaseConfig]]
 Cause = Literal["redeploy", "restart", "scale", "update"]

@@ -13,19 +13,20 @@ from slipway_contracts.traffic import (
     releases_of,
 )
 
-from slipway_api import lifecycle_refusals, refusals, weights
-from slipway_api.archive import Archive
-from slipway_api.awakening import Awakening
-from slipway_api.baselines import Baselines
+from slipway_api.answers.plan_views import Plan
+from slipway_api.answers.views import Accepted
+from slipway_api.bodies.release_bodies import RollbackBody
+from slipway_api.commands import weights
 from slipway_api.commands.asked import asked
-from slipway_api.configurations import Configurations
-from slipway_api.idempotency import Ask
-from slipway_api.lanes import Lane
-from slipway_api.plan_views import Plan
-from slipway_api.release_bodies import RollbackBody
-from slipway_api.standing import Standing, load_standing
-from slipway_api.submissions import Decision, Submissions
-from slipway_api.views import Accepted
+from slipway_api.commands.awakening import Awakening
+from slipway_api.commands.baselines import Baselines
+from slipway_api.installation.configurations import Configurations
+from slipway_api.reading.archive import Archive
+from slipway_api.refusing import lifecycle_refusals, refusals
+from slipway_api.submitting.idempotency import Ask
+from slipway_api.submitting.lanes import Lane
+from slipway_api.submitting.standing import Standing, load_standing
+from slipway_api.submitting.submissions import Decision, Submissions
 
 
 class ReturnCommands:

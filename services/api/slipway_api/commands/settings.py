@@ -12,23 +12,23 @@ from slipway_contracts.commands import Configure
 from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.envelope import new_id, now
 
-from slipway_api import lifecycle_refusals, refusals
-from slipway_api.commands.asked import asked
-from slipway_api.endpoint_keys import EndpointKeys, digest_of, new_password
-from slipway_api.idempotency import Ask
-from slipway_api.lanes import Lane
-from slipway_api.lifecycle_views import NewBasicUser, NewEndpointKey
-from slipway_api.plan_views import Plan
-from slipway_api.settings_bodies import (
+from slipway_api.answers.lifecycle_views import NewBasicUser, NewEndpointKey
+from slipway_api.answers.plan_views import Plan
+from slipway_api.answers.views import Accepted
+from slipway_api.bodies.settings_bodies import (
     AccessBody,
     BasicUserBody,
     EndpointKeyBody,
-    RotateBody,
+    RotateKeyBody,
     SettingsPatch,
 )
-from slipway_api.standing import load_standing
-from slipway_api.submissions import Decision, Submissions
-from slipway_api.views import Accepted
+from slipway_api.commands.asked import asked
+from slipway_api.identity.endpoint_keys import EndpointKeys, digest_of, new_password
+from slipway_api.refusing import lifecycle_refusals, refusals
+from slipway_api.submitting.idempotency import Ask
+from slipway_api.submitting.lanes import Lane
+from slipway_api.submitting.standing import load_standing
+from slipway_api.submitting.submissions import Decision, Submissions
 
 _CLOSED_SHOWN: Final = 100
 Change = Callable[[DeploymentSettings], DeploymentSettings]
@@ -130,7 +130,7 @@ class SettingsCommands:
         return accepted if isinstance(accepted, Plan) else _shown(accepted, key, token)
 
     async def rotate_key(
-        self, ask: Ask, group: str, deployment: str, identifier: str, body: RotateBody
+        self, ask: Ask, group: str, deployment: str, identifier: str, body: RotateKeyBody
     ) -> NewEndpointKey | Plan:
         """Make a key in the place of another one, which opens nothing any more once the grace has passed.
 

@@ -7,8 +7,15 @@ from fastapi import APIRouter, Path
 from slipway_contracts.names import OperationId
 from starlette.responses import Response
 
-from slipway_api import lifecycle_problems, problems
-from slipway_api.lifecycle_views import AccessDetail, NewBasicUser, NewEndpointKey
+from slipway_api.answers.lifecycle_views import AccessDetail, NewBasicUser, NewEndpointKey
+from slipway_api.bodies.settings_bodies import (
+    AccessBody,
+    AccountName,
+    BasicUserBody,
+    EndpointKeyBody,
+    RotateKeyBody,
+)
+from slipway_api.refusing import lifecycle_problems, problems
 from slipway_api.routes.answers import ACCEPTED, Replying, mutation_responses, read_responses
 from slipway_api.routes.parameters import (
     Api,
@@ -17,18 +24,11 @@ from slipway_api.routes.parameters import (
     Reached,
     ReadableGroup,
 )
-from slipway_api.settings_bodies import (
-    AccessBody,
-    AccountName,
-    BasicUserBody,
-    EndpointKeyBody,
-    RotateBody,
-)
 
 router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}/access", tags=["access"])
 EndpointKeyPath = Annotated[OperationId, Path(description="Id of the key.")]
 UserPath = Annotated[AccountName, Path(description="Name of the user.")]
-_AT_ONCE: Final = RotateBody()
+_AT_ONCE: Final = RotateKeyBody()
 _SIGNED: Final = (problems.DeploymentNotFoundError, lifecycle_problems.EndpointKeysUnavailableError)
 
 
@@ -74,7 +74,7 @@ async def create_endpoint_key(*, on: Changing, body: EndpointKeyBody, api: Api, 
     summary="Put another key in the place of one",
 )
 async def rotate_endpoint_key(
-    *, on: Changing, key: EndpointKeyPath, api: Api, reply: Replying, body: RotateBody = _AT_ONCE
+    *, on: Changing, key: EndpointKeyPath, api: Api, reply: Replying, body: RotateKeyBody = _AT_ONCE
 ) -> Response:
     """Makes a key of the same name under a new id; the old one opens nothing once the grace has passed."""
     return await reply(await api.commands.settings.rotate_key(*on, key, body), secret=True)

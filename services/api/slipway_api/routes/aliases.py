@@ -6,7 +6,9 @@ from fastapi import APIRouter, Path
 from slipway_contracts.names import AliasName
 from starlette.responses import Response
 
-from slipway_api import lifecycle_problems, problems
+from slipway_api.answers.views import Alias, Page
+from slipway_api.bodies.settings_bodies import AliasBody
+from slipway_api.refusing import lifecycle_problems, problems
 from slipway_api.routes.answers import ACCEPTED, Replying, mutation_responses, read_responses
 from slipway_api.routes.parameters import (
     Api,
@@ -16,8 +18,6 @@ from slipway_api.routes.parameters import (
     ReadableGroup,
     ReleasePath,
 )
-from slipway_api.settings_bodies import AliasBody
-from slipway_api.views import Alias, Page
 
 router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}", tags=["aliases"])
 AliasPath = Annotated[AliasName, Path(description="Name of the alias.", examples=["staging"])]

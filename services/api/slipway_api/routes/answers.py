@@ -8,12 +8,12 @@ from fastapi import Depends
 from slipway_contracts.lifecycle import TERMINAL_OPERATIONS
 from starlette.responses import Response
 
-from slipway_api import problems
-from slipway_api.plan_views import Plan
-from slipway_api.problems import documented
+from slipway_api.answers.plan_views import Plan
+from slipway_api.answers.views import Accepted, View
+from slipway_api.refusing import problems
+from slipway_api.refusing.problems import documented
 from slipway_api.routes.parameters import Api, Patience
 from slipway_api.services import Services
-from slipway_api.views import Accepted, View
 
 _ALWAYS: Final = (
     problems.KeyMissingError,

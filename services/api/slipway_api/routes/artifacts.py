@@ -6,10 +6,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from slipway_api import artifact_problems, lifecycle_problems, problems
-from slipway_api.installation_requests import AdoptBody
-from slipway_api.installation_views import FoundFile, StoredArtifact
-from slipway_api.requests import BuildBody
+from slipway_api.answers.installation_views import FoundFile, StoredArtifact
+from slipway_api.answers.views import Accepted, Artifact, Page
+from slipway_api.bodies.installation_requests import AdoptBody
+from slipway_api.bodies.requests import BuildBody
+from slipway_api.refusing import artifact_problems, lifecycle_problems, problems
 from slipway_api.routes.answers import Replying, as_json, mutation_responses, read_responses, responses
 from slipway_api.routes.parameters import (
     Api,
@@ -21,7 +22,6 @@ from slipway_api.routes.parameters import (
     ReadableGroup,
     WritableGroup,
 )
-from slipway_api.views import Accepted, Artifact, Page
 
 router: Final = APIRouter(prefix="/v1", tags=["artifacts"])
 

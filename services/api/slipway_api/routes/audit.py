@@ -10,10 +10,11 @@ from pydantic import AwareDatetime
 from slipway_store.audit_reads import AuditRow, AuditWish
 from starlette.responses import Response
 
-from slipway_api.access import ANY_GROUP, Principal, Role
-from slipway_api.audit_views import AuditEntry, audit_entry
-from slipway_api.paging import LARGEST_PAGE, page
-from slipway_api.requests import USER_PATTERN
+from slipway_api.answers.audit_views import AuditEntry, audit_entry
+from slipway_api.answers.views import Page
+from slipway_api.bodies.requests import USER_PATTERN
+from slipway_api.identity.access import ANY_GROUP, Principal, Role
+from slipway_api.reading.paging import LARGEST_PAGE, page
 from slipway_api.routes.answers import as_json, read_responses
 from slipway_api.routes.parameters import (
     Api,
@@ -24,8 +25,7 @@ from slipway_api.routes.parameters import (
     Part,
     Reached,
 )
-from slipway_api.streaming import JSONL, NDJSON, ByteStream
-from slipway_api.views import Page
+from slipway_api.streams.streaming import JSONL, NDJSON, ByteStream
 
 router: Final = APIRouter(prefix="/v1", tags=["audit"])
 _LARGEST_SEQUENCE: Final = 2**63 - 1

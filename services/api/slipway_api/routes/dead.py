@@ -6,9 +6,10 @@ from fastapi import APIRouter, Path, Query
 from slipway_store.dead_reads import DeadState
 from starlette.responses import Response
 
-from slipway_api import dead_problems, problems
-from slipway_api.dead_views import DeadMessage, DeadMessageDetail
-from slipway_api.paging import page
+from slipway_api.answers.dead_views import DeadMessage, DeadMessageDetail
+from slipway_api.answers.views import Page
+from slipway_api.reading.paging import page
+from slipway_api.refusing import dead_problems, problems
 from slipway_api.routes.answers import ACCEPTED, Replying, mutation_responses, read_responses, responses
 from slipway_api.routes.parameters import (
     Api,
@@ -21,7 +22,6 @@ from slipway_api.routes.parameters import (
     Reached,
     visible,
 )
-from slipway_api.views import Page
 
 router: Final = APIRouter(prefix="/v1/dead", tags=["dead messages"])
 SequencePath = Annotated[

@@ -5,9 +5,8 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from slipway_api import artifact_problems, lifecycle_problems, problems
-from slipway_api.listing import Asked, asked, deployments
-from slipway_api.release_bodies import (
+from slipway_api.answers.views import Deployment, DeploymentDetail, Page
+from slipway_api.bodies.release_bodies import (
     CreateBody,
     DeployBody,
     RedeployBody,
@@ -16,6 +15,9 @@ from slipway_api.release_bodies import (
     ScaleBody,
     UpdateBody,
 )
+from slipway_api.bodies.settings_bodies import SettingsPatch
+from slipway_api.reading.listing import Asked, asked, deployments
+from slipway_api.refusing import artifact_problems, lifecycle_problems, problems
 from slipway_api.routes.answers import (
     ACCEPTED,
     Replying,
@@ -37,8 +39,6 @@ from slipway_api.routes.parameters import (
     WritableGroup,
     visible,
 )
-from slipway_api.settings_bodies import SettingsPatch
-from slipway_api.views import Deployment, DeploymentDetail, Page
 
 router: Final = APIRouter(prefix="/v1", tags=["deployments"])
 Filters = Annotated[Asked, Depends(asked)]

@@ -11,11 +11,10 @@ from slipway_contracts.envelope import TYPE_PREFIX
 from slipway_store.rows import EventRow
 from starlette.responses import Response
 
-from slipway_api import problems
-from slipway_api.access import ANY_GROUP, Role
-from slipway_api.event_stream import Format
-from slipway_api.interest import FOR_ADMINS, PermittedInterest
-from slipway_api.paging import page
+from slipway_api.answers.views import CloudEvent, Page
+from slipway_api.identity.access import ANY_GROUP, Role
+from slipway_api.reading.paging import page
+from slipway_api.refusing import problems
 from slipway_api.routes.answers import as_json, read_responses
 from slipway_api.routes.parameters import (
     Api,
@@ -27,8 +26,9 @@ from slipway_api.routes.parameters import (
     Reached,
     visible,
 )
-from slipway_api.streaming import EVENT_STREAM, ByteStream
-from slipway_api.views import CloudEvent, Page
+from slipway_api.streams.event_stream import Format
+from slipway_api.streams.interest import FOR_ADMINS, PermittedInterest
+from slipway_api.streams.streaming import EVENT_STREAM, ByteStream
 
 router: Final = APIRouter(prefix="/v1", tags=["events"])
 _LARGEST_SEQUENCE: Final = 2**63 - 1

@@ -5,11 +5,11 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
 
-from slipway_api import lifecycle_problems, problems
-from slipway_api.installation_views import Gateway
+from slipway_api.answers.installation_views import Gateway
+from slipway_api.answers.views import Page
+from slipway_api.refusing import lifecycle_problems, problems
 from slipway_api.routes.answers import responses
 from slipway_api.routes.parameters import Admin, Api, Caller, InEarnest
-from slipway_api.views import Page
 
 router: Final = APIRouter(prefix="/v1", tags=["installation"])
 _Gateway = Annotated[

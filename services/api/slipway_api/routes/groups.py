@@ -6,12 +6,12 @@ from fastapi import APIRouter, Header, Path
 from slipway_contracts.names import GroupName
 from starlette.responses import Response
 
-from slipway_api import problems
-from slipway_api.installation_requests import GroupBody
-from slipway_api.installation_views import GroupDetail
+from slipway_api.answers.installation_views import GroupDetail
+from slipway_api.answers.views import Page
+from slipway_api.bodies.installation_requests import GroupBody
+from slipway_api.refusing import problems
 from slipway_api.routes.answers import as_json, responses
 from slipway_api.routes.parameters import Api, Caller, InEarnest, sequence_of
-from slipway_api.views import Page
 
 router: Final = APIRouter(prefix="/v1/groups", tags=["groups"])
 _Name = Annotated[GroupName, Path(description="Name of the group.", examples=["default"])]

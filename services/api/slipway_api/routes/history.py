@@ -6,11 +6,13 @@ from fastapi import APIRouter, Path, Query
 from slipway_contracts.lifecycle import BuildState, ReleaseState
 from starlette.responses import Response
 
-from slipway_api import artifact_problems, lifecycle_problems, problems, refusals
-from slipway_api.details import release
-from slipway_api.lifecycle_views import HistoryEntry, ReleaseDiff, VersionDetail
-from slipway_api.paging import page
-from slipway_api.requests import BuildBody
+from slipway_api.answers.details import release
+from slipway_api.answers.lifecycle_views import HistoryEntry, ReleaseDiff, VersionDetail
+from slipway_api.answers.views import Build, Page, Release, VersionSummary
+from slipway_api.bodies.requests import BuildBody
+from slipway_api.reading.paging import page
+from slipway_api.reading.versions import version
+from slipway_api.refusing import artifact_problems, lifecycle_problems, problems, refusals
 from slipway_api.routes.answers import (
     ACCEPTED,
     Replying,
@@ -30,8 +32,6 @@ from slipway_api.routes.parameters import (
     ReleasePath,
     VersionPath,
 )
-from slipway_api.versions import version
-from slipway_api.views import Build, Page, Release, Version
 
 router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}")
 
@@ -123,7 +123,7 @@ async def list_versions(
     deployment: DeploymentPath,
     api: Api,
     hidden: Annotated[bool, Query(description="The hidden ones instead of the others.")] = False,
-) -> Page[Version]:
+) -> Page[VersionSummary]:
     """Lists the versions of a deployment, the newest first."""
     before = cut.behind()
     return await page(
@@ -160,7 +160,7 @@ _HIDES: Final = responses(
 
 
 @router.post("/versions/{version}/hide", responses=_HIDES, tags=["versions"], summary="Hide a version")
-async def hide_version(*, on: Changing, version: VersionPath, api: Api) -> Version:
+async def hide_version(*, on: Changing, version: VersionPath, api: Api) -> VersionSummary:
     """Keeps every byte of it, but neither lists nor deploys it any more; what runs of it goes on."""
     return await api.versions.hide(*on, version, hidden=True)
 
@@ -168,7 +168,7 @@ async def hide_version(*, on: Changing, version: VersionPath, api: Api) -> Versi
 @router.post(
     "/versions/{version}/unhide", responses=_HIDES, tags=["versions"], summary="Show a hidden version again"
 )
-async def unhide_version(*, on: Changing, version: VersionPath, api: Api) -> Version:
+async def unhide_version(*, on: Changing, version: VersionPath, api: Api) -> VersionSummary:
     """Lists and deploys it again."""
     return await api.versions.hide(*on, version, hidden=False)
 

@@ -8,12 +8,12 @@ from slipway_contracts.installation_events import RoleGrant
 from slipway_contracts.names import TargetName
 from starlette.responses import Response
 
-from slipway_api import problems
-from slipway_api.installation_views import TargetDetail
-from slipway_api.requests import KeyBody
+from slipway_api.answers.installation_views import TargetDetail
+from slipway_api.answers.views import Key, Me, NewKey, Page
+from slipway_api.bodies.requests import KeyBody
+from slipway_api.refusing import problems
 from slipway_api.routes.answers import as_json, responses
 from slipway_api.routes.parameters import Admin, Api, Caller, InEarnest, KeyPath
-from slipway_api.views import Key, Me, NewKey, Page
 
 router: Final = APIRouter(prefix="/v1", tags=["installation"])
 _Target = Annotated[TargetName, Path(description="Name of the target.", examples=["local"])]

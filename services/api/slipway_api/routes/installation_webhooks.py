@@ -6,6 +6,10 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from slipway_api.answers.views import Page
+from slipway_api.answers.webhook_views import Webhook, WebhookPing
+from slipway_api.bodies.webhook_requests import RotateSecretBody, WebhookBody, WebhookPatch
+from slipway_api.refusing.webhook_problems import WebhookNotFoundError
 from slipway_api.routes.parameters import Admin, Api, InEarnest
 from slipway_api.routes.webhooks import (
     CREATED,
@@ -21,10 +25,6 @@ from slipway_api.routes.webhooks import (
     of_rotation,
     rotated,
 )
-from slipway_api.views import Page
-from slipway_api.webhook_problems import WebhookNotFoundError
-from slipway_api.webhook_requests import RotateBody, WebhookBody, WebhookPatch
-from slipway_api.webhook_views import Webhook, WebhookPing
 
 router: Final = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
@@ -77,7 +77,7 @@ async def delete_installation_webhook(*, webhook: WebhookPath, caller: Admin, ap
     summary="Rotate the secret of a webhook of the installation",
 )
 async def rotate_installation_webhook(
-    *, webhook: WebhookPath, body: RotateBody, caller: Admin, api: Api
+    *, webhook: WebhookPath, body: RotateSecretBody, caller: Admin, api: Api
 ) -> Response:
     """Makes a new secret and shows it, once; both sign for `grace_seconds`."""
     grace = timedelta(seconds=body.grace_seconds)

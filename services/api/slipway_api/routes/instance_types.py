@@ -6,12 +6,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path
 from slipway_contracts.names import InstanceTypeName
 
-from slipway_api import problems
-from slipway_api.installation_requests import InstanceTypeBody
-from slipway_api.installation_views import InstanceType
+from slipway_api.answers.installation_views import InstanceType
+from slipway_api.answers.views import Page
+from slipway_api.bodies.installation_requests import InstanceTypeBody
+from slipway_api.refusing import problems
 from slipway_api.routes.answers import responses
 from slipway_api.routes.parameters import Admin, Api, InEarnest
-from slipway_api.views import Page
 
 router: Final = APIRouter(prefix="/v1/instance-types", tags=["instance-types"])
 _Name = Annotated[InstanceTypeName, Path(description="Name of the instance type.", examples=["small"])]

@@ -14,12 +14,12 @@ from slipway_contracts import subjects
 from slipway_contracts.names import EndpointName, ReplicaId
 from starlette.responses import Response
 
-from slipway_api import problems, refusals
-from slipway_api.log_reading import Wish
+from slipway_api.refusing import problems, refusals
 from slipway_api.routes.answers import read_responses
 from slipway_api.routes.parameters import Api, BuildPath, DeploymentPath, Ends, Reached, ReadableGroup
 from slipway_api.services import Services
-from slipway_api.streaming import EVENT_STREAM, NDJSON, ByteStream
+from slipway_api.streams.log_reading import Wish
+from slipway_api.streams.streaming import EVENT_STREAM, NDJSON, ByteStream
 
 router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}", tags=["logs"])
 _DEFAULT_TAIL: Final = 1000

@@ -5,8 +5,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from slipway_contracts.lifecycle import OperationState
 
-from slipway_api import problems, progress
-from slipway_api.paging import page
+from slipway_api.answers import progress
+from slipway_api.answers.views import Operation, Page
+from slipway_api.reading.paging import page
+from slipway_api.refusing import problems
 from slipway_api.routes.answers import read_responses
 from slipway_api.routes.parameters import (
     Api,
@@ -19,7 +21,6 @@ from slipway_api.routes.parameters import (
     Reached,
     visible,
 )
-from slipway_api.views import Operation, Page
 
 router: Final = APIRouter(prefix="/v1", tags=["operations"])
 

@@ -12,11 +12,11 @@ from fastapi import Depends, Header, Path, Query, Request
 from slipway_chassis.telemetry import current_traceparent
 from slipway_contracts.names import DeploymentId, Digest, GroupName, Label, OperationId
 
-from slipway_api import problems
-from slipway_api.access import ANY_GROUP, Principal, Role
-from slipway_api.idempotency import Ask, command_id, request_digest
-from slipway_api.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE, Cut
+from slipway_api.identity.access import ANY_GROUP, Principal, Role
+from slipway_api.reading.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE, Cut
+from slipway_api.refusing import problems
 from slipway_api.services import Services
+from slipway_api.submitting.idempotency import Ask, command_id, request_digest
 
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])", re.IGNORECASE)
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from slipway_api import problems, published
-from slipway_api.views import Page
+from slipway_api.answers.views import Page
+from slipway_api.refusing import problems
+from slipway_api.streams import published
 
 router: Final = APIRouter(tags=["schemas"])
 SCHEMA: Final = "application/schema+json"

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Query
 from slipway_contracts.names import SecretName
 from starlette.responses import Response
 
-from slipway_api import problems
-from slipway_api.installation_requests import SecretBody
-from slipway_api.installation_views import SecretView
+from slipway_api.answers.installation_views import SecretView
+from slipway_api.answers.views import Page
+from slipway_api.bodies.installation_requests import SecretBody
+from slipway_api.refusing import problems
 from slipway_api.routes.answers import as_json, responses
 from slipway_api.routes.parameters import Api, Caller, InEarnest, ReadableGroup, WritableGroup
-from slipway_api.views import Page
 
 router: Final = APIRouter(prefix="/v1/groups/{group}/secrets", tags=["secrets"])
 _Name = Annotated[SecretName, Path(description="Name of the secret.", examples=["database-url"])]

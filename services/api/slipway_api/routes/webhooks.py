@@ -8,14 +8,18 @@ from fastapi import APIRouter, Path
 from slipway_contracts.names import OperationId
 from starlette.responses import Response
 
-from slipway_api import problems
+from slipway_api.answers.views import Page
+from slipway_api.answers.webhook_views import NewWebhook, Webhook, WebhookPing
+from slipway_api.bodies.webhook_requests import RotateSecretBody, WebhookBody, WebhookPatch
+from slipway_api.refusing import problems
+from slipway_api.refusing.webhook_problems import (
+    TooManyWebhooksError,
+    WebhookNotFoundError,
+    WebhookUnansweredError,
+)
 from slipway_api.routes.answers import Responses, as_json, responses
 from slipway_api.routes.parameters import AdminGroup, Api, Caller, InEarnest
 from slipway_api.services import Services
-from slipway_api.views import Page
-from slipway_api.webhook_problems import TooManyWebhooksError, WebhookNotFoundError, WebhookUnansweredError
-from slipway_api.webhook_requests import RotateBody, WebhookBody, WebhookPatch
-from slipway_api.webhook_views import NewWebhook, Webhook, WebhookPing
 
 router: Final = APIRouter(prefix="/v1/groups/{group}/webhooks", tags=["webhooks"])
 Body = TypeVar("Body", WebhookBody, WebhookPatch)
@@ -127,7 +131,7 @@ async def delete_webhook(*, group: AdminGroup, webhook: WebhookPath, caller: Cal
     "/{webhook}/rotate", **ROTATED, responses=of_rotation(*_OF_GROUP), summary="Rotate a webhook's secret"
 )
 async def rotate_webhook(
-    *, group: AdminGroup, webhook: WebhookPath, body: RotateBody, caller: Caller, api: Api
+    *, group: AdminGroup, webhook: WebhookPath, body: RotateSecretBody, caller: Caller, api: Api
 ) -> Response:
     """Makes a new secret and shows it, once; both sign for `grace_seconds`."""
     grace = timedelta(seconds=body.grace_seconds)

@@ -1,0 +1,1 @@
+"""Bodies of requests: strict models of what clients may send."""

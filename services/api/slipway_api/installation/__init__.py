@@ -1,0 +1,1 @@
+"""What is configured, kept and watched besides deployments: groups, secrets, artifacts, targets, gateways."""

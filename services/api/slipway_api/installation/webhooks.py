@@ -1,0 +1,305 @@
+"""Webhooks: made, changed, rotated, removed, and shown with what the notifier says of them.
+
+A secret is sealed to the notifier and shown once; no message and no later answer holds it.
+"""
+
+import asyncio
+import secrets
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Final
+
+from pydantic import ValidationError
+from slipway_chassis.errors import ConflictError
+from slipway_chassis.event_log import After, EventLog, Expect, Stored
+from slipway_chassis.heartbeats import Heartbeat, Heartbeats
+from slipway_chassis.logs import get_logger
+from slipway_chassis.secrets import Recipients, Secrets
+from slipway_contracts import subjects
+from slipway_contracts.envelope import TYPE_PREFIX, new_id, now
+from slipway_contracts.installation_events import WebhookConfigured
+from slipway_contracts.size import SecretRef
+from slipway_contracts.webhook_events import WebhookAnswered, WebhookPinged
+from slipway_contracts.webhooks import WebhookKnown, WebhookProgress
+
+from slipway_api.answers.webhook_views import NewWebhook, Webhook, WebhookDelivery, WebhookPing
+from slipway_api.bodies.webhook_requests import WebhookBody, WebhookPatch
+from slipway_api.installation.configuring import Configuring
+from slipway_api.installation.directory import Directory
+from slipway_api.refusing import problems
+from slipway_api.refusing.webhook_problems import (
+    TooManyWebhooksError,
+    WebhookNotFoundError,
+    WebhookUnansweredError,
+)
+
+_ATTEMPTS: Final = 8
+_MOST: Final = 100
+_SECRET_BYTES: Final = 32
+_PING_SECONDS: Final = 20.0
+_ANSWERED: Final = TYPE_PREFIX + WebhookAnswered.model_fields["type"].default
+_log: Final = get_logger()
+Edit = Callable[[WebhookConfigured], WebhookConfigured]
+
+
+class Webhooks:
+    """Configures and shows webhooks; `group` None stands for the installation.
+
+    Args:
+        log: says what was configured last.
+        configuring: puts it there.
+        directory: knows it.
+        secrets: the sealed secrets.
+        recipients: the notifier; None: nobody could sign, so none can be made.
+        positions: what the notifier says.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        configuring: Configuring,
+        directory: Directory,
+        secrets: Secrets,
+        recipients: Recipients | None,
+        positions: Heartbeats,
+    ) -> None:
+        self._log = log
+        self._configuring = configuring
+        self._directory = directory
+        self._secrets = secrets
+        self._recipients = recipients
+        self._positions = positions
+
+    async def create(self, group: str | None, body: WebhookBody, *, by: str) -> NewWebhook:
+        """Make a webhook; a repeat makes another one.
+
+        Raises:
+            SecretsUnavailableError: there are no keys to seal its secret with.
+            TooManyWebhooksError: there are too many already.
+        """
+        await self._directory.current(subjects.group_events(group, "webhook"))
+        if len(self._directory.webhooks.of(group)) >= _MOST:
+            raise TooManyWebhooksError(
+                f"There are {_MOST} webhooks here, the most that may be.",
+                hint="Remove one that nobody needs.",
+                limit=_MOST,
+            )
+        webhook = WebhookConfigured(
+            group=group,
+            webhook=new_id(),
+            url=body.url,
+            description=body.description,
+            types=tuple(body.types),
+            deployment=body.deployment,
+            format=body.format,
+            secret=1,
+            after=body.after,
+            by=by,
+        )
+        secret, _ = await self._new_secret(group, webhook.webhook, 1)
+        sequence = await self._configuring.publish(webhook)
+        return _with_secret(self._known(group, webhook.webhook), None, secret, sequence)
+
+    async def change(self, group: str | None, webhook: str, patch: WebhookPatch, *, by: str) -> Webhook:
+        """Change a webhook; one that waits or was given up is tried at once, unless it is disabled.
+
+        Raises:
+            WebhookNotFoundError: there is none.
+            ChangedMeanwhileError: others changed it, each time it was tried.
+        """
+        # Where it begins was said once: an edit that says nothing of it lets it go on.
+        changes = {"after": None, **patch.changes(), "by": by}
+        await self._edit(group, webhook, lambda known: known.model_copy(update=changes))
+        return await self.show(group, webhook)
+
+    async def rotate(self, group: str | None, webhook: str, grace: timedelta, *, by: str) -> NewWebhook:
+        """Give a webhook a new secret; the one before signs as well for a while.
+
+        Raises:
+            WebhookNotFoundError: there is none.
+            SecretsUnavailableError: there are no keys to seal its secret with.
+            ChangedMeanwhileError: others changed it, each time it was tried.
+        """
+        await self._directory.current(subjects.group_events(group, "webhook"))
+        newest = self._known(group, webhook).configured.secret
+        secret, version = await self._new_secret(group, webhook, newest + 1)
+
+        def rotated(known: WebhookConfigured) -> WebhookConfigured:
+            former = {"former_secret": known.secret, "former_until": now() + grace}
+            return known.model_copy(update={"secret": version, "after": None, "by": by, **former})
+
+        sequence = await self._edit(group, webhook, rotated)
+        return _with_secret(self._known(group, webhook), await self._progress(webhook), secret, sequence)
+
+    async def remove(self, group: str | None, webhook: str, *, by: str) -> None:
+        """Send nothing to a webhook any more, and forget its secret.
+
+        Raises:
+            WebhookNotFoundError: there is none.
+            ChangedMeanwhileError: others changed it, each time it was tried.
+        """
+        gone = {"removed": True, "after": None, "by": by}
+        await self._edit(group, webhook, lambda known: known.model_copy(update=gone))
+        await self._secrets.remove(group or subjects.NONE, webhook)
+
+    async def ping(self, group: str | None, webhook: str, *, by: str) -> WebhookPing:
+        """Let a signed test event be sent at once, also to a disabled webhook, and return what came of it.
+
+        Raises:
+            WebhookNotFoundError: there is none.
+            WebhookUnansweredError: no notifier said what came of it.
+        """
+        await self._directory.current(subjects.group_events(group, "webhook"))
+        known = self._known(group, webhook)
+        message = WebhookPinged(group=group, webhook=known.id, by=by)
+        sequence = await self._configuring.publish(message)
+        try:
+            async with asyncio.timeout(_PING_SECONDS):
+                answer = await self._answer_to(group, sequence)
+        except TimeoutError:
+            raise WebhookUnansweredError(
+                f"Nobody said within {_PING_SECONDS:g} s what came of the test.",
+                hint="Events are sent once a notifier runs again: ask the operator to look at it.",
+                webhook=webhook,
+            ) from None
+        told = answer.model_dump(include={"delivered", "status", "seconds", "problem"})
+        return WebhookPing.model_validate({**told, "sequence": sequence})
+
+    async def _answer_to(self, group: str | None, ping: int) -> WebhookAnswered:
+        events = subjects.group_events(group, "webhook")
+        async with aclosing(self._log.follow(events, start=After(ping))) as items:
+            async for item in items:
+                if not isinstance(item, Stored) or item.headers.get("ce-type") != _ANSWERED:
+                    continue
+                answer = item.readable
+                if isinstance(answer, WebhookAnswered) and answer.ping == ping:
+                    return answer
+        raise AssertionError("a log is followed until nobody wants more of it")
+
+    async def show(self, group: str | None, webhook: str) -> Webhook:
+        """Return a webhook.
+
+        Raises:
+            WebhookNotFoundError: there is none.
+            LogUnavailableError: what the notifier says of it cannot be read.
+        """
+        return Webhook.model_validate(_shown(self._known(group, webhook), await self._progress(webhook)))
+
+    async def all(self, group: str | None) -> list[Webhook]:
+        """Return the webhooks of a group or of the installation, in the order of their creation.
+
+        Raises:
+            LogUnavailableError: what the notifier says of them cannot be read.
+        """
+        known = self._directory.webhooks.of(group)
+        told = await self._told() if known else {}
+        return [Webhook.model_validate(_shown(each, told.get(each.id))) for each in known]
+
+    async def _edit(self, group: str | None, webhook: str, edit: Edit) -> int:
+        subject = subjects.group_events(group, "webhook")
+        for _ in range(_ATTEMPTS):
+            last = await self._log.last(subject)
+            await self._directory.current(subject)
+            wanted = edit(self._known(group, webhook).configured)
+            expect = Expect(sequence=last.sequence if last else 0, subject=subject)
+            try:
+                return await self._configuring.publish(wanted, expect=expect)
+            except ConflictError:
+                continue
+        raise problems.ChangedMeanwhileError(
+            f"Others changed webhooks here first, {_ATTEMPTS} times in a row.",
+            hint="Look at what the others did, then try again.",
+            attempts=_ATTEMPTS,
+        )
+
+    async def _new_secret(self, group: str | None, webhook: str, version: int) -> tuple[str, int]:
+        if self._recipients is None:
+            raise problems.SecretsUnavailableError(
+                "This installation has no key of a notifier to seal the secret with.",
+                hint="Ask the operator to name the notifier's public key in SLIPWAY_SECRET_KEYS of the api; "
+                "a standalone installation makes it at `slipway up`.",
+            )
+        secret = f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
+        sealed = self._recipients.seal(secret)
+        while True:
+            ref = SecretRef(secret=webhook, version=version)
+            try:
+                await self._secrets.put(group or subjects.NONE, ref, sealed)
+            except ConflictError:
+                version += 1  # somebody else rotates it too
+            else:
+                return secret, version
+
+    async def _told(self) -> Mapping[str, WebhookProgress]:
+        """Return what is said of all webhooks of the installation, but for what nobody can read."""
+        found = {each.key: _progress(each) for each in await self._positions.list()}
+        return {key: progress for key, progress in found.items() if progress is not None}
+
+    async def _progress(self, webhook: str) -> WebhookProgress | None:
+        return (await self._told()).get(webhook)
+
+    def _known(self, group: str | None, webhook: str) -> WebhookKnown:
+        known = self._directory.webhooks.find(group, webhook)
+        if known is None:
+            raise self._not_found(group, webhook)
+        return known
+
+    def _not_found(self, group: str | None, webhook: str) -> WebhookNotFoundError:
+        path = "/v1/webhooks" if group is None else f"/v1/groups/{group}/webhooks"
+        gone = self._directory.webhooks.gone(group, webhook)
+        if gone is None:
+            return WebhookNotFoundError(
+                f"There is no webhook {webhook} here, or it was removed.",
+                hint=f"List them with GET {path}.",
+                webhook=webhook,
+                group=group,
+            )
+        return WebhookNotFoundError(
+            f"Webhook {webhook} to {gone.configured.url} was removed, because {gone.removed.message}.",
+            hint=f"If events shall be sent there again: POST {path}; with `after` "
+            f"{gone.removed.position} also those that were missed.",
+            webhook=webhook,
+            group=group,
+            removed_because=gone.removed.reason,
+            position=gone.removed.position,
+        )
+
+
+def _progress(record: Heartbeat) -> WebhookProgress | None:
+    try:
+        return WebhookProgress.model_validate_json(record.data or b"")
+    except ValidationError as error:
+        _log.warning("ignores what is said of a webhook", webhook=record.key, because=str(error))
+        return None
+
+
+def _with_secret(
+    known: WebhookKnown, progress: WebhookProgress | None, secret: str, sequence: int
+) -> NewWebhook:
+    return NewWebhook.model_validate({**_shown(known, progress), "secret": secret, "sequence": sequence})
+
+
+def _shown(known: WebhookKnown, progress: WebhookProgress | None) -> dict[str, object]:
+    wanted, ended = known.configured, known.ended
+    state = "disabled" if wanted.disabled else "active" if ended is None else ended.reason
+    told = progress if progress is not None and progress.begun == known.begun else None
+    return {
+        "id": known.id,
+        "group": wanted.group,
+        "url": wanted.url,
+        "description": wanted.description,
+        "types": list(wanted.types),
+        "deployment": wanted.deployment,
+        "format": wanted.format,
+        "state": state,
+        "reason": None if ended is None else ended.message,
+        "former_secret_until": wanted.former_until,
+        "created_at": known.created_at,
+        "created_by": known.created_by,
+        "changed_at": known.changed_at,
+        "changed_by": wanted.by,
+        "delivery": None if told is None else WebhookDelivery.model_validate(told),
+    }
