@@ -17,9 +17,9 @@ from slipway_contracts.events import BuildFailed
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_contracts.topology import LEASES, LOG_LINES
-from slipway_deployer.attendance import Attendance
 from slipway_deployer.deployments import Deployments
 from slipway_deployer.fixed_ports import FixedPorts
+from slipway_deployer.timing.attendance import Attendance
 
 KEY = ("default", "digits")
 

@@ -6,7 +6,7 @@ from slipway_contracts.desired import Desired
 from slipway_contracts.evolve import DeploymentFacts, charge, deployment_state
 from slipway_contracts.lifecycle import DeploymentState, ReleaseState, Wanted
 from slipway_contracts.quota import Charge, held
-from slipway_deployer.timetable import awaits_gateways, next_look
+from slipway_deployer.judging.timetable import awaits_gateways, next_look
 
 
 def check_rest(world: World, target: Target, facts: DeploymentFacts) -> None:

@@ -10,14 +10,14 @@ from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.message import Message
 from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaFact
-from slipway_deployer.decide import decide
-from slipway_deployer.decision import Decision
+from slipway_deployer.commands.decide import decide
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.message import DeployerMessage, Inbox
+from slipway_deployer.desired.observed import Observed, Refusal, seems_hung
+from slipway_deployer.desired.starting import build_ended, waiting_for_builds
+from slipway_deployer.desired.workloads import numbered
 from slipway_deployer.fixed_ports import Claim, Port
-from slipway_deployer.judge import judge
-from slipway_deployer.message import DeployerMessage, Inbox
-from slipway_deployer.observed import Observed, Refusal, seems_hung
-from slipway_deployer.starting import build_ended, waiting_for_builds
-from slipway_deployer.workloads import numbered
+from slipway_deployer.judging.judge import judge
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 UNKNOWN = Desired(group="default", deployment="digits", position=0)

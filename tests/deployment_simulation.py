@@ -45,7 +45,7 @@ from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.traffic import RestoredRelease, TrafficShare
 from slipway_contracts.version import Version
-from slipway_deployer.timetable import awaits_gateways, next_look
+from slipway_deployer.judging.timetable import awaits_gateways, next_look
 
 S = ReleaseState
 STRAY = ("5715a45715a45715", "0-1")

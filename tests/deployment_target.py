@@ -8,7 +8,7 @@ from slipway_contracts.desired import Desired
 from slipway_contracts.replica import ReplicaState, SmokeResult
 from slipway_contracts.version import EndpointSpec, SmokeTest, Version
 from slipway_contracts.workload import Workload
-from slipway_deployer.observed import Refusal
+from slipway_deployer.desired.observed import Refusal
 
 Key = tuple[str, str]
 TESTED, DOUBLE, MIXED, SWAPPED = 3, 4, 7, 11

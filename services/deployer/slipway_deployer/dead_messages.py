@@ -12,7 +12,7 @@ from slipway_contracts.envelope import Envelope, MalformedEnvelopeError, now
 from slipway_contracts.events import MessageDead, OperationEvent, OperationFailed
 from slipway_contracts.names import derived_id
 
-from slipway_deployer import refusals
+from slipway_deployer.commands import refusals
 from slipway_deployer.source import SOURCE
 
 _log = get_logger()

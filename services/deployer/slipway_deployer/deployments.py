@@ -21,19 +21,19 @@ from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.workload import Workload
 from slipway_engines.engine import Engine
 
-from slipway_deployer.attendance import Attendance
-from slipway_deployer.decide import decide
-from slipway_deployer.decision import Decision, Emitted
+from slipway_deployer.commands.decide import decide
+from slipway_deployer.desired.decision import Decision, Emitted
+from slipway_deployer.desired.observed import Observed, Refusal
+from slipway_deployer.desired.postponing import postponed
+from slipway_deployer.desired.starting import build_ended, waiting_for_builds
+from slipway_deployer.desired.workloads import numbered
 from slipway_deployer.fixed_ports import Claim, FixedPorts, Port, claims_of
-from slipway_deployer.judge import judge
-from slipway_deployer.observed import Observed, Refusal
-from slipway_deployer.postponing import postponed
+from slipway_deployer.judging.judge import judge
 from slipway_deployer.reconcile import Opener, Wishes
 from slipway_deployer.records import Key, Loaded, Records
 from slipway_deployer.source import SOURCE
-from slipway_deployer.starting import build_ended, waiting_for_builds
+from slipway_deployer.timing.attendance import Attendance
 from slipway_deployer.unknown_workloads import report_unknown
-from slipway_deployer.workloads import numbered
 
 MOST_EMITTED: Final = 400
 """Of the 1000 messages that one batch may have."""

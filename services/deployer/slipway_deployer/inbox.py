@@ -9,7 +9,7 @@ from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError
 from slipway_contracts.names import derived_id
 
-from slipway_deployer.message import DeployerMessage, GivenUp, Inbox, Unreadable
+from slipway_deployer.desired.message import DeployerMessage, GivenUp, Inbox, Unreadable
 
 
 def inbox_of(stored: Stored) -> Inbox:

@@ -26,8 +26,6 @@ from slipway_contracts.message import DeploymentMessage
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_contracts.topology import DEPLOYER, GATEWAYS, LEASES, LOG_LINES
 
-from slipway_deployer.agenda import Agenda
-from slipway_deployer.attendance import Attendance
 from slipway_deployer.dead_messages import DeadMessages
 from slipway_deployer.deployments import Deployments
 from slipway_deployer.fixed_ports import FixedPorts
@@ -35,8 +33,10 @@ from slipway_deployer.gateways import Gateways
 from slipway_deployer.inbox import require_own
 from slipway_deployer.meters import Meters
 from slipway_deployer.settings import DeployerSettings
-from slipway_deployer.targets import TargetWatch
-from slipway_deployer.wakeups import Wakeups
+from slipway_deployer.timing.agenda import Agenda
+from slipway_deployer.timing.attendance import Attendance
+from slipway_deployer.timing.targets import TargetWatch
+from slipway_deployer.timing.wakeups import Wakeups
 
 _CONCURRENCY = 8
 

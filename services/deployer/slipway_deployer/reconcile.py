@@ -12,7 +12,7 @@ from slipway_contracts.workload import Workload, WorkloadRef
 from slipway_engines.engine import Engine
 from slipway_engines.errors import TargetFullError
 
-from slipway_deployer.observed import Refusal
+from slipway_deployer.desired.observed import Refusal
 
 
 class Opener(Protocol):

@@ -18,13 +18,13 @@ from slipway_contracts.events import BuildEnd, MessageDead
 from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 
+from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.needs import upgraded
+from slipway_deployer.desired.observed import Facts, seems_hung
+from slipway_deployer.desired.starting import waiting_for_builds
+from slipway_deployer.desired.workloads import grown
 from slipway_deployer.inbox import given_up, inbox_of
-from slipway_deployer.message import Inbox
-from slipway_deployer.needs import upgraded
-from slipway_deployer.observed import Facts, seems_hung
-from slipway_deployer.rollout import is_late, listens_elsewhere
-from slipway_deployer.starting import waiting_for_builds
-from slipway_deployer.workloads import grown
+from slipway_deployer.judging.rollout import is_late, listens_elsewhere
 
 Key = tuple[str, str]
 _REMEMBERED: Final = 10_000

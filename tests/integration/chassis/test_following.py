@@ -157,7 +157,7 @@ async def test_nothing_is_missed_or_repeated_when_the_server_is_killed_under_loa
                 await grown(confirmed, by=200)
                 await asyncio.to_thread(fresh_nats.restart)
             await grown(confirmed, by=200)
-        # Behind the one that was on its way when publishing ended: it may be stored after a question for the end.
+        # Behind the message that was on its way when publishing ended: it may not be stored yet.
         end = (await log.publish(make_outgoing())).sequence
         await eventually(lambda: sequences(came)[-1] == end)
 

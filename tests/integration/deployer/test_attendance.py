@@ -8,7 +8,7 @@ from deployment_world import make_deploy
 from memory_engine import MemoryEngine
 from slipway_chassis.event_log import EventLog
 from slipway_contracts.envelope import now
-from slipway_deployer.attendance import BEAT_EVERY
+from slipway_deployer.timing.attendance import BEAT_EVERY
 
 NIGHT = timedelta(hours=9)
 

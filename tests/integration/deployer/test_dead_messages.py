@@ -26,14 +26,14 @@ from slipway_contracts.commands import Deploy
 from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.events import MessageDead, OperationFailed
 from slipway_contracts.failure import Reason
-from slipway_deployer.agenda import Agenda
 from slipway_deployer.dead_messages import DeadMessages
 from slipway_deployer.deployments import Deployments
 from slipway_deployer.fixed_ports import FixedPorts
 from slipway_deployer.main import make_handlers
 from slipway_deployer.records import Key
 from slipway_deployer.settings import DeployerSettings
-from slipway_deployer.wakeups import Wakeups
+from slipway_deployer.timing.agenda import Agenda
+from slipway_deployer.timing.wakeups import Wakeups
 
 SICK = ("default", "sick")
 

@@ -9,10 +9,10 @@ from memory_engine import MemoryEngine
 from slipway_chassis.event_log import EventLog
 from slipway_contracts.replica import ReplicaState
 from slipway_contracts.workload import Workload
-from slipway_deployer.agenda import Agenda
 from slipway_deployer.deployments import Deployments
 from slipway_deployer.fixed_ports import FixedPorts
-from slipway_deployer.wakeups import Wakeups
+from slipway_deployer.timing.agenda import Agenda
+from slipway_deployer.timing.wakeups import Wakeups
 
 STRAY = "0123456789abcdef"
 

@@ -20,13 +20,13 @@ from slipway_contracts import subjects
 from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.events import OperationStarted
 from slipway_contracts.replica import ReplicaFact, ReplicaState
-from slipway_deployer.agenda import Agenda
 from slipway_deployer.dead_messages import DeadMessages
 from slipway_deployer.fixed_ports import FixedPorts
 from slipway_deployer.meters import Meters
 from slipway_deployer.records import Key, RecordUnreadableError
-from slipway_deployer.targets import TargetWatch
-from slipway_deployer.wakeups import Wakeups
+from slipway_deployer.timing.agenda import Agenda
+from slipway_deployer.timing.targets import TargetWatch
+from slipway_deployer.timing.wakeups import Wakeups
 
 SICK = ("default", "sick")
 NEWER = b'{"type": "deployment.desired.v9", "wanted": "twice"}'

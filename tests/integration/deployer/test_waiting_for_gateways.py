@@ -12,9 +12,9 @@ from slipway_chassis.event_log import EventLog
 from slipway_contracts.envelope import now
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.replica import ReplicaFact, ReplicaState
-from slipway_deployer.agenda import Agenda
 from slipway_deployer.fixed_ports import FixedPorts
 from slipway_deployer.records import Key
+from slipway_deployer.timing.agenda import Agenda
 
 
 class Looks:

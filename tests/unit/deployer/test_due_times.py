@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from slipway_deployer.due_times import DueTimes
+from slipway_deployer.timing.due_times import DueTimes
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from slipway_contracts.events import (
 from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaState
-from slipway_deployer.observed import Refusal
+from slipway_deployer.desired.observed import Refusal
 
 
 def test_an_app_that_exits_at_once_fails_with_its_exit_code_and_leaves_traffic_alone() -> None:

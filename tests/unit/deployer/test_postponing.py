@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from deployment_world import START, World, live_world, make_deploy, make_redeploy, make_stop, make_version
 from slipway_contracts.replica import ReplicaState
-from slipway_deployer.postponing import Absence, postponed
+from slipway_deployer.desired.postponing import Absence, postponed
 
 NIGHT = timedelta(hours=9)
 

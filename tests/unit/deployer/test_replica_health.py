@@ -8,9 +8,9 @@ from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.release import Strategy
 from slipway_contracts.replica import ReplicaState, SmokeResult
 from slipway_contracts.version import SmokeTest
-from slipway_deployer.observed import HUNG_AFTER, Observed
-from slipway_deployer.rollout import WRONG_PORT_AFTER
-from slipway_deployer.timetable import next_look
+from slipway_deployer.desired.observed import HUNG_AFTER, Observed
+from slipway_deployer.judging.rollout import WRONG_PORT_AFTER
+from slipway_deployer.judging.timetable import next_look
 
 PASSED = SmokeResult(passed=True, message="GET /digit gave 200.", seconds=0.1, status=200)
 REFUSED = SmokeResult(passed=False, message="GET /digit gave 500, not 200.", seconds=0.1, status=500)

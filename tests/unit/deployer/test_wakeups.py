@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from slipway_contracts.replica import ReplicaFact
 from slipway_deployer.records import Key
-from slipway_deployer.wakeups import Wakeups
+from slipway_deployer.timing.wakeups import Wakeups
 
 KEY: Key = ("default", "greeter")
 

@@ -14,8 +14,8 @@ from slipway_contracts.failure import FailureRecord
 from slipway_contracts.lifecycle import ReleaseState, move_release
 from slipway_contracts.traffic import LIVE_ALIAS, AliasRoute, Move, TrafficShare
 
-from slipway_deployer.serving import going_on
-from slipway_deployer.workloads import pruned
+from slipway_deployer.desired.serving import going_on
+from slipway_deployer.desired.workloads import pruned
 
 Told = Event | CancelBuild | RemoveVersions
 """What a decision says beside the desired state."""

@@ -20,11 +20,11 @@ from slipway_contracts.envelope import now
 from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.replica import ReplicaFact
 
-from slipway_deployer.due_times import DueTimes
 from slipway_deployer.fixed_ports import FixedPorts
 from slipway_deployer.meters import Meters
-from slipway_deployer.outlook import PATIENCE, Outlook
 from slipway_deployer.records import Key, RecordUnreadableError
+from slipway_deployer.timing.due_times import DueTimes
+from slipway_deployer.timing.outlook import PATIENCE, Outlook
 
 RESYNC_EVERY: Final = timedelta(seconds=60)
 STRAYS_AGAIN_AFTER: Final = timedelta(seconds=20)

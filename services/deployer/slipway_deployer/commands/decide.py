@@ -24,15 +24,15 @@ from slipway_contracts.commands import (
 from slipway_contracts.desired import Desired
 from slipway_contracts.events import BuildCanceled, BuildFailed, BuildSucceeded
 
-from slipway_deployer import refusals
-from slipway_deployer.alias_commands import pin, remove_alias, set_alias
-from slipway_deployer.cancel_command import cancel
-from slipway_deployer.decision import Decision
-from slipway_deployer.end_commands import end, undelete
-from slipway_deployer.message import GivenUp, Inbox, Unreadable
-from slipway_deployer.release_commands import release
-from slipway_deployer.settings_command import configure
-from slipway_deployer.starting import build_ended
+from slipway_deployer.commands import refusals
+from slipway_deployer.commands.alias_commands import pin, remove_alias, set_alias
+from slipway_deployer.commands.cancel_command import cancel
+from slipway_deployer.commands.end_commands import end, undelete
+from slipway_deployer.commands.release_commands import release
+from slipway_deployer.commands.settings_command import configure
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.message import GivenUp, Inbox, Unreadable
+from slipway_deployer.desired.starting import build_ended
 
 
 def decide(desired: Desired | None, inbox: Inbox, *, at: datetime) -> Decision:

@@ -10,8 +10,8 @@ from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_contracts.traffic import Move, releases_of
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.diagnosis import (
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.diagnosis import (
     deadline_failure,
     exit_failure,
     foreign_port_failure,
@@ -25,14 +25,14 @@ from slipway_deployer.diagnosis import (
     traffic_failure,
     wrong_port_failure,
 )
-from slipway_deployer.endings import Failed, dropped, failed
+from slipway_deployer.desired.endings import Failed, dropped, failed
+from slipway_deployer.desired.needs import named
+from slipway_deployer.desired.observed import ENDED, Observed
+from slipway_deployer.desired.shifts import deadline_of, finished, live, shifted, shifted_back
+from slipway_deployer.desired.workloads import taken_port
 from slipway_deployer.fixed_ports import Port, claims_of
-from slipway_deployer.needs import named
-from slipway_deployer.observed import ENDED, Observed
-from slipway_deployer.restarts import attempts_used_up, hangs
-from slipway_deployer.retention import retained
-from slipway_deployer.shifts import deadline_of, finished, live, shifted, shifted_back
-from slipway_deployer.workloads import taken_port
+from slipway_deployer.judging.restarts import attempts_used_up, hangs
+from slipway_deployer.judging.retention import retained
 
 WRONG_PORT_AFTER: Final = timedelta(seconds=10)
 _WAITS_FOR_REPLICAS: Final = frozenset({ReleaseState.PENDING, ReleaseState.STARTING})

@@ -24,8 +24,8 @@ from slipway_contracts.failure import FailureRecord
 from slipway_contracts.lifecycle import UNFINISHED_RELEASES, ReleaseState, move_release
 from slipway_contracts.traffic import Move, releases_of
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.needs import named
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.needs import named
 
 Owner = dict[str, str]
 

@@ -17,11 +17,11 @@ from slipway_contracts.events import (
 )
 from slipway_contracts.lifecycle import Wanted
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.diagnosis import settling_failure
-from slipway_deployer.message import Inbox
-from slipway_deployer.observed import Observed
-from slipway_deployer.refusals import purged
+from slipway_deployer.commands.refusals import purged
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.diagnosis import settling_failure
+from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.observed import Observed
 
 APPLIED_WITHIN: Final = timedelta(seconds=60)
 

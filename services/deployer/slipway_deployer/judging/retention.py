@@ -6,7 +6,7 @@ from slipway_contracts.lifecycle import KEPT_RELEASES, ReleaseState
 from slipway_contracts.names import derived_id
 from slipway_contracts.traffic import Move
 
-from slipway_deployer.decision import Decision
+from slipway_deployer.desired.decision import Decision
 
 
 def retained(decision: Decision, cause: Move | DesiredRelease) -> Decision:

@@ -13,10 +13,10 @@ from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.names import derived_id
 from slipway_contracts.wanting import wanted_after
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.endings import Superseded, dropped
-from slipway_deployer.message import Inbox
-from slipway_deployer.refusals import purged
+from slipway_deployer.commands.refusals import purged
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.endings import Superseded, dropped
+from slipway_deployer.desired.message import Inbox
 
 
 def end(decision: Decision, inbox: Inbox, command: Stop | Delete | Purge) -> Decision:

@@ -9,8 +9,8 @@ from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_contracts.traffic import Move
 
+from slipway_deployer.desired.observed import Refusal
 from slipway_deployer.fixed_ports import Claim, Port
-from slipway_deployer.observed import Refusal
 
 
 class Cause(NamedTuple):

@@ -8,7 +8,7 @@ from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.workload import Workload
 
-from slipway_deployer.needs import (
+from slipway_deployer.desired.needs import (
     beside,
     displaced,
     displaced_workloads,

@@ -7,11 +7,11 @@ from slipway_contracts.desired import Desired, DesiredWorkload
 from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 
-from slipway_deployer.needs import drains, named
-from slipway_deployer.observed import ENDED, HUNG_AFTER, restart_at
-from slipway_deployer.restarts import RECOVERED_AFTER
-from slipway_deployer.retirement import FORGET_UNSEEN_AFTER
-from slipway_deployer.rollout import WRONG_PORT_AFTER, listens_elsewhere
+from slipway_deployer.desired.needs import drains, named
+from slipway_deployer.desired.observed import ENDED, HUNG_AFTER, restart_at
+from slipway_deployer.judging.restarts import RECOVERED_AFTER
+from slipway_deployer.judging.retirement import FORGET_UNSEEN_AFTER
+from slipway_deployer.judging.rollout import WRONG_PORT_AFTER, listens_elsewhere
 
 
 def next_look(desired: Desired, facts: Mapping[tuple[str, str], ReplicaFact]) -> datetime | None:

@@ -7,10 +7,10 @@ from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.release import DEFAULT_DEADLINE_SECONDS
 from slipway_contracts.traffic import Move, most_of, releases_of
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.endings import Outcome, Superseded, dropped, succeeded, swept
-from slipway_deployer.needs import named
-from slipway_deployer.serving import serving_of
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.endings import Outcome, Superseded, dropped, succeeded, swept
+from slipway_deployer.desired.needs import named
+from slipway_deployer.desired.serving import serving_of
 
 
 def deadline_of(decision: Decision, move: Move) -> timedelta:

@@ -9,11 +9,11 @@ from slipway_contracts.events import DeploymentEnded, OperationFailed, Operation
 from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.replica import ReplicaState
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.diagnosis import ending_failure
-from slipway_deployer.needs import drains, named
-from slipway_deployer.observed import Observed
-from slipway_deployer.workloads import trimmed
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.diagnosis import ending_failure
+from slipway_deployer.desired.needs import drains, named
+from slipway_deployer.desired.observed import Observed
+from slipway_deployer.desired.workloads import trimmed
 
 FORGET_UNSEEN_AFTER: Final = timedelta(seconds=20)
 

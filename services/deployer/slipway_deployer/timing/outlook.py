@@ -7,8 +7,8 @@ from typing import Final
 from slipway_contracts.desired import Desired
 from slipway_contracts.replica import ReplicaFact
 
-from slipway_deployer.observed import ENDED
-from slipway_deployer.timetable import awaits_gateways, next_look
+from slipway_deployer.desired.observed import ENDED
+from slipway_deployer.judging.timetable import awaits_gateways, next_look
 
 PATIENCE: Final = timedelta(seconds=1)
 """A look that was due and changed nothing is not repeated sooner."""

@@ -15,7 +15,7 @@ from slipway_chassis.heartbeats import Heartbeat, Heartbeats
 from slipway_chassis.logs import get_logger
 from slipway_contracts.envelope import now
 
-from slipway_deployer.postponing import Absence
+from slipway_deployer.desired.postponing import Absence
 
 UNATTENDED: Final = timedelta(seconds=15)
 """A gap between two beats from which on no deployer was there."""

@@ -11,9 +11,9 @@ from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.traffic import RestoredRelease
 from slipway_contracts.version import Version
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.diagnosis import port_failure
-from slipway_deployer.endings import (
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.diagnosis import port_failure
+from slipway_deployer.desired.endings import (
     Canceled,
     Failed,
     dropped,
@@ -23,9 +23,9 @@ from slipway_deployer.endings import (
     unpinned,
     waiting_moves,
 )
-from slipway_deployer.message import Inbox
-from slipway_deployer.needs import named, workloads_of
-from slipway_deployer.workloads import for_return, for_start, taken_port
+from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.needs import named, workloads_of
+from slipway_deployer.desired.workloads import for_return, for_start, taken_port
 
 BUILD_PATIENCE: Final = timedelta(hours=2)
 

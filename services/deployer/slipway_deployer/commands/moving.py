@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from slipway_contracts.traffic import Move, TrafficShare
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.endings import Superseded, dropped
-from slipway_deployer.message import Inbox
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.endings import Superseded, dropped
+from slipway_deployer.desired.message import Inbox
 
 
 def move_of(inbox: Inbox, by: str, alias: str, shares: tuple[TrafficShare, ...]) -> Move:

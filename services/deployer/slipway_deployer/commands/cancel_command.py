@@ -5,12 +5,12 @@ from slipway_contracts.desired import DesiredRelease
 from slipway_contracts.events import OperationSucceeded
 from slipway_contracts.names import derived_id
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.endings import Canceled, dropped, ended
-from slipway_deployer.message import Inbox
-from slipway_deployer.refusals import nothing_to_cancel
-from slipway_deployer.shifts import shifted_back
-from slipway_deployer.starting import waiting_for_builds
+from slipway_deployer.commands.refusals import nothing_to_cancel
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.endings import Canceled, dropped, ended
+from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.shifts import shifted_back
+from slipway_deployer.desired.starting import waiting_for_builds
 
 
 def cancel(decision: Decision, inbox: Inbox, command: Cancel) -> Decision:

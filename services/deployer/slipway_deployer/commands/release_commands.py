@@ -13,12 +13,12 @@ from slipway_contracts.events import (
 from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.traffic import AliasRoute, RestoredRelease, TrafficShare, releases_of
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.endings import unpinned
-from slipway_deployer.message import Inbox
-from slipway_deployer.moving import move_of, superseding
-from slipway_deployer.refusals import unknown_releases
-from slipway_deployer.starting import new_release, running_again, started, unknown
+from slipway_deployer.commands.moving import move_of, superseding
+from slipway_deployer.commands.refusals import unknown_releases
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.endings import unpinned
+from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.starting import new_release, running_again, started, unknown
 
 
 def release(decision: Decision, inbox: Inbox, command: ReleaseCommand) -> Decision:

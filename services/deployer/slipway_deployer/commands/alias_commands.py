@@ -6,15 +6,15 @@ from slipway_contracts.failure import FailureRecord
 from slipway_contracts.lifecycle import ReleaseState, Wanted
 from slipway_contracts.traffic import releases_of
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.diagnosis import port_failure
-from slipway_deployer.endings import Canceled, Superseded, pin_ended, swept, unpinned
-from slipway_deployer.message import Inbox
-from slipway_deployer.moving import move_of, superseding
-from slipway_deployer.needs import named
-from slipway_deployer.refusals import not_running, unknown_releases
-from slipway_deployer.starting import running_again, unknown
-from slipway_deployer.workloads import taken_port
+from slipway_deployer.commands.moving import move_of, superseding
+from slipway_deployer.commands.refusals import not_running, unknown_releases
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.diagnosis import port_failure
+from slipway_deployer.desired.endings import Canceled, Superseded, pin_ended, swept, unpinned
+from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.needs import named
+from slipway_deployer.desired.starting import running_again, unknown
+from slipway_deployer.desired.workloads import taken_port
 
 
 def set_alias(decision: Decision, inbox: Inbox, command: SetAlias) -> Decision:

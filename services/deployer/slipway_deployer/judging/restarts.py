@@ -10,11 +10,11 @@ from slipway_contracts.events import DeploymentFailed, DeploymentRecovered
 from slipway_contracts.lifecycle import ReleaseState, Wanted
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 
-from slipway_deployer.decision import Decision
-from slipway_deployer.diagnosis import loop_failure
-from slipway_deployer.needs import drains, named
-from slipway_deployer.observed import ENDED, Observed, restart_at, seems_hung
-from slipway_deployer.workloads import calmed, restarted
+from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.diagnosis import loop_failure
+from slipway_deployer.desired.needs import drains, named
+from slipway_deployer.desired.observed import ENDED, Observed, restart_at, seems_hung
+from slipway_deployer.desired.workloads import calmed, restarted
 
 START_ATTEMPTS: Final = 3
 CRASHES_OF_A_LOOP: Final = 5

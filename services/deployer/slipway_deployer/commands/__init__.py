@@ -1,0 +1,1 @@
+"""What commands mean for the desired state. Pure."""

@@ -1,0 +1,1 @@
+"""The desired state while it changes, and what is said about it. Pure."""

@@ -1,0 +1,1 @@
+"""What observations mean for the desired state, and when to look again. Pure."""

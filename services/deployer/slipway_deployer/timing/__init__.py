@@ -1,0 +1,1 @@
+"""When a deployment is looked at: wake-ups, deadlines, absences."""
