@@ -21,7 +21,7 @@ from slipway_contracts.events import BuildFailed, OperationFailed
 from slipway_contracts.lifecycle import BUILD_MOVES, OPERATION_MOVES, BuildState, OperationState
 from slipway_contracts.topology import CONSUMERS, LOG
 from slipway_projector.logged import Logged
-from slipway_projector.rebuilding import rebuilt
+from slipway_projector.rebuilds.rebuilding import rebuilt
 
 BESIDE: Final = "beside"
 _WITHIN: Final = 5.0

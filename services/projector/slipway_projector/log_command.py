@@ -20,15 +20,15 @@ from slipway_chassis.event_log import EventLog
 from slipway_chassis.logs import configure_logging
 from slipway_chassis.truncation import whole_from
 
-from slipway_projector.announcing import Announcer, Operator
-from slipway_projector.log_state import LogState
 from slipway_projector.programs import REFUSED, run_command, say
-from slipway_projector.retention import KEPT, forget
 from slipway_projector.settings import ProjectorSettings
-from slipway_projector.snapshots import named_snapshots
-from slipway_projector.snapshotting import Taken, snapshot_taken
-from slipway_projector.space import require_room
-from slipway_projector.truncating import (
+from slipway_projector.upkeep.announcing import Announcer, Operator
+from slipway_projector.upkeep.log_state import LogState
+from slipway_projector.upkeep.retention import KEPT, forget
+from slipway_projector.upkeep.snapshots import named_snapshots
+from slipway_projector.upkeep.snapshotting import Taken, snapshot_taken
+from slipway_projector.upkeep.space import require_room
+from slipway_projector.upkeep.truncating import (
     Truncation,
     announce,
     bounds,
@@ -36,7 +36,7 @@ from slipway_projector.truncating import (
     remove,
     require_right,
 )
-from slipway_projector.wishes import sequence_of
+from slipway_projector.upkeep.wishes import sequence_of
 
 _MEGABYTE: Final = 1_000_000
 

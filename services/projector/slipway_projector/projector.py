@@ -29,7 +29,7 @@ from slipway_projector.ledger import Ledger
 from slipway_projector.logged import Logged, read_whole
 from slipway_projector.meters import Meters
 from slipway_projector.overlapping import overlapping
-from slipway_projector.renewal import renew
+from slipway_projector.rebuilds.renewal import renew
 
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0

@@ -14,9 +14,9 @@ from slipway_chassis.event_log import EventLog
 from slipway_chassis.logs import configure_logging
 
 from slipway_projector.database import REBUILT
-from slipway_projector.parts import parts_for
 from slipway_projector.programs import run_command, say
-from slipway_projector.rebuilding import Rebuild, discard, position, rebuilt
+from slipway_projector.rebuilds.parts import parts_for
+from slipway_projector.rebuilds.rebuilding import Rebuild, discard, position, rebuilt
 from slipway_projector.settings import ProjectorSettings
 
 

@@ -15,9 +15,9 @@ from slipway_chassis.event_log import EventLog
 from slipway_contracts import subjects
 from slipway_contracts.envelope import TYPE_PREFIX
 from slipway_contracts.installation_events import LogSnapshotted
-from slipway_projector.announcing import Operator
-from slipway_projector.snapshot import Manifest, Part, SnapshotError, stored_manifest
-from slipway_projector.snapshots import named_snapshots
+from slipway_projector.upkeep.announcing import Operator
+from slipway_projector.upkeep.snapshot import Manifest, Part, SnapshotError, stored_manifest
+from slipway_projector.upkeep.snapshots import named_snapshots
 from slipway_store.schema import PROJECTION
 
 OPERATOR = Operator("ada@shore", "slipway log snapshot")

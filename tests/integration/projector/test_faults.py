@@ -12,7 +12,7 @@ from slipway_chassis.event_log import EventLog
 from slipway_chassis.provision import provision
 from slipway_projector.errors import CheckpointMovedError
 from slipway_projector.ledger import Ledger
-from slipway_projector.rebuilding import rebuilt
+from slipway_projector.rebuilds.rebuilding import rebuilt
 from slipway_store.alembic_commands import downgrade
 from slipway_store.connections import connect
 from slipway_store.migrate import upgrade

@@ -10,8 +10,8 @@ from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.jetstream_api import call
 from slipway_contracts.topology import LOG
-from slipway_projector.going import Going, remains
-from slipway_projector.truncating import remove
+from slipway_projector.upkeep.going import Going, remains
+from slipway_projector.upkeep.truncating import remove
 from slipway_store.connections import connect
 
 REMOVED = {2, 3, 6, 9}

@@ -10,9 +10,9 @@ from projector_stand import Stand
 from servers import NatsServer, clean_environment
 from slipway_contracts.installation_events import TargetLost
 from slipway_contracts.replica import ReplicaState
-from slipway_projector.comparison import compare, count
-from slipway_projector.part import AT_WORK
-from slipway_projector.rebuilding import RebuildError, rebuilt
+from slipway_projector.rebuilds.comparison import compare, count
+from slipway_projector.rebuilds.part import AT_WORK
+from slipway_projector.rebuilds.rebuilding import RebuildError, rebuilt
 from slipway_store.connections import connect
 from slipway_store.schema import SCHEMA
 

@@ -136,7 +136,7 @@ async def test_a_part_ends_with_who_started_it(stand: Stand, fresh_nats: NatsSer
     await upgrade(stand.url, schema=REBUILT)
     arguments = ("--schema", REBUILT, "--number", "0", "--of", "2", "--until", "1")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "slipway_projector.part", *arguments),
+        *(sys.executable, "-m", "slipway_projector.rebuilds.part", *arguments),
         env=clean_environment(SLIPWAY_NATS_URL=fresh_nats.url, SLIPWAY_DATABASE_URL=stand.url),
         stdin=asyncio.subprocess.PIPE,
     )

@@ -5,9 +5,9 @@ from log_keeper import EndingWalk, Keeper
 from log_script import Script
 from slipway_chassis.errors import BlobMissingError
 from slipway_contracts.installation_events import ArtifactUploaded
-from slipway_projector.retention import forget
-from slipway_projector.snapshot import Manifest, lacking, stored_manifest
-from slipway_projector.snapshots import named_snapshots
+from slipway_projector.upkeep.retention import forget
+from slipway_projector.upkeep.snapshot import Manifest, lacking, stored_manifest
+from slipway_projector.upkeep.snapshots import named_snapshots
 
 
 async def begun(keeper: Keeper) -> EndingWalk:

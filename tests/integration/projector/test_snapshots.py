@@ -12,8 +12,8 @@ from memory_projection import project
 from slipway_chassis.event_log import EventLog
 from slipway_contracts import subjects
 from slipway_contracts.installation_events import LogSnapshotted
-from slipway_projector.announcing import Operator
-from slipway_projector.snapshot import Manifest, SnapshotError, stored_manifest
+from slipway_projector.upkeep.announcing import Operator
+from slipway_projector.upkeep.snapshot import Manifest, SnapshotError, stored_manifest
 from slipway_store.schema import HEAD, PROJECTION
 
 OPERATOR = Operator("ada@shore", "slipway log snapshot")

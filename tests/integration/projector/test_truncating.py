@@ -22,10 +22,10 @@ from slipway_contracts.installation_events import WebhookConfigured
 from slipway_contracts.names import derived_id
 from slipway_contracts.topology import LOG, WEBHOOKS
 from slipway_contracts.webhooks import WebhookProgress
-from slipway_projector.announcing import Announcer, Operator
-from slipway_projector.rebuilding import rebuilt
-from slipway_projector.snapshotting import snapshot_taken
-from slipway_projector.truncating import announce, bounds, planned, remove
+from slipway_projector.rebuilds.rebuilding import rebuilt
+from slipway_projector.upkeep.announcing import Announcer, Operator
+from slipway_projector.upkeep.snapshotting import snapshot_taken
+from slipway_projector.upkeep.truncating import announce, bounds, planned, remove
 
 OPERATOR = Operator("ada@shore", "slipway log truncate")
 

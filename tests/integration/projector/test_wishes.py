@@ -6,8 +6,8 @@ import pytest
 from log_messages import make_outgoing
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
-from slipway_projector.log_state import LogState, first_since
-from slipway_projector.wishes import sequence_of
+from slipway_projector.upkeep.log_state import LogState, first_since
+from slipway_projector.upkeep.wishes import sequence_of
 
 
 async def written(log: EventLog, connection: Connection, count: int = 9) -> LogState:

@@ -12,7 +12,7 @@ from slipway_chassis.truncation import whole_from
 from slipway_contracts import subjects
 from slipway_contracts.installation_events import LogSnapshotted
 
-from slipway_projector.snapshot import Manifest, SnapshotError, lacking, stored_manifest
+from slipway_projector.upkeep.snapshot import Manifest, SnapshotError, lacking, stored_manifest
 
 TRIES_ANOTHER: Final = "a snapshot is damaged; its messages alone, or an older one, are tried"
 _log: Final = get_logger()

@@ -15,8 +15,8 @@ from slipway_chassis.logs import get_logger
 from slipway_store.connections import connect
 
 from slipway_projector.database import LONGEST_SECONDS
-from slipway_projector.snapshot import Manifest, SnapshotError, lacking, stored_manifest
-from slipway_projector.snapshots import named_snapshots
+from slipway_projector.upkeep.snapshot import Manifest, SnapshotError, lacking, stored_manifest
+from slipway_projector.upkeep.snapshots import named_snapshots
 
 KEPT: Final = 2
 """Snapshots; one may turn out to be damaged."""

@@ -21,14 +21,14 @@ from slipway_contracts.installation_events import LogTruncated
 from slipway_contracts.topology import LOG
 from slipway_store.connections import connect
 
-from slipway_projector.announcing import Announcer
 from slipway_projector.database import LONGEST_SECONDS
-from slipway_projector.expendable import expendable
-from slipway_projector.going import Going, remains
-from slipway_projector.log_state import LogState, first_since
-from slipway_projector.rebuilding import position
-from slipway_projector.snapshotting import Taken
-from slipway_projector.waiting import waiting
+from slipway_projector.rebuilds.rebuilding import position
+from slipway_projector.upkeep.announcing import Announcer
+from slipway_projector.upkeep.expendable import expendable
+from slipway_projector.upkeep.going import Going, remains
+from slipway_projector.upkeep.log_state import LogState, first_since
+from slipway_projector.upkeep.snapshotting import Taken
+from slipway_projector.upkeep.waiting import waiting
 
 _DELETE: Final = f"$JS.API.STREAM.MSG.DELETE.{LOG.name}"
 _HOUR: Final = timedelta(hours=1)

@@ -62,7 +62,7 @@ async def fold_in_parts(
 
 async def _start(*arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "slipway_projector.part", *arguments, stdin=asyncio.subprocess.PIPE
+        sys.executable, "-m", "slipway_projector.rebuilds.part", *arguments, stdin=asyncio.subprocess.PIPE
     )
 
 

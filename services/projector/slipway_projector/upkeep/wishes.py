@@ -6,7 +6,7 @@ from typing import Final
 
 from slipway_chassis.event_log import EventLog
 
-from slipway_projector.log_state import LogState, first_since
+from slipway_projector.upkeep.log_state import LogState, first_since
 
 _AGE: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

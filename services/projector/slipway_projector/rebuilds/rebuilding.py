@@ -19,16 +19,16 @@ from slipway_store.migrate import revision, upgrade
 from slipway_store.records import RECORDS, quoted
 from slipway_store.schema import SCHEMA
 
-from slipway_projector.comparison import Difference, compare, count
 from slipway_projector.database import LONGEST_SECONDS, Database
-from slipway_projector.late_indexes import late_indexes
 from slipway_projector.ledger import Ledger
 from slipway_projector.logged import Logged, read
-from slipway_projector.part import ENDED, NONE_AT_WORK
-from slipway_projector.parts import fold_in_parts
-from slipway_projector.snapshot import SnapshotError
-from slipway_projector.snapshot_reading import fold_messages, load_rows
-from slipway_projector.snapshots import TRIES_ANOTHER, Beginnings, beginnings
+from slipway_projector.rebuilds.comparison import Difference, compare, count
+from slipway_projector.rebuilds.late_indexes import late_indexes
+from slipway_projector.rebuilds.part import ENDED, NONE_AT_WORK
+from slipway_projector.rebuilds.parts import fold_in_parts
+from slipway_projector.upkeep.snapshot import SnapshotError
+from slipway_projector.upkeep.snapshot_reading import fold_messages, load_rows
+from slipway_projector.upkeep.snapshots import TRIES_ANOTHER, Beginnings, beginnings
 
 _BATCH: Final = 10_000
 _REPLACED: Final = f"{SCHEMA}_replaced"

@@ -15,14 +15,14 @@ from slipway_contracts import subjects
 from slipway_contracts.installation_events import LogSnapshotted
 from slipway_store.connections import connect
 
-from slipway_projector.announcing import Announcer
-from slipway_projector.comparison import compare
 from slipway_projector.database import LONGEST_SECONDS
-from slipway_projector.parts import parts_for
-from slipway_projector.rebuilding import discard, empty, position, rebuilt
-from slipway_projector.snapshot import Manifest, SnapshotError, stored_manifest
-from slipway_projector.snapshot_reading import load_rows
-from slipway_projector.snapshot_writing import write_snapshot
+from slipway_projector.rebuilds.comparison import compare
+from slipway_projector.rebuilds.parts import parts_for
+from slipway_projector.rebuilds.rebuilding import discard, empty, position, rebuilt
+from slipway_projector.upkeep.announcing import Announcer
+from slipway_projector.upkeep.snapshot import Manifest, SnapshotError, stored_manifest
+from slipway_projector.upkeep.snapshot_reading import load_rows
+from slipway_projector.upkeep.snapshot_writing import write_snapshot
 
 MADE: Final = "slipway_snapshot"
 READ_BACK: Final = "slipway_read_back"

@@ -1,4 +1,4 @@
-"""Folds a part of the log into tables that are being made anew: `python -m slipway_projector.part`.
+"""Folds a part of the log into tables that are being made anew: `python -m slipway_projector.rebuilds.part`.
 
 What belongs to one deployment lies in one part; what belongs to none, in the first. The parts run side by
 side and share nothing but the tables, of which each writes rows of its own. A message that the tables refuse
@@ -181,7 +181,9 @@ def _end_with_input() -> None:
 
 def main() -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="slipway_projector.part", description="Fold a part of the log.")
+    parser = argparse.ArgumentParser(
+        prog="slipway_projector.rebuilds.part", description="Fold a part of the log."
+    )
     parser.add_argument("--schema", required=True)
     for name in ("number", "of", "until"):
         parser.add_argument(f"--{name}", type=int, required=True)

@@ -8,7 +8,7 @@ from typing import Final
 from slipway_store.connections import connect
 from slipway_store.schema import SCHEMA
 
-from slipway_projector.snapshot import SnapshotError
+from slipway_projector.upkeep.snapshot import SnapshotError
 
 _COPIES: Final = 2
 _MEGABYTE: Final = 1_000_000

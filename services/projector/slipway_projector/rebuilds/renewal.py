@@ -17,8 +17,8 @@ from slipway_store.records import EVENT
 from slipway_store.schema import PROJECTION
 
 from slipway_projector.database import REBUILT
-from slipway_projector.parts import parts_for
-from slipway_projector.rebuilding import rebuilt
+from slipway_projector.rebuilds.parts import parts_for
+from slipway_projector.rebuilds.rebuilding import rebuilt
 
 _COUNT_SECONDS: Final = 1.0
 _WRITTEN: Final = """

@@ -11,7 +11,7 @@ from slipway_contracts.topology import LOG
 from slipway_store.records import CHECKPOINT, EVENT, RECORDS, Record, quoted
 from slipway_store.schema import HEAD, PROJECTION
 
-from slipway_projector.snapshot import GZIP, Manifest, Part, SnapshotError, checked
+from slipway_projector.upkeep.snapshot import GZIP, Manifest, Part, SnapshotError, checked
 
 EVENTS_A_PART: Final = 50_000
 """Sequences; rows of a part are some 10 MB."""

@@ -18,7 +18,7 @@ from slipway_store.records import EVENT, RECORDS, Column, Record, quoted
 from slipway_projector.database import LONGEST_SECONDS
 from slipway_projector.ledger import Ledger
 from slipway_projector.logged import Logged, read, set_aside_id
-from slipway_projector.snapshot import GZIP, Manifest, Part, SnapshotError, checked
+from slipway_projector.upkeep.snapshot import GZIP, Manifest, Part, SnapshotError, checked
 
 _BATCH: Final = 10_000
 _QUOTE: Final = "\x01"

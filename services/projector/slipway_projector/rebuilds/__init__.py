@@ -1,0 +1,1 @@
+"""The tables made anew from the log, beside those in use, and compared with them."""
