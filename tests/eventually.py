@@ -12,20 +12,20 @@ T = TypeVar("T")
 @overload
 async def eventually(
     probe: Callable[[], Awaitable[T]],
-    timeout: float = 10.0,  # noqa: ASYNC109
+    timeout: float = 30.0,  # noqa: ASYNC109
     *,
     every: float = 0.01,
 ) -> T: ...
 @overload
 async def eventually(
     probe: Callable[[], T],
-    timeout: float = 10.0,  # noqa: ASYNC109
+    timeout: float = 30.0,  # noqa: ASYNC109
     *,
     every: float = 0.01,
 ) -> T: ...
 async def eventually(
     probe: Callable[[], Any],
-    timeout: float = 10.0,  # noqa: ASYNC109
+    timeout: float = 30.0,  # noqa: ASYNC109
     *,
     every: float = 0.01,
 ) -> Any:
@@ -50,7 +50,7 @@ async def eventually(
         await asyncio.sleep(every)
 
 
-def until(probe: Callable[[], T | None], timeout: float = 10.0, *, otherwise: str = "not so") -> T:
+def until(probe: Callable[[], T | None], timeout: float = 30.0, *, otherwise: str = "not so") -> T:
     """Return the first truthy result of `probe`, as `eventually` does, where no event loop runs."""
     deadline = time.monotonic() + timeout
     while True:

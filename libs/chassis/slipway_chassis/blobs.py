@@ -5,6 +5,7 @@ Knows nothing of what a blob means; removing unused blobs is the business of who
 
 import asyncio
 import errno
+import filecmp
 import hashlib
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
@@ -34,7 +35,7 @@ class BlobStore(Protocol):
     """Blobs by digest (`sha256:<hex>`), and small named references to them."""
 
     async def put(self, stream: AsyncIterable[bytes], *, expected: str | None = None) -> str:
-        """Store a stream and return its digest; storing it again changes nothing.
+        """Store a stream and return its digest; storing it again changes nothing, but mends a damaged blob.
 
         Raises:
             DigestMismatchError: the stream is not `expected`.
@@ -267,8 +268,9 @@ class FilesystemBlobStore:
         path = self.path_of(digest)
         temporary.chmod(_READ_ONLY)
         path.parent.mkdir(parents=True, exist_ok=True)
+        is_sound = _is_same(path, temporary)
         with locked(path.parent):
-            if not _touched(path):
+            if not is_sound or not _touched(path):
                 temporary.replace(path)
         sync_folder(path.parent)
 
@@ -295,7 +297,7 @@ class FilesystemBlobStore:
         with path.open("rb") as file:
             digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
         _check(digest, expected)
-        if self._claim(digest):
+        if self._claim(digest) and _is_same(self.path_of(digest), path):
             return digest
         with self._space_named():
             writer = UnfinishedFile.begin(self._root / "tmp")
@@ -349,6 +351,14 @@ class FilesystemBlobStore:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise StorageFullError(f"no space left below {self._root}; free some there") from error
+
+
+def _is_same(stored: Path, file: Path) -> bool:
+    """Say whether both have the same content, which they must have unless the stored one is damaged."""
+    try:
+        return filecmp.cmp(stored, file, shallow=False)
+    except OSError:
+        return False
 
 
 def _touched(path: Path) -> bool:

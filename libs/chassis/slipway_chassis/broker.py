@@ -7,7 +7,6 @@ Binds to consumers that are provisioned and creates none; what becomes of a mess
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from types import TracebackType
 from typing import Annotated, Final, TypeVar
 
@@ -20,8 +19,9 @@ from slipway_contracts.envelope import TYPE_PREFIX
 from slipway_contracts.message import Message
 from slipway_contracts.topology import ConsumerSpec
 
-from slipway_chassis.acknowledgement import PATIENCE, Acknowledgement, Dead, DeadMessage
+from slipway_chassis.acknowledgement import Acknowledgement, Dead, DeadMessage, Limits
 from slipway_chassis.connection import Connection
+from slipway_chassis.errors import LogUnavailableError, SlipwayError
 from slipway_chassis.jetstream_api import NotFoundError, call
 from slipway_chassis.logs import get_logger
 from slipway_chassis.metrics import Metrics
@@ -29,6 +29,7 @@ from slipway_chassis.nats_client import Client, JetStreamContext, Msg
 from slipway_chassis.pulling import DurablePull
 from slipway_chassis.stored import Stored, stored_of
 from slipway_chassis.telemetry import Telemetry
+from slipway_chassis.tries import Tries
 
 __all__ = ["Dead", "DeadMessage", "Delivered", "Handlers", "LogBroker", "make_broker", "running", "subscribe"]
 
@@ -141,7 +142,7 @@ def make_broker(
     metrics: Metrics,
     dead: Dead,
     grace: float = 10.0,
-    patience: timedelta = PATIENCE,
+    limits: Limits | None = None,
 ) -> LogBroker:
     """Return a broker without subscribers.
 
@@ -153,12 +154,16 @@ def make_broker(
             publishes `message.dead`. It may be called again for the same message.
         grace: seconds for handlers in hand when the broker stops; then they are cancelled and their messages
             given back.
-        patience: age up to which no message is given up that a `TransientError` delays, or that ended its
-            process each time.
+        limits: when a message is given up that is tried in vain.
     """
     bound: dict[str, ConsumerSpec] = {}
     acknowledgement = Acknowledgement(
-        consumers=bound, dead=dead, telemetry=telemetry, metrics=metrics, patience=patience
+        consumers=bound,
+        dead=dead,
+        telemetry=telemetry,
+        metrics=metrics,
+        tries=Tries(connection=connection),
+        limits=limits or Limits(),
     )
     return LogBroker(log_connection=connection, bound=bound, acknowledgement=acknowledgement, grace=grace)
 
@@ -214,20 +219,27 @@ async def handle_until(
 
 
 async def _await_consumer(connection: Connection, spec: ConsumerSpec) -> None:
-    said = False
-    while True:
-        try:
-            await call(connection, f"CONSUMER.INFO.{spec.stream}.{spec.durable}", within=_API_SECONDS)
-        except NotFoundError:
-            if not said:
-                _log.warning(
-                    "the consumer is not provisioned; run: python -m slipway_chassis.provision",
-                    consumer=spec.durable,
-                )
-            said = True
-            await asyncio.sleep(_PROVISION_POLL_SECONDS)
-        else:
-            return
+    said: str | None = None
+    while (problem := await _consumer_problem(connection, spec)) is not None:
+        if problem != said:
+            _log.warning(problem, consumer=spec.durable)
+            said = problem
+        await asyncio.sleep(_PROVISION_POLL_SECONDS)
+
+
+async def _consumer_problem(connection: Connection, spec: ConsumerSpec) -> str | None:
+    """Return what keeps messages from coming, and what to do; None: nothing does."""
+    if connection.problem is not None:
+        return f"waiting for NATS at {connection.place}, to look for the consumer"
+    try:
+        await call(connection, f"CONSUMER.INFO.{spec.stream}.{spec.durable}", within=_API_SECONDS)
+    except NotFoundError:
+        return "the consumer is not provisioned; run: python -m slipway_chassis.provision"
+    except LogUnavailableError:
+        return f"waiting for NATS at {connection.place}, to look for the consumer"
+    except SlipwayError as error:
+        return f"waiting for the consumer: {error}"
+    return None
 
 
 async def _decode(message: StreamMessage[Msg]) -> AnyMessage:

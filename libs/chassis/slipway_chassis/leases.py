@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from slipway_contracts.topology import LEASES
 
 from slipway_chassis.bucket import Bucket, is_removed
@@ -38,6 +38,9 @@ class _Record(BaseModel):
     token: str
     epoch: int | None = None
     """None in the message that takes the lease over: that message's own sequence is the epoch."""
+
+
+_UNREADABLE: Final = _Record(holder="unknown", token="")
 
 
 @dataclass(frozen=True)
@@ -217,7 +220,13 @@ class _Claim:
 
 
 def _record(stored: Stored | None) -> _Record | None:
-    """Return the record of a live lease; an expired or given-back one leaves a marker or nothing."""
+    """Return the record of a live lease; an expired or given-back one leaves a marker or nothing.
+
+    One that this release cannot read is somebody else's until it expires.
+    """
     if stored is None or is_removed(stored):
         return None
-    return _Record.model_validate_json(stored.data)
+    try:
+        return _Record.model_validate_json(stored.data)
+    except ValidationError:
+        return _UNREADABLE

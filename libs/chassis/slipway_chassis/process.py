@@ -12,11 +12,12 @@ from functools import cached_property
 from typing import Final, Generic, TypeVar
 
 import uvloop
+from slipway_contracts.topology import BUCKETS, STREAMS
 
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import SlipwayError
 from slipway_chassis.event_log import EventLog
-from slipway_chassis.jetstream_api import NotFoundError
+from slipway_chassis.jetstream_api import NotFoundError, call
 from slipway_chassis.logs import configure_logging, get_logger
 from slipway_chassis.metrics import Metrics
 from slipway_chassis.nats_client import Client, JetStreamContext
@@ -28,6 +29,7 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 _UNUSABLE_SETTINGS: Final = 2
 _PROVISION_POLL_SECONDS: Final = 0.2
 _CANCEL_SECONDS: Final = 5.0
+_NAMES_SECONDS: Final = 5.0
 _log: Final = get_logger()
 
 
@@ -92,7 +94,8 @@ async def _run(name: str, settings: SettingsT, main: Main[SettingsT], telemetry:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stopping.set)
-    service.probes.add("log", lambda: _log_problem(service))
+    begun = asyncio.Event()
+    service.probes.add("log", lambda: _log_problem(service) if begun.is_set() else _problem_at_start(service))
     try:
         port = await service.probes.start(host=settings.probe_host, port=settings.probe_port)
     except OSError as error:
@@ -101,7 +104,7 @@ async def _run(name: str, settings: SettingsT, main: Main[SettingsT], telemetry:
     _log.info("probes listen", host=settings.probe_host, port=port)
     lag = asyncio.create_task(service.metrics.watch_event_loop())
     try:
-        return await _run_main(service, main)
+        return await _run_main(service, main, begun)
     finally:
         lag.cancel()
         service.probes.close()
@@ -130,7 +133,7 @@ def compose_service(name: str, settings: SettingsT, telemetry: Telemetry) -> Ser
     )
 
 
-async def _run_main(service: Service[SettingsT], main: Main[SettingsT]) -> bool:
+async def _run_main(service: Service[SettingsT], main: Main[SettingsT], begun: asyncio.Event) -> bool:
     """Return whether the end was clean."""
     stop = asyncio.create_task(_stop_asked(service))
     waiting = asyncio.create_task(_await_log(service))
@@ -140,6 +143,7 @@ async def _run_main(service: Service[SettingsT], main: Main[SettingsT]) -> bool:
         return await stop
     if not _succeeded(waiting):
         return False
+    begun.set()
     working = asyncio.ensure_future(main(service))
     await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
     _log.info("stopping")
@@ -177,11 +181,32 @@ async def _stop_asked(service: Service[SettingsT]) -> bool:
 async def _await_log(service: Service[SettingsT]) -> None:
     await service.connection.connect()
     said: str | None = None
-    while (problem := await _log_problem(service)) is not None:
+    while (problem := await _problem_at_start(service)) is not None:
         if problem != said:
             _log.warning(problem)
             said = problem
         await asyncio.sleep(_PROVISION_POLL_SECONDS)
+
+
+async def _problem_at_start(service: Service[SettingsT]) -> str | None:
+    return await _log_problem(service) or await _missing(service)
+
+
+async def _missing(service: Service[SettingsT]) -> str | None:
+    """Say which streams and buckets are not provisioned: a new release may bring another one.
+
+    Where the server does not tell, or has too many to tell at once, whoever needs one waits for it.
+    """
+    try:
+        answer = await call(service.connection, "STREAM.NAMES", within=_NAMES_SECONDS)
+    except SlipwayError:
+        return None
+    there = set(answer.get("streams") or ())
+    wanted = {stream.name for stream in STREAMS} | {f"KV_{bucket.name}" for bucket in BUCKETS}
+    missing = wanted - there if answer["total"] <= len(there) else ()
+    if not missing:
+        return None
+    return f"not provisioned: {', '.join(sorted(missing))}; run: python -m slipway_chassis.provision"
 
 
 async def _log_problem(service: Service[SettingsT]) -> str | None:

@@ -1,7 +1,8 @@
 """Applies the topology to a NATS server: streams, consumers, buckets; `python -m slipway_chassis.provision`.
 
-Repeating it changes nothing. It adds and widens; it never deletes, never shrinks a limit, and keeps what an
-operator widened.
+Repeating it changes nothing. It adds, and it never deletes. Limits are the operator's: one that differs
+from what provisioning set stays, and is told. A limit that nobody touched becomes wider where a release wants
+it wider, and never narrower.
 """
 
 import asyncio
@@ -12,19 +13,28 @@ from typing import Any, Final
 
 from pydantic import Field
 from slipway_contracts import subjects
-from slipway_contracts.topology import BUCKETS, CONSUMERS, STREAMS, BucketSpec, ConsumerSpec, StreamSpec
+from slipway_contracts.topology import BUCKETS, CONSUMERS, LOG, STREAMS, BucketSpec, ConsumerSpec, StreamSpec
 
 from slipway_chassis.connection import Connection
-from slipway_chassis.errors import ProvisioningError, SlipwayError
+from slipway_chassis.errors import LogUnavailableError, ProvisioningError, SlipwayError
 from slipway_chassis.jetstream_api import JetStreamError, NotFoundError, call
+from slipway_chassis.limits_by_hand import (
+    CONSUMER_LIMITS,
+    STREAM_LIMITS,
+    UNLIMITED,
+    ByHand,
+    set_by_hand,
+    with_limits,
+)
 from slipway_chassis.logs import configure_logging, get_logger
 from slipway_chassis.settings import ServiceSettings
 
 _WITHIN: Final = 10.0
-_UNLIMITED: Final = -1
+_POLL_SECONDS: Final = 0.2
 _STREAM_FIXED: Final = ("storage", "retention")
 _CONSUMER_FIXED: Final = ("deliver_policy", "ack_policy", "replay_policy")
 _NEVER_OFF: Final = ("allow_atomic", "allow_msg_ttl", "allow_direct", "allow_rollup_hdrs", "deny_delete")
+_REMOVING: Final = ("max_age", "max_msgs_per_subject")
 _TELLING: Final = {"src": subjects.ALL, "dest": subjects.told(subjects.ALL)}
 
 _log: Final = get_logger()
@@ -57,11 +67,13 @@ async def _apply_stream(connection: Connection, wanted: Mapping[str, Any]) -> No
     name = wanted["name"]
     existing = await _find(connection, f"STREAM.INFO.{name}")
     if existing is None:
-        await _change(connection, f"STREAM.CREATE.{name}", wanted)
+        await _change(connection, f"STREAM.CREATE.{name}", with_limits({}, wanted, STREAM_LIMITS))
         _log.info("stream created", stream=name)
         return
     _refuse_immutable(f"stream {name}", existing, wanted, _STREAM_FIXED)
-    merged = dict(existing) | _widened(existing, wanted)
+    for each in set_by_hand(existing, wanted, STREAM_LIMITS):
+        _tell(each, stream=name)
+    merged = dict(existing) | _merged(existing, wanted)
     if merged != existing:
         await _change(connection, f"STREAM.UPDATE.{name}", merged)
         _log.info("stream updated", stream=name)
@@ -72,9 +84,13 @@ async def _apply_consumer(connection: Connection, spec: ConsumerSpec) -> None:
     existing = await _find(connection, f"CONSUMER.INFO.{spec.stream}.{spec.durable}")
     if existing is not None:
         _refuse_immutable(f"consumer {spec.durable}", existing, wanted, _CONSUMER_FIXED)
-        if _filters(existing) | wanted == _filters(existing):
-            return
-    request = {"stream_name": spec.stream, "config": wanted, "action": ""}
+        for each in set_by_hand(existing, wanted, CONSUMER_LIMITS):
+            _tell(each, stream=spec.stream, consumer=spec.durable)
+    found = _filters(existing) if existing is not None else {}
+    merged = found | with_limits(found, wanted, CONSUMER_LIMITS)
+    if existing is not None and merged == found:
+        return
+    request = {"stream_name": spec.stream, "config": merged, "action": ""}
     await _change(connection, f"CONSUMER.CREATE.{spec.stream}.{spec.durable}", request)
     _log.info("consumer applied", stream=spec.stream, consumer=spec.durable)
 
@@ -108,29 +124,36 @@ def _refuse_immutable(
             )
 
 
-def _widened(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields to set so that nothing that exists is lost."""
-    widened = dict(wanted)
-    widened["subjects"] = sorted({*existing.get("subjects", ()), *wanted["subjects"]})
-    if set(widened["subjects"]) == set(existing.get("subjects", ())):
-        widened["subjects"] = existing["subjects"]
-    for field, unlimited in (("max_age", 0), ("max_bytes", _UNLIMITED), ("max_msgs_per_subject", _UNLIMITED)):
-        widened[field] = _wider(existing.get(field, unlimited), wanted[field], unlimited)
-    widened["duplicate_window"] = max(existing.get("duplicate_window", 0), wanted["duplicate_window"])
-    widened["num_replicas"] = existing.get("num_replicas", 1)
+def _merged(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields to set so that nothing that exists is lost, and nothing that was set by hand."""
+    merged = with_limits(existing, wanted, STREAM_LIMITS)
+    merged["subjects"] = sorted({*existing.get("subjects", ()), *wanted["subjects"]})
+    if set(merged["subjects"]) == set(existing.get("subjects", ())):
+        merged["subjects"] = existing["subjects"]
+    merged["duplicate_window"] = max(existing.get("duplicate_window", 0), wanted["duplicate_window"])
+    merged["num_replicas"] = existing.get("num_replicas", 1)
     for field in _NEVER_OFF:
-        widened[field] = bool(existing.get(field)) or bool(wanted.get(field))
-    return {field: value for field, value in widened.items() if value or field in existing}
+        merged[field] = bool(existing.get(field)) or bool(wanted.get(field))
+    return {field: value for field, value in merged.items() if value or field in existing}
 
 
-def _wider(existing: int, wanted: int, unlimited: int) -> int:
-    return unlimited if unlimited in (existing, wanted) else max(existing, wanted)
+def _tell(by_hand: ByHand, **where: str) -> None:
+    found: dict[str, Any] = {"limit": by_hand.limit, "found": by_hand.found, "planned": by_hand.planned}
+    if where.get("stream") == LOG.name and by_hand.limit in _REMOVING:
+        _log.error(
+            "a limit that was set by hand removes messages of the log for good; take it away",
+            **where,
+            **found,
+        )
+    else:
+        _log.warning("a limit was set by hand; it stays", **where, **found)
 
 
 def _filters(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration with its filters in one form; the server has a field for a single one."""
+    rest = {field: value for field, value in config.items() if field != "filter_subject"}
     single = config.get("filter_subject")
-    return dict(config) | {"filter_subjects": [single] if single else config.get("filter_subjects", [])}
+    return rest | {"filter_subjects": [single] if single else config.get("filter_subjects", [])}
 
 
 def _stream_config(spec: StreamSpec) -> dict[str, Any]:
@@ -142,8 +165,8 @@ def _stream_config(spec: StreamSpec) -> dict[str, Any]:
         "storage": "file",
         "discard": "old" if spec.discard_old else "new",
         "max_age": _nanoseconds(spec.max_age) if spec.max_age is not None else 0,
-        "max_bytes": spec.max_bytes or _UNLIMITED,
-        "max_msgs_per_subject": spec.max_messages_per_subject or _UNLIMITED,
+        "max_bytes": spec.max_bytes or UNLIMITED,
+        "max_msgs_per_subject": spec.max_messages_per_subject or UNLIMITED,
         "duplicate_window": _nanoseconds(spec.duplicate_window),
         "allow_atomic": spec.atomic_batches,
         "num_replicas": 1,
@@ -160,7 +183,7 @@ def _bucket_config(spec: BucketSpec) -> dict[str, Any]:
         "storage": "file",
         "discard": "new",
         "max_age": 0,
-        "max_bytes": _UNLIMITED,
+        "max_bytes": UNLIMITED,
         "max_msgs_per_subject": 1,
         "duplicate_window": _nanoseconds(timedelta(minutes=2)),
         "allow_rollup_hdrs": True,
@@ -180,7 +203,7 @@ def _consumer_config(spec: ConsumerSpec) -> dict[str, Any]:
         "ack_policy": "explicit",
         "replay_policy": "instant",
         "ack_wait": _nanoseconds(spec.ack_wait),
-        "max_deliver": _UNLIMITED,
+        "max_deliver": UNLIMITED,
         "max_ack_pending": spec.max_ack_pending,
     }
 
@@ -199,12 +222,24 @@ async def _main(settings: ProvisionSettings) -> None:
     try:
         async with asyncio.timeout(settings.provision_wait.total_seconds()):
             await connection.connect()
+            await _provision_once_there(connection)
     except TimeoutError:
-        raise ProvisioningError(connection.problem or f"no NATS at {connection.place}") from None
-    try:
-        await provision(connection)
+        raise ProvisioningError(connection.problem or f"no JetStream at {connection.place}") from None
     finally:
         await connection.close()
+
+
+async def _provision_once_there(connection: Connection) -> None:
+    """Provision, from the start again whenever the server goes away meanwhile."""
+    said: str | None = None
+    while True:
+        try:
+            return await provision(connection)
+        except LogUnavailableError as error:
+            if str(error) != said:
+                _log.warning("waiting for NATS", problem=str(error))
+                said = str(error)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def main() -> None:

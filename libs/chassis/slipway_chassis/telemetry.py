@@ -168,6 +168,11 @@ class Telemetry:
             self._close()
 
 
+def batch_attributes(count: int, *, stream: str) -> dict[str, AttributeValue]:
+    """Return what a span says that is about several messages of a stream at once."""
+    return {**_attributes(stream, "process", "process", None), "messaging.batch.message_count": count}
+
+
 def _pass_on(span: Span) -> Span:
     """Return a span that records nothing: of the caller's trace, or of a new one where there is none."""
     if span.get_span_context().is_valid:
@@ -236,7 +241,8 @@ def _attributes(
 def configure_telemetry(*, service: str, instance: str, traces_file: Path | None) -> Telemetry:
     """Return the telemetry that the standard `OTEL_*` variables and `traces_file` ask for."""
     asked = any(os.environ.get(name) for name in _ASKED_FOR_BY)
-    if os.environ.get("OTEL_TRACES_EXPORTER") == "none" or os.environ.get("OTEL_SDK_DISABLED") == "true":
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    if disabled or os.environ.get("OTEL_TRACES_EXPORTER") == "none":
         asked = False
     if not asked and traces_file is None:
         return Telemetry()

@@ -58,7 +58,8 @@ def make_telemetry(*, service: str, instance: str, otlp: bool, traces_file: Path
         ending = Thread(target=provider.shutdown, daemon=True)
         ending.start()
         ending.join(_CLOSE_SECONDS)
-        for exporter in exporters:
-            exporter.shutdown()
+        if ending.is_alive():
+            for exporter in exporters:
+                exporter.shutdown()
 
     return Telemetry(tracer=provider.get_tracer("slipway"), close=close)

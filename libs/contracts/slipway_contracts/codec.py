@@ -14,6 +14,11 @@ AnyMessage = Command | Event | Desired | ReplicaFact
 MESSAGE_TYPES: Final[dict[str, type[Message]]] = {
     kind.model_fields["type"].default: kind for kind in get_args(AnyMessage)
 }
+_MOST_TOLD: Final = 3
+_OF_THE_TAG: Final = {
+    "union_tag_not_found": "it has no `type`",
+    "union_tag_invalid": "its own `type` names no message",
+}
 _ADAPTER: Final[TypeAdapter[AnyMessage]] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])
 
 
@@ -37,7 +42,19 @@ def parse(type_name: str, data: bytes) -> AnyMessage:
     try:
         message = _ADAPTER.validate_json(data)
     except ValidationError as error:
-        raise UnknownMessageError(f"the body is no {type_name}: {error}") from error
+        raise UnknownMessageError(f"the body is no {type_name}: {_told(error, type_name)}") from error
     if message.type != type_name:
         raise UnknownMessageError(f"the envelope says {type_name}, the body {message.type}")
     return message
+
+
+def _told(error: ValidationError, type_name: str) -> str:
+    """Return what is wrong in few words; pydantic's own name every type that there is, and show the body."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    problems = []
+    for each in found[:_MOST_TOLD]:
+        place = ".".join(str(part) for part in each["loc"] if part != type_name)
+        text = _OF_THE_TAG.get(each["type"], each["msg"])
+        problems.append(f"{place}: {text}" if place else text)
+    more = [f"{len(found) - _MOST_TOLD} more"] if len(found) > _MOST_TOLD else []
+    return "; ".join([*problems, *more])

@@ -102,6 +102,12 @@ DEPLOYER: Final = ConsumerSpec(
 CONSUMERS: Final = (BUILDER, BUILDER_CANCEL, BUILDER_REMOVE, DEPLOYER)
 
 LEASES: Final = BucketSpec(name="leases", description="Who holds what, until when.", message_ttl=True)
+TRIES: Final = BucketSpec(
+    name="tries",
+    description="How often a message was tried in vain, since when, and why.",
+    message_ttl=True,
+    readers=("builder", "deployer"),
+)
 GATEWAYS: Final = BucketSpec(name="gateways", description="What each gateway has applied.")
 SECRETS: Final = BucketSpec(
     name="secrets",
@@ -116,7 +122,7 @@ WEBHOOK_SECRETS: Final = BucketSpec(
     description="What signs the deliveries of webhooks, sealed to the notifier.",
     readers=("api", "notifier"),
 )
-BUCKETS: Final = (LEASES, GATEWAYS, SECRETS, WEBHOOKS, WEBHOOK_SECRETS)
+BUCKETS: Final = (LEASES, TRIES, GATEWAYS, SECRETS, WEBHOOKS, WEBHOOK_SECRETS)
 
 RIGHTS: Final = (
     ServiceRights(
@@ -148,6 +154,7 @@ RIGHTS: Final = (
             "slipway.*.*.evt.message.dead",
             "slipway.*.*.log.build.>",
         ),
+        buckets_written=("tries",),
     ),
     ServiceRights(
         service="deployer",
@@ -163,7 +170,7 @@ RIGHTS: Final = (
             "slipway.*.*.cmd.builder.remove",
             "slipway._._.evt.target.*",
         ),
-        buckets_written=("leases",),
+        buckets_written=("leases", "tries"),
     ),
     ServiceRights(
         service="monitor",

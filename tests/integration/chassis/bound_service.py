@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from eventually import eventually
 from log_messages import make_outgoing
-from slipway_chassis.acknowledgement import PATIENCE, DeadMessage
+from slipway_chassis.acknowledgement import DeadMessage, Limits
 from slipway_chassis.broker import Handlers, LogBroker, make_broker, running, subscribe
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
@@ -31,19 +31,21 @@ class BoundService:
         grace: float = 5.0,
         concurrency: int = 1,
         unreported: Sequence[Exception] = (),
-        patience: timedelta = PATIENCE,
+        limits: Limits | None = None,
         spec: ConsumerSpec = DEPLOYER,
     ) -> None:
         self.dead: list[DeadMessage] = []
         self.metrics = Metrics(service="test")
         self.connection = connection
+        self.limits = limits
+        self.spec = spec
         self.broker: LogBroker = make_broker(
             connection=connection,
             telemetry=Telemetry(),
             metrics=self.metrics,
             dead=self._bury,
             grace=grace,
-            patience=patience,
+            limits=limits,
         )
         self.handlers: Handlers = subscribe(self.broker, spec, concurrency=concurrency)
         self._unreported = unreported
@@ -66,7 +68,7 @@ class BoundService:
         """Handle messages until one more is settled; return its sequence."""
         async with running(self.broker):
             sequence = await send_stop(log, deployment)
-            await eventually(lambda: self.settled(sequence=sequence))
+            await eventually(lambda: self.settled(sequence=sequence), timeout=60)
         return sequence
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from eventually import eventually
 from integration.chassis.bound_service import BoundService, send_stop, shorten_ack_wait
 from servers import NatsServer
@@ -13,9 +14,11 @@ from slipway_chassis.jetstream_api import call
 from slipway_chassis.nats_client import Msg
 from slipway_chassis.provision import provision
 from slipway_contracts.commands import Stop
+from structlog.testing import capture_logs
 
 SIGNS_PER_ACK_WAIT = 3
 WINDOW_SECONDS = 0.5
+LESS_THAN_A_PULL_SECONDS = 8
 
 
 async def test_long_work_keeps_its_message(connection: Connection, log: EventLog) -> None:
@@ -92,7 +95,9 @@ async def test_stopping_waits_for_the_handler_in_hand(connection: Connection, lo
 async def test_handler_that_outlasts_the_grace_is_cancelled_and_its_message_comes_to_another_at_once(
     connection: Connection, log: EventLog
 ) -> None:
-    first, second = BoundService(connection, grace=0.2), BoundService(connection)
+    spec = await shorten_ack_wait(connection, timedelta(minutes=5))
+    first = BoundService(connection, grace=0.2, spec=spec)
+    second = BoundService(connection, spec=spec)
     begun = asyncio.Event()
     handled: list[Stop] = []
 
@@ -109,7 +114,7 @@ async def test_handler_that_outlasts_the_grace_is_cancelled_and_its_message_come
         sequence = await send_stop(log)
         await begun.wait()
     async with running(second.broker):
-        await eventually(lambda: second.settled(sequence=sequence), timeout=2)
+        await eventually(lambda: second.settled(sequence=sequence))
 
     assert len(handled) == 1
 
@@ -131,7 +136,7 @@ async def test_handling_goes_on_at_once_after_a_kill_of_the_server_and_loses_not
         await eventually(lambda: handled == ["before"])
         await asyncio.to_thread(fresh_nats.restart)
         sequence = await send_stop(log, "after")
-        await eventually(lambda: "after" in handled, timeout=2)
+        await eventually(lambda: "after" in handled, timeout=LESS_THAN_A_PULL_SECONDS)
         await eventually(lambda: service.settled(sequence=sequence))
 
 
@@ -150,21 +155,58 @@ async def test_one_request_waits_at_the_server_however_often_it_was_killed_under
         while True:
             await send_stop(log)
 
-    async def waiting_requests() -> int:
+    async def one_request_waits() -> bool:
         info = await call(connection, "CONSUMER.INFO.SLIPWAY.deployer", within=5)
-        return int(info["num_waiting"])
+        return bool(info["num_waiting"] == 1)
 
     async with running(service.broker):
         publishing = asyncio.create_task(publish_steadily())
         for goal in range(100, 600, 100):
-            await eventually(lambda goal=goal: len(handled) > goal)  # type: ignore[misc]
+            await eventually(lambda goal=goal: len(handled) > goal, timeout=60)  # type: ignore[misc]
             await asyncio.to_thread(fresh_nats.restart)
         publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
         sequence = await send_stop(log)
         await eventually(lambda: service.settled(sequence=sequence), timeout=60)
-        assert await waiting_requests() == 1
+        await eventually(one_request_waits)
 
     assert len(handled) >= sequence
+
+
+@pytest.mark.parametrize("provisioned", [True, False])
+async def test_outage_of_the_server_while_a_service_starts_is_waited_for_and_told_once(
+    connection: Connection, fresh_nats: NatsServer, log: EventLog, *, provisioned: bool
+) -> None:
+    sequence = await send_stop(log)
+    if not provisioned:
+        await call(connection, "CONSUMER.DELETE.SLIPWAY.deployer", within=5)
+    service = BoundService(connection)
+    handled: list[str] = []
+
+    @service.handlers.on(Stop)
+    async def on_stop(command: Stop) -> None:
+        handled.append(command.deployment)
+
+    async def run() -> None:
+        async with running(service.broker):
+            await eventually(lambda: service.settled(sequence=sequence))
+
+    await asyncio.to_thread(fresh_nats.kill9)
+    await eventually(lambda: connection.problem)
+    with capture_logs() as lines:
+        task = asyncio.create_task(run())
+        await eventually(lambda: any(line.get("consumer") == "deployer" for line in lines))
+        await asyncio.sleep(WINDOW_SECONDS)
+        told = [line["event"] for line in lines if line.get("consumer") == "deployer"]
+        await asyncio.to_thread(fresh_nats.start)
+        if not provisioned:
+            await eventually(lambda: any("is not provisioned" in line["event"] for line in lines))
+            await provision(connection)
+        await task
+
+    assert handled == ["digits"]
+    assert len(told) == 1
+    assert f"NATS at {fresh_nats.url}" in told[0]
 
 
 async def test_deleted_consumer_is_waited_for_not_created_and_not_spun_on(

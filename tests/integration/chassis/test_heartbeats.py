@@ -40,7 +40,7 @@ async def test_record_with_a_time_to_live_disappears(connection: Connection) -> 
     async def gone() -> bool:
         return await leases.list() == []
 
-    await eventually(gone, timeout=3)
+    await eventually(gone)
 
 
 async def test_watcher_sees_what_is_there_then_every_change_through_a_restart(

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from eventually import eventually
 from full_stream import full
-from pydantic import ValidationError
 from servers import NatsServer
 from slipway_chassis.connection import Connection
 from slipway_chassis.errors import LeaseLostError
@@ -53,7 +52,7 @@ async def test_second_holder_waits_until_the_first_gives_the_lease_back(connecti
             taken = await stack.enter_async_context(waiting_for(second, "target", ttl=LONG))
             assert (await second.current("target")) == Holding(holder="first", epoch=held.epoch)
             assert taken == []
-        await eventually(lambda: taken, timeout=2)
+        await eventually(lambda: taken, timeout=LONG.total_seconds() / 2)
 
     assert taken[0].epoch > held.epoch
 
@@ -68,10 +67,10 @@ async def test_lease_of_a_dead_holder_is_taken_over_soon_after_its_time(
         async with waiting_for(standby, "target") as second:
             await dying.nc.close()
 
-            await eventually(lambda: second, timeout=2.5)
+            await eventually(lambda: second)
 
             assert second[0].epoch > first[0].epoch
-            await eventually(first[0].lost.is_set, timeout=0.1)
+            await eventually(first[0].lost.is_set)
 
 
 async def test_held_lease_outlives_its_time_by_renewal(connection: Connection) -> None:
@@ -79,8 +78,8 @@ async def test_held_lease_outlives_its_time_by_renewal(connection: Connection) -
     rival = Leases(connection=connection, holder="rival")
     loop = asyncio.get_running_loop()
 
-    async with leases.hold("target", ttl=TTL) as lease, waiting_for(rival, "target") as taken:
-        until = loop.time() + 2.5
+    async with leases.hold("target", ttl=3 * TTL) as lease, waiting_for(rival, "target") as taken:
+        until = loop.time() + 4
         await eventually(lambda: loop.time() > until)
 
         assert lease.held
@@ -95,7 +94,7 @@ async def test_holder_learns_that_another_process_has_its_lease(connection: Conn
         lease.check()
         await seize(connection, "target")
 
-        await eventually(lease.lost.is_set, timeout=1)
+        await eventually(lease.lost.is_set)
         with pytest.raises(LeaseLostError, match="target"):
             lease.check()
 
@@ -112,7 +111,7 @@ async def test_holder_that_cannot_reach_the_server_loses_the_lease_by_its_own_cl
     async with leases.hold("target", ttl=TTL) as lease:
         fresh_nats.kill9()
 
-        await eventually(lease.lost.is_set, timeout=2)
+        await eventually(lease.lost.is_set)
 
         assert not lease.held
 
@@ -130,7 +129,7 @@ async def test_holder_keeps_the_lease_over_a_quick_restart_of_the_server(
         async def renewed_twice() -> bool:
             return await bucket.end() >= restarted_at + 2
 
-        await eventually(renewed_twice, timeout=5)
+        await eventually(renewed_twice)
         assert lease.held
         assert await leases.current("target") == Holding(holder="first", epoch=lease.epoch)
 
@@ -141,7 +140,7 @@ async def test_holder_whose_renewals_find_no_room_loses_the_lease_by_its_own_clo
     leases = Leases(connection=connection, holder="first")
 
     async with leases.hold("target", ttl=TTL) as lease, full(connection, "KV_leases"):
-        await eventually(lease.lost.is_set, timeout=2)
+        await eventually(lease.lost.is_set)
 
         assert not lease.held
 
@@ -170,7 +169,7 @@ async def test_waiting_process_takes_the_lease_once_there_is_room(connection: Co
                 await eventually(lambda: taken, timeout=0.5)
             await room.aclose()
 
-            await eventually(lambda: taken, timeout=2)
+            await eventually(lambda: taken)
 
 
 async def test_lease_that_finds_no_room_to_be_given_back_runs_out(connection: Connection) -> None:
@@ -192,11 +191,10 @@ async def test_holder_that_cannot_read_what_was_written_over_its_lease_has_lost_
     async def hold() -> None:
         async with leases.hold("target", ttl=TTL) as lease:
             await publish(connection, "$KV.leases.target", b"{}", headers={"Nats-TTL": "30s"}, within=5)
-            await eventually(lease.lost.is_set, timeout=2)
+            await eventually(lease.lost.is_set)
             noticed.append(lease)
 
-    with pytest.raises(ValidationError, match="_Record"):
-        await hold()
+    await hold()
 
     assert noticed
 

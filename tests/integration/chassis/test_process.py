@@ -46,7 +46,7 @@ class Sample:
         return next((line for line in self.lines if message in line["message"]), None)
 
     async def ended(self) -> int:
-        code = await asyncio.wait_for(self.process.wait(), 10)
+        code = await asyncio.wait_for(self.process.wait(), 60)
         await self._reading
         return code
 
@@ -188,6 +188,20 @@ async def test_service_waits_for_the_server_and_says_so_then_begins(
     await eventually(lambda: sample.said("working"))
 
 
+async def test_service_waits_for_a_bucket_that_its_release_brought_and_names_it(
+    start: Start, provisioned_nats: NatsServer, connection: Connection
+) -> None:
+    await call(connection, "STREAM.DELETE.KV_leases", within=5)
+    await call(connection, "STREAM.DELETE.KV_tries", within=5)
+    sample = await start("idle", provisioned_nats.url)
+
+    await eventually(lambda: sample.said("not provisioned: KV_leases, KV_tries; run: python -m"))
+    assert "KV_leases" in await sample.probes.problem("log")
+    assert not sample.said("working")
+    await provision(connection)
+    await eventually(lambda: sample.said("working"))
+
+
 async def test_service_that_waits_for_the_server_stops_at_once(start: Start, fresh_nats: NatsServer) -> None:
     fresh_nats.stop()
     sample = await start("idle", fresh_nats.url)
@@ -227,7 +241,7 @@ async def test_ready_service_reports_a_lost_server_and_its_return(
 
     await eventually(says_lost)
     provisioned_nats.start()
-    await eventually(sample.probes.ready, timeout=2)
+    await eventually(sample.probes.ready)
 
 
 async def test_removed_log_makes_a_service_unready(

@@ -13,12 +13,10 @@ SERVICES: Final = Path(__file__).parents[3] / "services"
 READS: Final = {"follow", "get", "last", "last_per_subject", "pages", "read"}
 MAY_RAISE: Final = {
     # A record that must be read: nothing may be decided, and no name given away, beside it.
-    "slipway_api/submitting/lanes.py load_desired",
-    "slipway_api/submitting/names.py _holder",
     "slipway_deployer/records.py _desired_of",
     # Why it cannot be read is what these tell.
     "slipway_api/reading/dead_messages.py problem",
-    "slipway_deployer/inbox.py inbox_of",
+    "slipway_deployer/inbox.py incoming_of",
 }
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

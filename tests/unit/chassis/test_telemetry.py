@@ -172,6 +172,7 @@ def test_failed_work_is_marked_in_its_span(tmp_path: Path) -> None:
         {},
         {"OTEL_TRACES_EXPORTER": "none"},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_SDK_DISABLED": "true"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_SDK_DISABLED": "True"},
     ],
 )
 def test_nothing_is_exported_unless_asked_for(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PANEL: Final = "Look"
 _LONGEST_ERROR: Final = 80
+_LONGEST_BODY: Final = 4_000
 Sequence = Annotated[
     int, typer.Argument(metavar="SEQUENCE", min=1, help="Position in the log, as `dead list` shows it.")
 ]
@@ -83,7 +84,7 @@ async def show_dead(invocation: Invocation, sequence: Sequence) -> None:
         ]
     )
     terminal.say("body:", style="dim")
-    terminal.say(_body(found.body))
+    terminal.say(_cut(_body(found.body)))
     if found.retriable:
         terminal.say(f"Once the cause is gone: {invocation.again('dead', 'retry', str(sequence))}")
     elif found.state == State.OPEN:
@@ -123,7 +124,7 @@ def _summary(found: "DeadMessage") -> list[tuple[str, str]]:
         ("retried as", found.operation or ""),
         ("message", f"{found.message_type} {found.message_id}"),
         ("deployment", f"{found.group}/{found.deployment}"),
-        ("given up", f"{spoken_time(found.at)} by the {found.service}, after {found.deliveries} deliveries"),
+        ("given up", f"{spoken_time(found.at)} by the {found.service}, after {_deliveries(found)}"),
         ("error", found.error),
     ]
 
@@ -131,6 +132,16 @@ def _summary(found: "DeadMessage") -> list[tuple[str, str]]:
 def _short(error: str) -> str:
     line = " ".join(error.split())
     return line if len(line) <= _LONGEST_ERROR else f"{line[: _LONGEST_ERROR - 1]}…"
+
+
+def _deliveries(found: "DeadMessage") -> str:
+    return "1 delivery" if found.deliveries == 1 else f"{found.deliveries} deliveries"
+
+
+def _cut(body: str) -> str:
+    if len(body) <= _LONGEST_BODY:
+        return body
+    return f"{body[:_LONGEST_BODY]}…\n({len(body) - _LONGEST_BODY} characters more; --json has all)"
 
 
 def _body(body: Any) -> str:  # noqa: ANN401 - any JSON
