@@ -5,19 +5,22 @@ labels or the log.
 """
 
 import asyncio
+import errno
+import hashlib
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from slipway_chassis.blobs import BlobStore, FilesystemBlobStore
+from slipway_chassis.errors import BlobMissingError
 from slipway_contracts.commands import Build
 from slipway_contracts.envelope import now
 from slipway_contracts.manifest import Manifest, ManifestEndpoint
 from slipway_contracts.version import EndpointSpec, Version
 
 from slipway_builder.code_files import SourceFiles
-from slipway_builder.dependencies import Installer
+from slipway_builder.dependencies import DiskFullError, Installer
 from slipway_builder.endpoint_server import command_of, fixed_port, needs_server, notices_of
 from slipway_builder.layer_cache import Layer
 from slipway_builder.layer_maker import LayerMaker, human_size
@@ -25,7 +28,7 @@ from slipway_builder.manifest_file import read_manifest
 from slipway_builder.oci import ImageSpec, write_image, write_index
 from slipway_builder.requirements import read_requirements
 from slipway_builder.smoke_tests import smoke_test_of
-from slipway_builder.source_archive import ArchiveLimits, SourceTree, unpack
+from slipway_builder.source_archive import ArchiveLimits, ArchiveRefusedError, SourceTree, unpack
 from slipway_builder.steps import Steps
 from slipway_builder.stop_flag import StopFlag
 
@@ -79,22 +82,29 @@ class SourceBuild:
         """
         stop = StopFlag()
         try:
-            tree = await self._unpacked(stop)
-            manifest, files = await self._described(tree)
-            maker = LayerMaker(
-                blobs=self.blobs,
-                installer=self.installer,
-                folder=self.folder,
-                source=tree.root,
-                stop=stop,
-                line=self.steps.line,
-            )
-            lower = await self._dependencies(manifest, files, maker)
-            lower.append(await self._code(files, maker))
-            own = await self._own_files(manifest, files, maker)
-            return await self._images(manifest, lower, own)
+            return await self._built(stop)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise DiskFullError(f"no space left on the disk of {self.folder.parent}") from error
         finally:
             stop.set()
+
+    async def _built(self, stop: StopFlag) -> Draft:
+        tree = await self._unpacked(stop)
+        manifest, files = await self._described(tree)
+        maker = LayerMaker(
+            blobs=self.blobs,
+            installer=self.installer,
+            folder=self.folder,
+            source=tree.root,
+            stop=stop,
+            line=self.steps.line,
+        )
+        lower = await self._dependencies(manifest, files, maker)
+        lower.append(await self._code(files, maker))
+        own = await self._own_files(manifest, files, maker)
+        return await self._images(manifest, lower, own)
 
     async def _unpacked(self, stop: StopFlag) -> SourceTree:
         async with self.steps.step("source") as step:
@@ -110,8 +120,20 @@ class SourceBuild:
                 stop.set()
                 await asyncio.wait([work])  # the folder goes next: nothing may write into it any more
                 raise
+            except ArchiveRefusedError:
+                await self._require_sound_source(archive)
+                raise
             step.detail = f"{len(tree.files)} files, {human_size(sum(each.size for each in tree.files))}"
         return tree
+
+    async def _require_sound_source(self, archive: Path) -> None:
+        """Remove a source that was damaged where it lies, or nobody could upload it again."""
+        began = now()
+        with archive.open("rb") as file:
+            digest = (await asyncio.to_thread(hashlib.file_digest, file, "sha256")).hexdigest()
+        if self.source != f"sha256:{digest}":
+            await self.blobs.reclaim(self.source, unclaimed_since=began)
+            raise BlobMissingError(f"the stored source {self.source} was damaged, and is removed")
 
     async def _archive(self) -> Path:
         await self.blobs.size(self.source)

@@ -90,10 +90,11 @@ class Builds:
     ) -> Draft | FailureRecord | None:
         lines = BuildLog(self.lines_to(build_log(command.group, command.deployment, build)))
         left = (command.deadline_at - now()).total_seconds()
-        async with self.folders.folder() as folder, lines.flowing():
-            work = self._work(command, build, folder, journal, lines)
+        deadline = asyncio.timeout(left)
+        async with lines.flowing():
             try:
-                async with asyncio.timeout(left) as deadline:
+                async with self.folders.folder() as folder, deadline:
+                    work = self._work(command, build, folder, journal, lines)
                     return await self.running.run(build, work.run())
             except Exception as error:
                 failure = overdue() if deadline.expired() else failure_of(error, log_tail=lines.tail)

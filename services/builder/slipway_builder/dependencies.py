@@ -90,7 +90,10 @@ class Installer:
 
         code = await run(self._command(task), cwd=task.source, env=environment, on_line=hear)
         if code != 0 and any(_NO_SPACE in text for text in tail):
-            raise DiskFullError("the disk became full while packages were installed")
+            raise DiskFullError(
+                f"no space left on the disk of {task.home.parent}, or of the cache of packages {self.cache}, "
+                "while packages were installed"
+            )
         if code != 0:
             raise RequirementsUnresolvableError(tail)
         await asyncio.to_thread(_normalise, task.target)

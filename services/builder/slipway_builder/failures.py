@@ -49,9 +49,13 @@ _KNOWN: Final[tuple[tuple[type[Exception], Reason, str], ...]] = (
     (
         StorageFullError,
         Reason.DISK_FULL,
-        "Free space on the disk of the blob store and start a new build.",
+        "Free space on the disk of the blob store, as by `slipway purge NAME`, and start a new build.",
     ),
-    (DiskFullError, Reason.DISK_FULL, "Free space on the disk of the builder and start a new build."),
+    (
+        DiskFullError,
+        Reason.DISK_FULL,
+        "Free space on that disk and start a new build; what this one had written there is removed.",
+    ),
     (BytecodeError, Reason.BUILD_FAILED, "Check the Python installation of the builder."),
     (FileChangedError, Reason.BUILD_FAILED, "Start a new build."),
 )

@@ -1,5 +1,6 @@
 """What an image consists of in the blob store, read from its manifest. Decides nothing about its removal."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -50,11 +51,16 @@ async def layer_descriptors(blobs: BlobStore, image: ImageBlobs) -> dict[str, st
 
 
 async def first_missing(blobs: BlobStore, images: Iterable[str]) -> str | None:
-    """Claim every blob of these images; return the first that is not stored any more."""
+    """Claim every blob of these images; return the first that is not stored any more, or damaged.
+
+    What describes an image is compared with its digest; of layers, it is only seen that they are there.
+    """
     for manifest in dict.fromkeys(images):
         image = await image_blobs(blobs, manifest)
         if image is None:
             return manifest
+        if not await _document(blobs, image.config):
+            return image.config
         for digest in image.all:
             if not await blobs.claim(digest):
                 return digest
@@ -63,11 +69,15 @@ async def first_missing(blobs: BlobStore, images: Iterable[str]) -> str | None:
 
 async def _document(blobs: BlobStore, digest: str) -> dict[str, Any]:
     try:
-        document = json.loads(b"".join([chunk async for chunk in blobs.open(digest)]))
+        content = b"".join([chunk async for chunk in blobs.open(digest)])
     except BlobMissingError:
         return {}
-    except ValueError as error:
-        _log.error("a stored manifest or configuration is damaged", blob=digest, problem=str(error))
+    if digest != f"sha256:{hashlib.sha256(content).hexdigest()}":
+        _log.error("a stored manifest or configuration is damaged", blob=digest, size=len(content))
+        return {}
+    try:
+        document = json.loads(content)
+    except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -40,16 +40,17 @@ class LayerCache:
         self._blobs = blobs
 
     async def find(self, key: str) -> Layer | None:
-        """Return the layer made from this input, if its blob is still there, and claim both."""
+        """Return the layer made from this input, if its blob is still there, and whole, and claim both."""
         descriptor = await self._blobs.get_ref(key)
         if descriptor is None:
             return None
         try:
             layer = Layer.model_validate_json(b"".join([part async for part in self._blobs.open(descriptor)]))
+            claimed = [await self._blobs.claim(digest) for digest in (layer.digest, descriptor)]
+            is_whole = all(claimed) and await self._blobs.size(layer.digest) == layer.size
         except (ValidationError, BlobMissingError):
             return None
-        claimed = [await self._blobs.claim(digest) for digest in (layer.digest, descriptor)]
-        return layer if all(claimed) else None
+        return layer if is_whole else None
 
     async def keep(self, key: str, layer: Layer) -> None:
         """Remember the layer; of two builders that write one key, either may win: their layers are equal."""

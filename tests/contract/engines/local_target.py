@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sysconfig
 import tempfile
@@ -94,8 +95,13 @@ class LocalTarget:
     async def up(self) -> Self:
         """Start the target and wait until it takes wishes."""
         self.start()
-        await eventually(self.settings.socket.exists)
+        await eventually(self._listens)
         return self
+
+    def _listens(self) -> bool:
+        # The socket's file is there a moment before anybody listens.
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.settings.socket)) == 0
 
     async def down(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the target by a signal and wait for the end of its own process."""

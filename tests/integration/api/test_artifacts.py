@@ -6,7 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 from api_world import SOURCE, SOURCE_DIGEST, Api, problem
+from slipway_api.submitting.outgoing import outgoing
 from slipway_contracts.commands import Build
+from slipway_contracts.envelope import new_id
+from slipway_contracts.installation_events import ArtifactHidden
 
 GROUP = "/v1/groups/default"
 ARTIFACTS = f"{GROUP}/artifacts"
@@ -139,6 +142,18 @@ async def test_a_hidden_artifact_is_neither_listed_nor_built_until_it_is_shown_a
 
 async def test_what_is_not_stored_cannot_be_hidden(api: Api) -> None:
     problem(await api.http.post(f"{ARTIFACTS}/{SOURCE_DIGEST}/hide"), 404, "ArtifactNotFound")
+
+
+async def test_who_hid_what_the_log_does_not_say_it_has_is_told_to_send_it_again(api: Api) -> None:
+    event = ArtifactHidden(group="default", digest=SOURCE_DIGEST, hidden=True, by="ada")
+    await api.platform.log.publish(outgoing(event, identifier=new_id()))
+
+    refused = await api.http.post(f"{ARTIFACTS}/{SOURCE_DIGEST}/unhide")
+    await api.upload()
+    shown = await api.http.post(f"{ARTIFACTS}/{SOURCE_DIGEST}/unhide")
+
+    assert "uploaded again" in problem(refused, 404, "ArtifactNotFound")["detail"]
+    assert shown.json()["hidden"] is False
 
 
 async def test_pages_of_artifacts_show_each_once(api: Api, incoming: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import tarfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -245,3 +246,26 @@ async def test_a_canceled_build_leaves_no_process_behind(
 
     assert children() == []
     assert [(each.type, each.step) for each in told.events][-1] == ("build.step-started.v1", "dependencies")
+
+
+async def test_a_source_that_was_damaged_in_the_store_can_be_uploaded_again(
+    build: Build, upload: Upload, blobs: FilesystemBlobStore
+) -> None:
+    files: dict[str, str | bytes] = {"slipway.yaml": GREET, "greet.py": "pass", "model.bin": os.urandom(9000)}
+    source = await upload(files)
+    path = blobs.path_of(source)
+    whole = path.read_bytes()
+    path.unlink()
+    path.write_bytes(whole[:5000])
+
+    with pytest.raises(BlobMissingError, match="was damaged, and is removed") as ended:
+        await build(source)
+    is_stored = await blobs.exists(source)
+    again = await upload(files)
+
+    assert not is_stored
+    failure = failure_of(ended.value)
+    assert failure is not None
+    assert (failure.reason, failure.hint[:23]) == (Reason.SOURCE_MISSING, "Upload the source again")
+    assert again == source
+    assert (await build(again)).endpoints

@@ -57,6 +57,32 @@ def test_a_line_without_an_end_is_cut_into_pieces(tmp_path: Path) -> None:
     assert "".join(pieces) == 2 * text.decode()
 
 
+def test_a_line_of_a_megabyte_is_cut_between_characters_and_loses_nothing(tmp_path: Path) -> None:
+    log = ReplicaLog(str(tmp_path))
+    text = ("x" + "ö€😀" * 120_000)[:400_000]
+
+    encoded = text.encode() + b"\n"
+    assert len(encoded) > 1 << 20
+    for start in range(0, len(encoded), 65_536):
+        log.write("stdout", encoded[start : start + 65_536])
+    log.write("stderr", encoded)
+
+    lines = read_all(tmp_path)
+    for stream in ("stdout", "stderr"):
+        assert "".join(line.text for line in lines if line.stream == stream) == text
+    assert max(len(line.text.encode()) for line in lines) <= LONGEST_LINE
+
+
+def test_bytes_that_are_no_text_come_back_as_marks_of_what_was_there(tmp_path: Path) -> None:
+    log = ReplicaLog(str(tmp_path))
+
+    log.write("stdout", b"\xff\x00a\n" + b"\x80" * (LONGEST_LINE + 1) + b"\nend\n")
+
+    first, *marks, last = [line.text for line in read_all(tmp_path)]
+    assert (first, last) == ("\ufffd\x00a", "end")
+    assert "".join(marks) == "\ufffd" * (LONGEST_LINE + 1)
+
+
 def test_files_are_bounded_and_the_newest_lines_stay(tmp_path: Path) -> None:
     log = ReplicaLog(str(tmp_path), file_bytes=1000)
 

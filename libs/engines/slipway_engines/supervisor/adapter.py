@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import Any, Final
 
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_contracts.workload import ReplicaRef, Workload, WorkloadRef
@@ -19,6 +20,8 @@ from slipway_engines.supervisor.observer import Observer
 from slipway_engines.supervisor.program_files import Program, ProgramFiles
 from slipway_engines.supervisor.rpc import Call, Fault, SupervisorClient
 from slipway_engines.supervisor.settings import SupervisorSettings
+
+_NOT_RUNNING: Final = frozenset({"STOPPED", "STOPPING", "EXITED", "FATAL"})
 
 
 class SupervisorEngine:
@@ -41,7 +44,9 @@ class SupervisorEngine:
             kept = [
                 each
                 for each in existing
-                if each.replica in wanted and not self._files.was_told_otherwise(each, secrets)
+                if each.replica in wanted
+                and self._files.is_whole(each)
+                and not self._files.was_told_otherwise(each, secrets)
             ]
             for program in existing:
                 if program not in kept:
@@ -50,8 +55,11 @@ class SupervisorEngine:
                 self._files.tell(program, workload, secrets)
             missing = sorted(wanted - {each.replica for each in kept})
             new = await self._create(workload, missing, secrets) if missing else []
-        if new or not await self._all_known(kept):
-            await self._add([*kept, *new])
+        known = await self._known(kept)
+        lost = [each for each in kept if each not in known]
+        if new or lost:
+            await self._add([*lost, *new])
+        await self._start_again(known)
         if await self._end_withdrawn():
             await tidy(self._files, self._settings)
 
@@ -93,28 +101,32 @@ class SupervisorEngine:
         finally:
             await asyncio.wait({creating})
 
-    async def _all_known(self, programs: Sequence[Program]) -> bool:
-        """Say whether supervisord knows these; one that it was told to stop by hand is started again.
+    async def _known(self, programs: Sequence[Program]) -> dict[Program, str]:
+        """Return the state of those that supervisord knows, by its own names."""
+        answers: list[Any] = await self._supervisor.calls(
+            [Call("getProcessInfo", (each.name,)) for each in programs]
+        )
+        return {
+            program: str(answer["statename"])
+            for program, answer in zip(programs, answers, strict=True)
+            if not isinstance(answer, Fault)
+        }
+
+    async def _start_again(self, states: Mapping[Program, str]) -> None:
+        """Start what was stopped by hand, and what was killed before it could write down how far it was.
 
         Raises:
             EngineUnavailableError: one has ended, and supervisord has yet to notice that it stopped it.
         """
-        if not programs:
-            return True
-        answers = await self._supervisor.calls([Call("getProcessInfo", (each.name,)) for each in programs])
-        if any(isinstance(each, Fault) for each in answers):
-            return False
-        ended = [
-            (program, info["statename"])
-            for program, info in zip(programs, answers, strict=True)
-            if info["statename"] in ("STOPPED", "FATAL", "STOPPING") and self._may_start_again(program)
-        ]
-        idle = [program for program, state in ended if state != "STOPPING"]
-        if idle:
-            await self._supervisor.calls([Call("startProcess", (each.name, False)) for each in idle])
+        ended = {
+            program: state
+            for program, state in states.items()
+            if state in _NOT_RUNNING and self._may_start_again(program)
+        }
+        idle = [program for program, state in ended.items() if state != "STOPPING"]
+        await self._supervisor.calls([Call("startProcess", (each.name, False)) for each in idle])
         if len(idle) < len(ended):
             raise EngineUnavailableError("supervisord still stops a replica that is to be started again")
-        return True
 
     def _may_start_again(self, program: Program) -> bool:
         record = self._files.record(program)

@@ -26,7 +26,7 @@ async def tidy(files: ProgramFiles, settings: SupervisorSettings) -> None:
     # Under the lock no new replica can come to need what is being taken away.
     async with files.lock():
         files.forget_unwished_secrets()
-        _throw_away(_unneeded(files, settings), trash)
+        _throw_away([*_unneeded(files, settings), *_half_written(files)], trash)
     await asyncio.to_thread(_empty, trash.parent)
 
 
@@ -43,6 +43,11 @@ def _empty(root: Path) -> None:
         shutil.rmtree(each, ignore_errors=True)
 
 
+def _half_written(files: ProgramFiles) -> Iterator[Path]:
+    """Return what those left who were killed while they wrote a wish down. Only under the lock."""
+    return Path(files.layout.programs).glob(".*.tmp")
+
+
 def _unneeded(files: ProgramFiles, settings: SupervisorSettings) -> list[Path]:
     old = files.dismissed_before(time.time() - settings.keep_ended.total_seconds())
     kept = [each for each in files.known() if each not in old]
@@ -52,8 +57,7 @@ def _unneeded(files: ProgramFiles, settings: SupervisorSettings) -> list[Path]:
 def _files_of(files: ProgramFiles, programs: Iterable[Program]) -> Iterator[Path]:
     for program in programs:
         record = Path(files.layout.record_file(program.name))
-        if record.exists():
-            yield record
+        yield from (each for each in (record, record.with_name(f"{record.name}.tmp")) if each.exists())
         yield Path(files.layout.replica_folder(program.name))
 
 

@@ -1,5 +1,6 @@
 """Reads what the blob store says of an image: its configuration and where its layers lie. Unpacks nothing."""
 
+import hashlib
 import json
 import platform
 import sys
@@ -47,28 +48,43 @@ def _plan(digest: str, path_of: Callable[[str], Path]) -> dict[str, object]:
         raise ImageUnusableError(f"{digest} is a {kind}, not the manifest of an image")
     try:
         config = _document(manifest["config"]["digest"], path_of)
-        layers = [str(layer["digest"]) for layer in manifest["layers"]]
+        layers = [(str(layer["digest"]), layer.get("size")) for layer in manifest["layers"]]
         settings = config.get("config") or {}
         variables = dict(each.split("=", 1) for each in settings.get("Env") or ())
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ImageUnusableError(f"the manifest of image {digest} cannot be understood: {error!r}") from error
     _check_platform(config)
     _check_python((settings.get("Labels") or {}).get(PYTHON_LABEL))
     return {
         "digest": digest,
         "variables": variables,
-        "layers": [{"digest": each, "path": str(_stored(each, path_of))} for each in layers],
+        "layers": [{"digest": each, "path": str(_layer(each, size, path_of))} for each, size in layers],
     }
 
 
 def _document(digest: str, path_of: Callable[[str], Path]) -> Mapping[str, Any]:
+    content = _stored(digest, path_of).read_bytes()
+    if digest != f"sha256:{hashlib.sha256(content).hexdigest()}":
+        raise _damaged(digest)
     try:
-        document = json.loads(_stored(digest, path_of).read_bytes())
+        document = json.loads(content)
     except ValueError as error:
         raise ImageUnusableError(f"blob {digest} should describe an image, but it is no JSON") from error
     if not isinstance(document, dict):
         raise ImageUnusableError(f"blob {digest} should describe an image, but it is no JSON object")
     return document
+
+
+def _layer(digest: str, size: int | None, path_of: Callable[[str], Path]) -> Path:
+    """Return where a layer lies; only its size is looked at, for it may be large."""
+    path = _stored(digest, path_of)
+    if size is not None and path.stat().st_size != size:
+        raise _damaged(digest)
+    return path
+
+
+def _damaged(digest: str) -> ImageUnusableError:
+    return ImageUnusableError(f"blob {digest} of the image is damaged; build the version again")
 
 
 def _stored(digest: str, path_of: Callable[[str], Path]) -> Path:

@@ -6,6 +6,8 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from slipway_contracts.replica import ReplicaState
+
 from slipway_engines.engine import (
     ImageProblem,
     Observation,
@@ -37,7 +39,7 @@ class Observer:
         self._queue: asyncio.Queue[Observation | BaseException] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._replicas: dict[str, ReplicaWatch] = {}
-        self._newest: dict[tuple[str, str], Program] = {}
+        self._starts: dict[tuple[str, str], set[Program]] = {}
         self._unreadable: set[str] = set()
         self._ports = ListeningPorts()
         self._callers = Callers()
@@ -109,8 +111,7 @@ class Observer:
             detail = "Its launch.json cannot be read."
             self._queue.put_nowait(WorkloadUnknown(id=program.name, detail=detail, at=datetime.now(UTC)))
             return
-        key = (program.workload, program.replica)
-        self._newest[key] = max(self._newest.get(key, program), program)
+        self._starts.setdefault((program.workload, program.replica), set()).add(program)
         watch = ReplicaWatch(
             program=program,
             config=config,
@@ -125,10 +126,18 @@ class Observer:
     async def _run(self, program: Program, watch: ReplicaWatch) -> None:
         await watch.run()
         del self._replicas[program.name]
+        starts = self._starts[program.workload, program.replica]
+        starts.remove(program)
+        if starts:
+            self._replicas[max(starts).name].tell_again()
+        else:
+            del self._starts[program.workload, program.replica]
 
     def _publish(self, program: Program, report: ReplicaObserved | ImageProblem) -> None:
-        """Report a replica as its newest start: the end of an earlier one says nothing about it."""
-        if self._newest[program.workload, program.replica] == program:
+        """Report a replica as its newest start, which is not gone while an earlier one still ends."""
+        starts = self._starts[program.workload, program.replica]
+        is_gone = isinstance(report, ReplicaObserved) and report.state is ReplicaState.GONE
+        if program == max(starts) and not (is_gone and len(starts) > 1):
             self._queue.put_nowait(report)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:

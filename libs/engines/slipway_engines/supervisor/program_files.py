@@ -14,7 +14,7 @@ import re
 import shlex
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -189,8 +189,17 @@ class ProgramFiles:
         known = {name: value for name, value in (secrets or {}).items() if name in workload.secrets}
         self._secrets.tell(program.name, known)
 
+    def is_whole(self, program: Program) -> bool:
+        """Say whether a wish can be carried out: a power cut may have emptied its files."""
+        try:
+            size = Path(self.layout.program_file(program.name)).stat().st_size
+        except FileNotFoundError:
+            return False
+        return size > 0 and self.config(program) is not None
+
     def withdraw(self, program: Program) -> None:
-        """Take a wish back; doing so again changes nothing."""
+        """Take a wish back, to be ended whatever was noted of it before; doing so again changes nothing."""
+        self._dismissed(program).unlink(missing_ok=True)
         Path(self.layout.program_file(program.name)).unlink(missing_ok=True)
         self._secrets.drop(program.name)
 
@@ -202,21 +211,27 @@ class ProgramFiles:
     def has_ended(self, program: Program) -> bool:
         """Say whether nothing of a replica runs any more; what outlived a killed launcher is ended first."""
         record = self.record(program)
-        if record is None or record.status in _ENDED:
+        if record is not None and record.status in _ENDED:
             return True
-        if process_tree.is_alive(record.launcher_pid, record.launcher_ticks):
+        if record is not None and process_tree.is_alive(record.launcher_pid, record.launcher_ticks):
             return False
         process_tree.kill(process_tree.holders(self.layout.replica_folder(program.name)))
         return True
 
     def dismiss(self, program: Program) -> None:
-        """Note that supervisord has forgotten a program; what its replica was told in confidence goes."""
+        """Note that supervisord has forgotten a program; what its replica was told in confidence goes.
+
+        Raises:
+            EngineUnavailableError: that cannot be written, as on a full disk.
+        """
         config = self.config(program)
-        if config is not None:
-            config.environment = {}
-            write_private(Path(self.layout.config_file(program.name)), config.dump())
-        self._secrets.drop(program.name)
-        self._dismissed(program).touch()
+        # Another process may have noted it before, and deleted the files since.
+        with _named(self.layout.root), suppress(FileNotFoundError):
+            if config is not None:
+                config.environment = {}
+                write_private(Path(self.layout.config_file(program.name)), config.dump())
+            self._secrets.drop(program.name)
+            self._dismissed(program).touch()
 
     def forget_unwished_secrets(self) -> None:
         """Forget the secrets of what nobody wishes for. Only under the lock."""
@@ -227,7 +242,9 @@ class ProgramFiles:
         return [
             each
             for each in self.known()
-            if (file := self._dismissed(each)).exists() and file.stat().st_mtime < moment
+            if (file := self._dismissed(each)).exists()
+            and file.stat().st_mtime < moment
+            and not self.is_wished(each)
         ]
 
     def _programs(self, folder: str, suffix: str) -> list[Program]:

@@ -68,6 +68,11 @@ class ReplicaWatch:
         """Tell that files of this replica changed."""
         self._changed.set()
 
+    def tell_again(self) -> None:
+        """Report once more what was reported last, or what is true by now."""
+        self._last = None
+        self.wake()
+
     async def run(self) -> None:
         """Report until the replica is gone."""
         try:

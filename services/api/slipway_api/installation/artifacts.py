@@ -109,17 +109,28 @@ class Artifacts:
         """Keep an artifact but list and use it no more, or take that back; repeating it changes nothing.
 
         Raises:
-            ArtifactNotFoundError: the group does not have it.
+            ArtifactNotFoundError: the group does not have it, or the log does not say that it has it: uploads
+                were not told once, and who hid such a one has to send it again.
         """
         if not await self._holdings.has(group, digest) or not await self._blobs.exists(digest):
-            raise artifact_problems.ArtifactNotFoundError(
-                f"Group {group} has no artifact {digest}.",
-                hint=f"List them with GET /v1/groups/{group}/artifacts.",
-                digest=digest,
-            )
+            raise self._not_had(group, digest)
         if self._directory.artifacts.is_hidden(group, digest) != hidden:
             await self._configuring.publish(ArtifactHidden(group=group, digest=digest, hidden=hidden, by=by))
         return await self._shown(digest, group, await self._source(group, digest))
+
+    def _not_had(self, group: str, digest: str) -> artifact_problems.ArtifactNotFoundError:
+        if self._directory.artifacts.is_hidden(group, digest):
+            return artifact_problems.ArtifactNotFoundError(
+                f"Group {group} hides {digest}, but does not have it, or its bytes are gone: it has to be "
+                "uploaded again before it is shown, as by `slipway deploy` of the same source.",
+                hint=f"Upload it with PUT /v1/groups/{group}/artifacts/{digest}, then repeat the request.",
+                digest=digest,
+            )
+        return artifact_problems.ArtifactNotFoundError(
+            f"Group {group} has no artifact {digest}.",
+            hint=f"List them with GET /v1/groups/{group}/artifacts.",
+            digest=digest,
+        )
 
     async def _announce(self, group: str, path: str, digest: str, by: str) -> None:
         known = self._directory.artifacts.find(group, digest)

@@ -14,6 +14,15 @@ def start_ticks(pid: int) -> int | None:
     return int(fields[_STARTED]) if fields else None
 
 
+def boot() -> str:
+    """Return what tells this boot of the machine from others; empty where the system does not say."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def is_alive(pid: int, ticks: int) -> bool:
     """Say whether the process that had this id and start time still runs."""
     return start_ticks(pid) == ticks

@@ -26,6 +26,7 @@ class RecordKeeping:
             supervisor_pid=supervisor,
             supervisor_ticks=process_tree.start_ticks(supervisor) or 0,
             port=port,
+            boot=process_tree.boot(),
         )
 
     @property

@@ -11,6 +11,8 @@ FILE_BYTES = 5 << 20
 KEPT_FILES = 2
 LONGEST_LINE = 16 << 10
 SUFFIX = ".log"
+_CONTINUING = 0x80
+"""The first two bits of each byte of a character of UTF-8 but its first."""
 
 
 def generations(folder: str) -> list[int]:
@@ -42,8 +44,9 @@ class ReplicaLog:
         """Take what came from a stream; the last line is kept back until it is complete or too long."""
         *lines, rest = (self._rest.get(stream, b"") + data).split(b"\n")
         while len(rest) > LONGEST_LINE:
-            lines.append(rest[:LONGEST_LINE])
-            rest = rest[LONGEST_LINE:]
+            end = _end_of_piece(rest)
+            lines.append(rest[:end])
+            rest = rest[end:]
         self._rest[stream] = rest
         self._append(stream, lines)
 
@@ -101,7 +104,17 @@ class ReplicaLog:
 
 
 def _cut(line: bytes) -> list[bytes]:
-    line = line.removesuffix(b"\r")
-    if len(line) <= LONGEST_LINE:
-        return [line]
-    return [line[start : start + LONGEST_LINE] for start in range(0, len(line), LONGEST_LINE)]
+    pieces, rest = [], line.removesuffix(b"\r")
+    while len(rest) > LONGEST_LINE:
+        end = _end_of_piece(rest)
+        pieces.append(rest[:end])
+        rest = rest[end:]
+    return [*pieces, rest]
+
+
+def _end_of_piece(line: bytes) -> int:
+    """Return where a line that is too long is cut: not within a character, if it is UTF-8."""
+    for end in range(LONGEST_LINE, LONGEST_LINE - 4, -1):
+        if line[end] & 0xC0 != _CONTINUING:
+            return end
+    return LONGEST_LINE

@@ -4,11 +4,14 @@ import json
 import os
 import time
 
+from slipway_engines.supervisor.launcher import process_tree
+
 PREPARING = "preparing"
 RUNNING = "running"
 BLOCKED = "blocked"
 EXITED = "exited"
 STOPPED = "stopped"
+_NEVER = -1
 
 
 class ReplicaRecord:
@@ -34,6 +37,7 @@ class ReplicaRecord:
         signal: str | None = None,
         reason: str | None = None,
         detail: str | None = None,
+        boot: str | None = None,
     ) -> None:
         self.status = status
         self.at = at
@@ -48,15 +52,23 @@ class ReplicaRecord:
         self.signal = signal
         self.reason = reason
         self.detail = detail
+        self.boot = boot
 
     @classmethod
     def load(cls, path: str) -> "ReplicaRecord | None":
-        """Read one; None when there is none, or none that can be understood."""
+        """Read one; None when there is none, or none that can be understood.
+
+        Launcher and supervisor of one from before a reboot have ended, whoever has their ids now: start times
+        count from the boot, so they tell nothing of the processes of another.
+        """
         try:
             with open(path, encoding="utf-8") as file:
-                return cls(**json.load(file))
+                record = cls(**json.load(file))
         except (FileNotFoundError, ValueError, TypeError):
             return None
+        if record.boot is not None and record.boot != process_tree.boot():
+            record.launcher_ticks = record.supervisor_ticks = _NEVER
+        return record
 
     def save(self, path: str) -> None:
         """Replace the record.
