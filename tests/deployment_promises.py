@@ -10,7 +10,8 @@ from slipway_contracts.lifecycle import ReleaseState, Wanted
 from slipway_contracts.release import Strategy
 from slipway_contracts.replica import ReplicaState
 from slipway_contracts.traffic import FULL_WEIGHT, TrafficShare, releases_of
-from slipway_deployer.desired.needs import drains, named, upgraded
+from slipway_deployer.desired.needs import drains, named
+from slipway_deployer.desired.upgrading import upgraded
 
 S = ReleaseState
 LONGEST_ANSWER = 300

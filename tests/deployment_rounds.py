@@ -12,7 +12,7 @@ from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaFact
 from slipway_deployer.commands.decide import decide
 from slipway_deployer.desired.decision import Decision
-from slipway_deployer.desired.message import DeployerMessage, Inbox
+from slipway_deployer.desired.message import DeployerMessage, Incoming
 from slipway_deployer.desired.observed import Observed, Refusal, seems_hung
 from slipway_deployer.desired.starting import build_ended, waiting_for_builds
 from slipway_deployer.desired.workloads import numbered
@@ -31,7 +31,8 @@ class Rounds:
     sequence: int = 0
     desired: Desired | None = None
     record_sequence: int = 0
-    inbox: list[Inbox] = field(default_factory=list)
+    inbox: list[Incoming] = field(default_factory=list)
+    traces: dict[str, str | None] = field(default_factory=dict)
     build_ends: dict[str, BuildEnd] = field(default_factory=dict)
     told: list[Message] = field(default_factory=list)
     facts: dict[tuple[str, str], ReplicaFact] = field(default_factory=dict)
@@ -61,10 +62,17 @@ class Rounds:
         identifier = derived_id("message", self.sequence)
         if isinstance(message, BuildEnd):
             self.build_ends[message.build] = message
+        trace = derived_id("trace", self.sequence).replace("-", "")
         envelope = Envelope(
-            id=identifier, type=type(message).__name__, source="/test", subject="default/digits", time=self.at
+            id=identifier,
+            type=type(message).__name__,
+            source="/test",
+            subject="default/digits",
+            time=self.at,
+            traceparent=f"00-{trace}-{trace[:16]}-01",
         )
-        self.inbox.append(Inbox(self.sequence, envelope, message))
+        self.traces[identifier] = envelope.traceparent
+        self.inbox.append(Incoming(self.sequence, envelope, message))
         return identifier
 
     def settle(self) -> None:
@@ -108,6 +116,10 @@ class Rounds:
 
     def _keep(self, decision: Decision) -> None:
         self.told += [each.message for each in decision.emitted]
+        # One operation is one trace, whenever and by whatever its messages are decided.
+        for each in decision.emitted:
+            if each.operation in self.traces:
+                assert each.traceparent == self.traces[each.operation], each
         if decision.desired == self.desired:
             assert not decision.emitted
             return

@@ -149,7 +149,7 @@ async def test_a_rollback_makes_an_exact_copy_and_moves_no_other_alias(
     await carried_out(client, client.set_alias(NAME, "live", release=two))
     await carried_out(client, client.set_alias(NAME, "canary", shares=shares))
 
-    accepted = await client.rollback(NAME, to=one)
+    accepted = await client.rollback(NAME)
     copy = (await ended(client, accepted)).release
     assert copy is not None
 
@@ -168,6 +168,22 @@ async def test_a_rollback_makes_an_exact_copy_and_moves_no_other_alias(
         "canary": {one: 70, two: 30},
     }
     await carried_out(client, client.remove_alias(NAME, "canary"))
+    assert base
+
+
+async def test_a_rollback_to_a_part_of_a_canary_lets_it_serve_alone_also_when_all_is_stopped(
+    client: Slipway, base: str, pair: tuple[int, int]
+) -> None:
+    one, two = pair
+    shares = [Share(release=one, weight=90), Share(release=two, weight=10)]
+    await carried_out(client, client.set_alias(NAME, "live", shares=shares))
+    await carried_out(client, client.set_alias(NAME, "live", release=two))
+    await carried_out(client, client.stop(NAME))
+
+    copy = (await ended(client, await client.rollback(NAME, to=one))).release
+
+    assert copy is not None
+    assert pointed(await client.deployment(NAME)) == {"live": {copy: 100}, "staging": {two: 100}}
     assert base
 
 

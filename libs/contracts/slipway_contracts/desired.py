@@ -46,6 +46,9 @@ class DesiredRelease(BaseModel):
     awaited_by: OperationId | None = Field(
         default=None, description="Operation of the pin that ends when this release runs."
     )
+    awaited_traceparent: str | None = Field(
+        default=None, description="Trace of that pin; none: it made the release as well."
+    )
 
 
 class DesiredWorkload(BaseModel):
@@ -112,6 +115,9 @@ class Desired(DeploymentMessage):
     ending: OperationId | None = Field(default=None, description="Operation of the running stop or delete.")
     ending_deadline_at: AwareDatetime | None = Field(
         default=None, description="By when the stop or delete should have ended."
+    )
+    ending_traceparent: str | None = Field(
+        default=None, description="Trace of the stop or delete, until no replica is left."
     )
     next_release: int = Field(default=1, ge=1)
     releases: tuple[DesiredRelease, ...] = ()

@@ -77,7 +77,7 @@ class Deployments:
         self._attendance = attendance
         self._clock = clock
         self._reconciled: dict[Key, _Reconciled] = {}
-        self._told: dict[Key, frozenset[str]] = {}
+        self._named: dict[Key, frozenset[str]] = {}
         self._refused: dict[Key, Mapping[str, Refusal]] = {}
 
     async def advance(self, key: Key, *, resync: bool = False) -> bool:
@@ -101,11 +101,17 @@ class Deployments:
             if decision.desired != loaded.desired:
                 sequence = await self._write(key, loaded, decision)
             elif self._is_reconciled(key, loaded):
+                if decision.desired.ended:
+                    self._forget(key)
                 return True
             else:
                 sequence = loaded.sequence
             if sequence is not None and not await self._reconcile(key, loaded, decision.desired, sequence):
                 return False
+
+    def _forget(self, key: Key) -> None:
+        for known in (self._reconciled, self._named, self._refused):
+            known.pop(key, None)
 
     def _is_reconciled(self, key: Key, loaded: Loaded) -> bool:
         known = self._reconciled.get(key)
@@ -119,21 +125,21 @@ class Deployments:
         """
         names = {each.workload.id: each.workload for each in desired.workloads}
         leaving = {each.id for each in desired.removed}
-        disowned = self._told.get(key, frozenset()) - names.keys() - leaving
-        self._told[key] = frozenset(names) | leaving | disowned
+        disowned = self._named.get(key, frozenset()) - names.keys() - leaving
+        self._named[key] = frozenset(names) | leaving | disowned
         taken = self._reconciled[key].taken if self._is_reconciled(key, loaded) else {}
-        told = await self._wishes.tell(desired, told=taken, disowned=disowned)
+        untaken = await self._wishes.tell(desired, taken=taken, disowned=disowned)
         where = {"group": key[0], "deployment": key[1]}
-        for workload, refusal in told.refused.items():
+        for workload, refusal in untaken.refused.items():
             _log.warning("engine.wish_not_taken", **where, workload=workload, error=refusal.problem)
-        for workload, problem in told.missing.items():
+        for workload, problem in untaken.missing.items():
             _log.warning("secret.missing", **where, workload=workload, error=problem)
-        self._refused[key] = told.refused
-        if told.refused:
+        self._refused[key] = untaken.refused
+        if untaken.refused:
             self._reconciled.pop(key, None)
             return False
-        self._told[key] = frozenset(names) | leaving
-        self._reconciled[key] = _Reconciled(sequence, names, told.missing)
+        self._named[key] = frozenset(names) | leaving
+        self._reconciled[key] = _Reconciled(sequence, names, untaken.missing)
         return True
 
     async def disown(self, key: Key, strays: Sequence[ReplicaFact]) -> bool:
@@ -169,18 +175,18 @@ class Deployments:
     async def _observed(self, key: Key, loaded: Loaded, decision: Decision) -> Observed:
         desired, at = decision.desired, decision.at
         unwritten = desired != loaded.desired
-        told = None if unwritten or not self._is_reconciled(key, loaded) else self._reconciled[key]
+        known = None if unwritten or not self._is_reconciled(key, loaded) else self._reconciled[key]
         facts = await self._records.replicas(key, desired)
         were_ready = await self._records.were_ready(key, facts, at)
         return Observed(
             deployment="/".join(key),
             revision=loaded.sequence,
-            reconciled=told is not None,
+            reconciled=known is not None,
             replicas=facts,
             gateways=() if unwritten else self._gateways(),
             log_tails=await self._records.tails(key, desired, facts, were_ready, at),
             were_ready=were_ready,
-            missing_secrets=told.missing if told else {},
+            missing_secrets=known.missing if known else {},
             refused=self._refused.get(key, {}),
             ports=await self._held_by_others(key, desired),
         )

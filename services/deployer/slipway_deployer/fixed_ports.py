@@ -83,6 +83,11 @@ class FixedPorts:
             self._ports[key] = tuple(claims)
         return True
 
+    def forget(self, key: tuple[str, str], sequence: int) -> None:
+        """Forget a deployment that claims nothing, unless a record behind this sequence was noted."""
+        if key not in self._ports and self._noted.get(key, 0) <= sequence:
+            self._noted.pop(key, None)
+
     def held_by_others(self, key: tuple[str, str], ports: Iterable[Port]) -> Mapping[Port, Claim]:
         """Return who else has, or will have, these ports."""
         others = {

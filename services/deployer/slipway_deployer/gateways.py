@@ -42,8 +42,8 @@ class Gateways:
             _log.warning("gateway.record_unreadable", gateway=beat.key, error=str(error))
             return False
         self._records[beat.key] = record
-        return before is None or _told(before) != _told(record)
+        return before is None or _news(before) != _news(record)
 
 
-def _told(record: GatewayRecord) -> tuple[object, ...]:
+def _news(record: GatewayRecord) -> tuple[object, ...]:
     return record.applied, record.held, record.active, record.leaving

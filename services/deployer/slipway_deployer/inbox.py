@@ -9,19 +9,19 @@ from slipway_contracts.codec import UnknownMessageError
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError
 from slipway_contracts.names import derived_id
 
-from slipway_deployer.desired.message import DeployerMessage, GivenUp, Inbox, Unreadable
+from slipway_deployer.desired.message import DeployerMessage, GivenUp, Incoming, Unreadable
 
 
-def inbox_of(stored: Stored) -> Inbox:
+def incoming_of(stored: Stored) -> Incoming:
     """Return the message at its position; `Unreadable` in place of a body that is not of its type."""
     try:
         message = cast("DeployerMessage", stored.message)
         require_own(stored.subject, message.group, message.deployment)
-        return Inbox(stored.sequence, stored.envelope, message)
+        return Incoming(stored.sequence, stored.envelope, message)
     except MalformedEnvelopeError as error:
-        return Inbox(stored.sequence, _envelope(stored), _unreadable(stored, error))
+        return Incoming(stored.sequence, _envelope(stored), _unreadable(stored, error))
     except UnknownMessageError as error:
-        return Inbox(stored.sequence, stored.envelope, _unreadable(stored, error))
+        return Incoming(stored.sequence, stored.envelope, _unreadable(stored, error))
 
 
 def require_own(subject: str, group: str, deployment: str) -> None:
@@ -34,7 +34,7 @@ def require_own(subject: str, group: str, deployment: str) -> None:
         raise UnknownMessageError(f"the body speaks of {group}/{deployment}, its subject is {subject}")
 
 
-def given_up(each: Inbox) -> Inbox:
+def given_up(each: Incoming) -> Incoming:
     """Return a command that was given up in its place: it has no effect any more."""
     return replace(each, message=GivenUp(group=each.message.group, deployment=each.message.deployment))
 

@@ -29,8 +29,8 @@ class Opener(Protocol):
 
 
 @dataclass
-class Told:
-    """What came of telling the wishes of one deployment."""
+class Untaken:
+    """What of the wishes of one deployment the engine has not taken; empty: it took all of them."""
 
     missing: dict[str, str] = field(default_factory=dict)
     """Per workload: which of its secrets are not stored."""
@@ -46,8 +46,8 @@ class Wishes:
         self._secrets = secrets
 
     async def tell(
-        self, desired: Desired, *, told: Mapping[str, Workload] | None = None, disowned: Iterable[str] = ()
-    ) -> Told:
+        self, desired: Desired, *, taken: Mapping[str, Workload] | None = None, disowned: Iterable[str] = ()
+    ) -> Untaken:
         """Tell the engine the wishes of this deployment; what no record names is left alone.
 
         Removals go first: a fixed port must be free before its next holder starts. A wish that cannot be told
@@ -55,40 +55,40 @@ class Wishes:
 
         Args:
             desired: the record.
-            told: wishes that the engine has taken, by workload; the same are not told again.
+            taken: wishes that the engine has taken, by workload; the same are not told again.
             disowned: workloads that an earlier record named, and this one does not.
         """
         gone = dict.fromkeys([*(each.id for each in desired.removed), *disowned])
-        outcome = await self.remove((desired.group, desired.deployment), gone)
-        taken = told or {}
-        wishes = [each.workload for each in desired.workloads if taken.get(each.workload.id) != each.workload]
-        await asyncio.gather(*(self._apply(each, outcome) for each in wishes))
-        return outcome
+        untaken = await self.remove((desired.group, desired.deployment), gone)
+        known = taken or {}
+        wishes = [each.workload for each in desired.workloads if known.get(each.workload.id) != each.workload]
+        await asyncio.gather(*(self._apply(each, untaken) for each in wishes))
+        return untaken
 
-    async def remove(self, key: tuple[str, str], workloads: Iterable[str]) -> Told:
+    async def remove(self, key: tuple[str, str], workloads: Iterable[str]) -> Untaken:
         """Tell the engine to remove these workloads of a deployment."""
-        told = Told()
+        untaken = Untaken()
         refs = [WorkloadRef(group=key[0], deployment=key[1], id=each) for each in workloads]
-        await asyncio.gather(*(self._remove(each, told) for each in refs))
-        return told
+        await asyncio.gather(*(self._remove(each, untaken) for each in refs))
+        return untaken
 
-    async def _remove(self, workload: WorkloadRef, told: Told) -> None:
+    async def _remove(self, workload: WorkloadRef, untaken: Untaken) -> None:
         try:
             await self._engine.remove(workload)
         except TransientError as error:
-            told.refused[workload.id] = Refusal(str(error))
+            untaken.refused[workload.id] = Refusal(str(error))
 
-    async def _apply(self, workload: Workload, told: Told) -> None:
+    async def _apply(self, workload: Workload, untaken: Untaken) -> None:
         values: Mapping[str, str] | None = None
         if workload.secrets:
             try:
                 values = await self._secrets.open(workload.group, workload.secrets)
             except SecretMissingError as error:
                 # What runs already keeps what the target holds, and may be started again with it.
-                told.missing[workload.id] = str(error)
+                untaken.missing[workload.id] = str(error)
             except TransientError as error:
-                told.refused[workload.id] = Refusal(str(error))
+                untaken.refused[workload.id] = Refusal(str(error))
         try:
             await self._engine.apply(workload, values)
         except TransientError as error:
-            told.refused[workload.id] = Refusal(str(error), no_room=isinstance(error, TargetFullError))
+            untaken.refused[workload.id] = Refusal(str(error), no_room=isinstance(error, TargetFullError))

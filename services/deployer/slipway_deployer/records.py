@@ -18,12 +18,12 @@ from slipway_contracts.events import BuildEnd, MessageDead
 from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 
-from slipway_deployer.desired.message import Inbox
-from slipway_deployer.desired.needs import upgraded
+from slipway_deployer.desired.message import Incoming
 from slipway_deployer.desired.observed import Facts, seems_hung
 from slipway_deployer.desired.starting import waiting_for_builds
+from slipway_deployer.desired.upgrading import upgraded
 from slipway_deployer.desired.workloads import grown
-from slipway_deployer.inbox import given_up, inbox_of
+from slipway_deployer.inbox import given_up, incoming_of
 from slipway_deployer.judging.rollout import is_late, listens_elsewhere
 
 Key = tuple[str, str]
@@ -45,7 +45,7 @@ class Loaded:
 
     desired: Desired | None
     sequence: int
-    inbox: Sequence[Inbox]
+    inbox: Sequence[Incoming]
     decided_at: datetime | None = None
     dead: int | None = None
 
@@ -86,10 +86,10 @@ class Records:
         dead = frozenset(each.sequence for each in messages if isinstance(each, MessageDead))
         return said[-1].sequence, dead
 
-    async def _inbox(self, key: Key, desired: Desired | None) -> list[Inbox]:
+    async def _inbox(self, key: Key, desired: Desired | None) -> list[Incoming]:
         commands, position = subjects.deployer_commands(*key), desired.position if desired else 0
         if desired is None or not waiting_for_builds(desired):
-            return [inbox_of(each) async for each in self._event_log.read(commands, after=position)]
+            return [incoming_of(each) async for each in self._event_log.read(commands, after=position)]
         # A command that arrives between two reads would be overtaken: none is read past this end.
         end = await self._event_log.end()
         lanes = await asyncio.gather(
@@ -97,9 +97,9 @@ class Records:
         )
         return sorted((each for lane in lanes for each in lane), key=lambda each: each.sequence)
 
-    async def _lane(self, subject: str, position: int, end: int) -> list[Inbox]:
+    async def _lane(self, subject: str, position: int, end: int) -> list[Incoming]:
         return [
-            inbox_of(stored)
+            incoming_of(stored)
             async for stored in self._event_log.read(subject, after=position)
             if stored.sequence <= end
         ]

@@ -1,7 +1,7 @@
 """The monitor's process: one term of watching after another, each under the target's lease."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from slipway_chassis.errors import LeaseLostError, TransientError
 from slipway_chassis.leases import Lease, Leases
@@ -13,6 +13,7 @@ from slipway_monitor.replica_logs import ReplicaLogs
 from slipway_monitor.settings import MonitorSettings
 from slipway_monitor.watch import Watch
 
+_PAUSE_SECONDS: Final = 0.5
 _log = get_logger()
 
 
@@ -36,6 +37,8 @@ async def _terms(service: Service[MonitorSettings], engine: Engine, leases: Leas
     while True:
         async with leases.hold(f"target.{settings.target}", ttl=settings.lease_ttl) as lease:
             await _term(service, engine, lease)
+        # What ended the term may last: the lease is free meanwhile, for a monitor that can go on.
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _term(service: Service[MonitorSettings], engine: Engine, lease: Lease) -> None:

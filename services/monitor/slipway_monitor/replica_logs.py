@@ -1,6 +1,7 @@
 """Ships the log lines of replicas to the log stream, each replica from where the last reader stopped."""
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing
 from typing import Final
 
@@ -22,11 +23,21 @@ _log: Final = get_logger()
 
 
 class ReplicaLogs:
-    """One follower per replica that lives, or died with lines unread."""
+    """One follower per replica that lives, or died with lines unread.
 
-    def __init__(self, *, connection: Connection, engine: engines.Engine) -> None:
+    Args:
+        connection: the process' connection.
+        engine: has the lines.
+        read_out_seconds: how long a replica that is gone may give no line before its log counts as read.
+    """
+
+    def __init__(
+        self, *, connection: Connection, engine: engines.Engine, read_out_seconds: float = _READ_OUT_SECONDS
+    ) -> None:
         self._connection = connection
         self._engine = engine
+        self._read_out_seconds = read_out_seconds
+        self._shipped: Counter[ReplicaRef] = Counter()
         self._lines = EventLog(connection=connection, stream=LOG_LINES.name)
         self._followers: dict[ReplicaRef, asyncio.Task[None]] = {}
         self._reading_out: set[asyncio.Task[None]] = set()
@@ -39,12 +50,15 @@ class ReplicaLogs:
             )
 
     def forget(self, replica: ReplicaRef) -> None:
-        """Read out the log of a replica that is gone, for a bounded time."""
+        """Read out the log of a replica that is gone, for as long as lines come of it."""
         task = self._followers.pop(replica, None)
         if task is not None and not task.done():
-            self._reading_out.add(task)
-            task.add_done_callback(self._reading_out.discard)
-            asyncio.get_running_loop().call_later(_READ_OUT_SECONDS, task.cancel)
+            reading = asyncio.create_task(self._read_out(replica, task))
+            for each in (task, reading):
+                self._reading_out.add(each)
+                each.add_done_callback(self._reading_out.discard)
+        else:
+            self._shipped.pop(replica, None)
 
     async def close(self) -> None:
         """Stop all followers, also those that read out: the next monitor goes on where they stopped."""
@@ -52,6 +66,15 @@ class ReplicaLogs:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read_out(self, replica: ReplicaRef, task: asyncio.Task[None]) -> None:
+        before = -1
+        while not task.done() and self._shipped[replica] > before:
+            before = self._shipped[replica]
+            await asyncio.wait({task}, timeout=self._read_out_seconds)
+        task.cancel()
+        if replica not in self._followers:
+            self._shipped.pop(replica, None)
 
     async def _ship_all(self, replica: ReplicaRef) -> None:
         """Ship until all was read; what fails is begun again after a growing pause."""
@@ -80,6 +103,7 @@ class ReplicaLogs:
                     LogLine(at=line.at, stream=LogStream(line.stream), text=line.text) for line in batch
                 )
                 await publisher.publish(lines, position=batch[-1].position)
+                self._shipped[replica] += len(lines)
         _log.debug("replica.log_read", workload=workload.id, replica=replica.id)
 
     async def _last(self, subject: str) -> Stored | None:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
+from slipway_chassis.errors import LeaseLostError
 from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_chassis.logs import get_logger
 from slipway_chassis.telemetry import Telemetry
@@ -136,8 +137,12 @@ class Watch:
 
     async def _believe_no_more(self, seen: ReplicaObserved) -> None:
         await asyncio.sleep(_BELIEVED_SECONDS)
-        if self._doubted.get(seen.ref) is asyncio.current_task():
+        if self._doubted.get(seen.ref) is not asyncio.current_task():
+            return
+        try:
             await self._records.record(replace(seen, state=ReplicaState.UNREADY))
+        except LeaseLostError as error:
+            _log.warning("replica.still_believed", replica=seen.ref.id, error=str(error))
 
     async def _announce(self) -> None:
         capacity = await self._engine.capacity()

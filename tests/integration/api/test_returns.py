@@ -69,24 +69,79 @@ async def test_a_second_rollback_goes_back_to_what_the_first_left(api: Api) -> N
     assert (command.request.copy_of, command.request.config.description) == (2, "the other way")
 
 
+async def weigh(api: Api, stage: Stage, alias: str, *parts: tuple[int, int]) -> None:
+    shares = [{"release": number, "weight": weight} for number, weight in parts]
+    answer = await api.http.put(f"{DEPLOYMENT}/aliases/{alias}", json={"shares": shares})
+    assert answer.status_code == 202, answer.text
+    await stage.take()
+
+
 async def test_rollback_restores_the_weights_of_its_alias_and_of_no_other(api: Api) -> None:
     stage = await two_releases(api)
-    shares = [{"release": 1, "weight": 80}, {"release": 2, "weight": 20}]
-    assert (await api.http.put(f"{DEPLOYMENT}/aliases/staging", json={"shares": shares})).status_code == 202
-    await stage.take()
-    assert (await api.http.put(f"{DEPLOYMENT}/aliases/live", json={"shares": shares})).status_code == 202
-    await stage.take()
+    await weigh(api, stage, "staging", (1, 80), (2, 20))
+    await weigh(api, stage, "live", (1, 80), (2, 20))
     await deploy(api, stage, "20260101.3")
     await deploy(api, stage, "20260101.4", alias="staging")
+
+    answer = await rollback(api)
+
+    request = (await last_command(api)).request
+    assert answer.status_code == 202, answer.text
+    assert (request.alias, request.copy_of, request.weight) == ("live", 1, 80)
+    assert request.beside == (TrafficShare(release=2, weight=20),)
+    assert [each.number for each in request.restored] == [2]
+    assert [each.version.label for each in request.restored] == ["20260101.2"]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_rollback_to_a_release_that_last_served_beside_another_lets_it_serve_alone(
+    api: Api, *, stopped: bool
+) -> None:
+    stage = await two_releases(api)
+    await weigh(api, stage, "live", (1, 90), (2, 10))
+    await weigh(api, stage, "live", (2, 100))
+    if stopped:
+        await api.http.post(f"{DEPLOYMENT}/stop")
+        await stage.take()
 
     answer = await rollback(api, to=1)
 
     request = (await last_command(api)).request
     assert answer.status_code == 202, answer.text
-    assert (request.alias, request.weight) == ("live", 80)
-    assert request.beside == (TrafficShare(release=2, weight=20),)
-    assert [each.number for each in request.restored] == [2]
-    assert [each.version.label for each in request.restored] == ["20260101.2"]
+    assert (request.alias, request.copy_of, request.weight) == ("live", 1, 100)
+    assert (request.beside, request.restored) == ((), ())
+
+
+@pytest.mark.parametrize("to", [1, 2])
+async def test_rollback_to_a_part_of_a_canary_that_was_stopped_ends_the_canary(api: Api, to: int) -> None:
+    stage = await two_releases(api)
+    await weigh(api, stage, "live", (1, 90), (2, 10))
+    await weigh(api, stage, "staging", (1, 50), (2, 50))
+    await api.http.post(f"{DEPLOYMENT}/stop")
+    await stage.take()
+
+    answer = await rollback(api, to=to)
+
+    command = await last_command(api)
+    assert answer.status_code == 202, answer.text
+    assert (command.request.copy_of, command.request.weight, command.request.beside) == (to, 100, ())
+    assert [(each.alias, [one.weight for one in each.shares]) for each in command.aliases] == [
+        ("staging", [50, 50])
+    ]
+
+
+async def test_a_deployment_that_was_stopped_in_a_canary_starts_with_its_parts(api: Api) -> None:
+    stage = await two_releases(api)
+    await weigh(api, stage, "live", (1, 90), (2, 10))
+    await api.http.post(f"{DEPLOYMENT}/stop")
+    await stage.take()
+
+    answer = await api.http.post(f"{DEPLOYMENT}/start")
+
+    request = (await last_command(api)).request
+    assert answer.status_code == 202, answer.text
+    assert (request.version.label, request.weight) == ("20260101.1", 90)
+    assert request.beside == (TrafficShare(release=2, weight=10),)
 
 
 async def test_rollback_in_the_middle_of_a_canary_takes_the_canary_away(api: Api) -> None:

@@ -49,6 +49,15 @@ class EndlessEngine(MemoryEngine):
         await asyncio.Event().wait()
 
 
+class SlowEngine(MemoryEngine):
+    """Has lines that come one by one, and ends once all have."""
+
+    async def logs(self, replica: ReplicaRef, since: Position) -> AsyncGenerator[LogLine]:
+        async for line in super().logs(replica, since):
+            await asyncio.sleep(0.5)
+            yield line
+
+
 class StubbornEngine(MemoryEngine):
     """Ends its observation only when it is let."""
 
@@ -108,6 +117,39 @@ async def test_a_log_that_is_read_out_is_left_to_the_next_term(log: EventLog, co
 
     assert reading_out
     assert followers() == []
+
+
+async def test_a_log_is_read_out_for_as_long_as_lines_come_of_it(
+    log: EventLog, connection: Connection
+) -> None:
+    assert log is not None
+    engine = SlowEngine()
+    engine.lines[REPLICA.id] = [
+        LogLine(at=AT, stream="stdout", text=str(number), position=Position(str(number)))
+        for number in range(1, 9)
+    ]
+    logs = ReplicaLogs(connection=connection, engine=engine, read_out_seconds=2)
+
+    logs.follow(REPLICA)
+    logs.forget(REPLICA)
+    await eventually(lambda: followers() == [])
+
+    assert await shipped(connection) == [str(number) for number in range(1, 9)]
+
+
+async def test_a_log_that_gives_nothing_more_and_does_not_end_is_left(
+    log: EventLog, connection: Connection
+) -> None:
+    assert log is not None
+    engine = EndlessEngine()
+    engine.lines[REPLICA.id] = [LogLine(at=AT, stream="stdout", text="one", position=Position("1"))]
+    logs = ReplicaLogs(connection=connection, engine=engine, read_out_seconds=1)
+    logs.follow(REPLICA)
+    await eventually(lambda: shipped(connection))
+
+    logs.forget(REPLICA)
+
+    await eventually(lambda: followers() == [])
 
 
 async def test_a_monitor_that_is_told_to_stop_while_a_term_ends_stops(

@@ -7,7 +7,7 @@ from slipway_contracts.desired import Desired
 from slipway_contracts.events import OperationSucceeded
 from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.replica import ReplicaState
-from slipway_deployer.desired.needs import upgraded
+from slipway_deployer.desired.upgrading import upgraded
 
 
 def forget_moves(world: World) -> None:

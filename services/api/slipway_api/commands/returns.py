@@ -10,7 +10,6 @@ from slipway_contracts.traffic import (
     AliasRoute,
     ReleaseRequest,
     TrafficShare,
-    releases_of,
 )
 
 from slipway_api.answers.plan_views import Plan
@@ -57,7 +56,11 @@ class ReturnCommands:
         self._log = log
 
     async def rollback(self, ask: Ask, group: str, deployment: str, body: RollbackBody) -> Accepted | Plan:
-        """Make an exact copy of an earlier release and give it the part of the alias that that had.
+        """Make an exact copy of an earlier release and point the alias at it.
+
+        A release that is named has the alias to itself. Where none is, the alias points where it did before,
+        with the copy in the place of the release that had most. Other aliases stay, or come back as they were
+        where the deployment is stopped.
 
         Raises:
             NoEarlierReleaseError: no other release served the alias before, and none is named.
@@ -129,9 +132,9 @@ class ReturnCommands:
         return await self._submissions.to_deployer(ask, group, deployment, decide)
 
     async def _aim(self, standing: Standing, body: RollbackBody) -> tuple[int, tuple[TrafficShare, ...]]:
-        """Return the release to copy, and where the alias pointed when that had its part."""
+        """Return the release to copy, and the parts of the alias; none: it is all for the copy."""
         if body.to is not None:
-            return body.to, await self._when(standing, body.alias, body.to)
+            return body.to, ()
         served = await self._before(standing, body.alias)
         number = weights.heaviest(served)
         if number is None:
@@ -155,15 +158,6 @@ class ReturnCommands:
             content = f"{base.version.id if base.version else None} {config.model_dump_json()}"
             parts[content] = parts.get(content, 0) + share.weight
         return parts
-
-    async def _when(self, standing: Standing, alias: str, number: int) -> tuple[TrafficShare, ...]:
-        """Return where the alias pointed when this release last had its part there, before the present."""
-        present = releases_of(standing.shares_of(alias))
-        async for shares in self._archive.served(standing, alias):
-            releases = releases_of(shares)
-            if number in releases and releases != present:
-                return shares
-        return ()
 
     def _admitted(self, standing: Standing, request: ReleaseRequest) -> Decision:
         notices = self._configurations.admit(request.config, request.version)

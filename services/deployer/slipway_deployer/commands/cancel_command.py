@@ -2,21 +2,19 @@
 
 from slipway_contracts.commands import Cancel, CancelBuild
 from slipway_contracts.desired import DesiredRelease
-from slipway_contracts.events import OperationSucceeded
 from slipway_contracts.names import derived_id
 
 from slipway_deployer.commands.refusals import nothing_to_cancel
 from slipway_deployer.desired.decision import Decision
 from slipway_deployer.desired.endings import Canceled, dropped, ended
-from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.message import Incoming
 from slipway_deployer.desired.shifts import shifted_back
 from slipway_deployer.desired.starting import waiting_for_builds
 
 
-def cancel(decision: Decision, inbox: Inbox, command: Cancel) -> Decision:
+def cancel(decision: Decision, incoming: Incoming, command: Cancel) -> Decision:
     """End every move that waits for its releases; where there is none, take back those under way."""
     desired, outcome = decision.desired, Canceled(command.by)
-    operation, trace = inbox.envelope.id, inbox.envelope.traceparent
     waiting = [move for move in desired.moves if not move.shifted]
     builds = waiting_for_builds(decision.desired)
     if waiting or desired.unfinished:
@@ -26,12 +24,10 @@ def cancel(decision: Decision, inbox: Inbox, command: Cancel) -> Decision:
     elif desired.shifting:
         decision = _taken_back(decision, outcome)
     else:
-        failure = nothing_to_cancel(command.deployment, decision.at)
-        return decision.refused(operation, failure, trace)
+        return decision.refused(incoming, nothing_to_cancel(command.deployment, decision.at))
     for release in builds:
-        decision = decision.emit_for(release, _cancel_build(decision, inbox, command, release))
-    event = OperationSucceeded(**decision.owner, operation=operation)
-    return decision.emit(event, operation=operation, traceparent=trace)
+        decision = decision.emit_for(release, _cancel_build(decision, incoming, command, release))
+    return decision.done(incoming)
 
 
 def _taken_back(decision: Decision, outcome: Canceled) -> Decision:
@@ -41,11 +37,13 @@ def _taken_back(decision: Decision, outcome: Canceled) -> Decision:
     return decision
 
 
-def _cancel_build(decision: Decision, inbox: Inbox, command: Cancel, release: DesiredRelease) -> CancelBuild:
+def _cancel_build(
+    decision: Decision, incoming: Incoming, command: Cancel, release: DesiredRelease
+) -> CancelBuild:
     build = release.build or ""
     return CancelBuild(
         **decision.owner,
         by=command.by,
-        request_digest=derived_id(inbox.envelope.id, build),
+        request_digest=derived_id(incoming.operation, build),
         build=build,
     )

@@ -5,8 +5,6 @@ from datetime import timedelta
 from slipway_contracts.commands import Delete, Purge, RemoveVersions, Stop, Undelete
 from slipway_contracts.events import (
     DeploymentRestored,
-    OperationStarted,
-    OperationSucceeded,
     OperationSuperseded,
 )
 from slipway_contracts.lifecycle import Wanted
@@ -16,32 +14,29 @@ from slipway_contracts.wanting import wanted_after
 from slipway_deployer.commands.refusals import purged
 from slipway_deployer.desired.decision import Decision
 from slipway_deployer.desired.endings import Superseded, dropped
-from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.message import Incoming
 
 
-def end(decision: Decision, inbox: Inbox, command: Stop | Delete | Purge) -> Decision:
+def end(decision: Decision, incoming: Incoming, command: Stop | Delete | Purge) -> Decision:
     """Take all traffic away; what served drains, and the rest goes at once."""
     desired = decision.desired
-    operation, trace = inbox.envelope.id, inbox.envelope.traceparent
     wanted = wanted_after(desired.wanted, command)
-    decision = _ending_superseded(decision, operation)
+    decision = _ending_superseded(decision, incoming.operation)
     if wanted is Wanted.PURGED and desired.wanted is Wanted.PURGED and desired.ended:
-        done = OperationSucceeded(**decision.owner, operation=operation)
-        return decision.emit(done, operation=operation, traceparent=trace)
+        return decision.done(incoming)
     decision = decision.changed(
         wanted=wanted,
         ended=False,
-        ending=operation,
+        ending=incoming.operation,
         ending_deadline_at=decision.at + timedelta(seconds=desired.settings.stop_deadline_seconds),
+        ending_traceparent=incoming.traceparent,
         parked=desired.routes if desired.wanted is Wanted.RUNNING else desired.parked,
-        unloading=_unloading(inbox, command) or desired.unloading,
+        unloading=_unloading(incoming, command) or desired.unloading,
         crash_loop=None,
     )
-    event = OperationStarted(**decision.owner, operation=operation)
-    decision = decision.emit(event, operation=operation, traceparent=trace)
-    decision = dropped(decision, desired.moves, Superseded(operation))
+    decision = dropped(decision.begun(incoming), desired.moves, Superseded(incoming.operation))
     for route in desired.routes:
-        decision = decision.pointed(route.alias, (), operation=operation, traceparent=trace)
+        decision = decision.pointed(route.alias, (), asked=incoming)
     return decision
 
 
@@ -50,10 +45,10 @@ def _ending_superseded(decision: Decision, operation: str) -> Decision:
     if ending is None:
         return decision
     event = OperationSuperseded(**decision.owner, operation=ending, by_operation=operation)
-    return decision.changed(ending=None).emit(event, operation=ending)
+    return decision.emit_for_ending(event).changed(ending=None)
 
 
-def _unloading(inbox: Inbox, command: Stop | Delete | Purge) -> RemoveVersions | None:
+def _unloading(incoming: Incoming, command: Stop | Delete | Purge) -> RemoveVersions | None:
     versions = () if isinstance(command, Stop) else command.versions
     if not versions or (isinstance(command, Delete) and command.level == "hide"):
         return None
@@ -61,29 +56,26 @@ def _unloading(inbox: Inbox, command: Stop | Delete | Purge) -> RemoveVersions |
         group=command.group,
         deployment=command.deployment,
         by=command.by,
-        request_digest=derived_id(inbox.envelope.id, "unloading"),
+        request_digest=derived_id(incoming.operation, "unloading"),
         versions=versions,
         cause="unload" if isinstance(command, Delete) else "purge",
     )
 
 
-def undelete(decision: Decision, inbox: Inbox, command: Undelete) -> Decision:
+def undelete(decision: Decision, incoming: Incoming, command: Undelete) -> Decision:
     """Bring a deleted deployment back, stopped; a delete under way goes on as a stop."""
-    operation, trace = inbox.envelope.id, inbox.envelope.traceparent
     desired = decision.desired
     if desired.wanted is Wanted.PURGED:
-        return decision.refused(operation, purged(command.deployment, decision.at), trace)
+        return decision.refused(incoming, purged(command.deployment, decision.at))
     if desired.wanted is not Wanted.DELETED:
-        event = OperationSucceeded(**decision.owner, operation=operation)
-        return decision.emit(event, operation=operation, traceparent=trace)
-    decision = _ending_superseded(decision, operation)
+        return decision.done(incoming)
+    decision = _ending_superseded(decision, incoming.operation)
     decision = decision.changed(wanted=wanted_after(desired.wanted, command), unloading=None)
-    told = DeploymentRestored(**decision.owner, by=command.by)
-    decision = decision.emit(told, operation=operation, traceparent=trace)
+    decision = decision.emit_for(incoming, DeploymentRestored(**decision.owner, by=command.by))
     if desired.ended:
-        event = OperationSucceeded(**decision.owner, operation=operation)
-        return decision.emit(event, operation=operation, traceparent=trace)
-    begun = OperationStarted(**decision.owner, operation=operation)
-    deadline = decision.at + timedelta(seconds=desired.settings.stop_deadline_seconds)
-    decision = decision.changed(ending=operation, ending_deadline_at=deadline)
-    return decision.emit(begun, operation=operation, traceparent=trace)
+        return decision.done(incoming)
+    return decision.changed(
+        ending=incoming.operation,
+        ending_deadline_at=decision.at + timedelta(seconds=desired.settings.stop_deadline_seconds),
+        ending_traceparent=incoming.traceparent,
+    ).begun(incoming)

@@ -6,18 +6,18 @@ from slipway_contracts.traffic import Move, TrafficShare
 
 from slipway_deployer.desired.decision import Decision
 from slipway_deployer.desired.endings import Superseded, dropped
-from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.message import Incoming
 
 
-def move_of(inbox: Inbox, by: str, alias: str, shares: tuple[TrafficShare, ...]) -> Move:
+def move_of(incoming: Incoming, by: str, alias: str, shares: tuple[TrafficShare, ...]) -> Move:
     """Return the move of an alias that a command asks for."""
     return Move(
         alias=alias,
         shares=shares,
-        operation=inbox.envelope.id,
-        created_at=inbox.envelope.time,
+        operation=incoming.operation,
+        created_at=incoming.envelope.time,
         by=by,
-        traceparent=inbox.envelope.traceparent,
+        traceparent=incoming.traceparent,
     )
 
 

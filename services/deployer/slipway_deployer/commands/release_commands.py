@@ -17,13 +17,13 @@ from slipway_deployer.commands.moving import move_of, superseding
 from slipway_deployer.commands.refusals import unknown_releases
 from slipway_deployer.desired.decision import Decision
 from slipway_deployer.desired.endings import unpinned
-from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.message import Incoming
 from slipway_deployer.desired.starting import new_release, running_again, started, unknown
 
 
-def release(decision: Decision, inbox: Inbox, command: ReleaseCommand) -> Decision:
+def release(decision: Decision, incoming: Incoming, command: ReleaseCommand) -> Decision:
     """Make a release and let aliases move to it; what they waited for until now is superseded."""
-    made = new_release(decision, inbox, command)
+    made = new_release(decision, incoming, command)
     others = _other_routes(command)
     numbers = sorted(
         releases_of(command.request.beside).union(*(releases_of(each.shares) for each in others))
@@ -31,19 +31,18 @@ def release(decision: Decision, inbox: Inbox, command: ReleaseCommand) -> Decisi
     restored = _restored(command)
     missing = unknown(decision, numbers, restored)
     if missing:
-        failure = unknown_releases(missing, decision.at)
-        return decision.refused(made.operation, failure, made.traceparent)
-    decision = _wanted(decision, command, made).with_release(made)
+        return decision.refused(made, unknown_releases(missing, decision.at))
+    decision = _set_running(decision, command, made).with_release(made)
     own = TrafficShare(release=made.number, weight=command.request.weight)
     routes = (AliasRoute(alias=command.request.alias, shares=(own, *command.request.beside)), *others)
-    moves = [move_of(inbox, command.by, route.alias, route.shares) for route in routes]
+    moves = [move_of(incoming, command.by, route.alias, route.shares) for route in routes]
     decision = superseding(decision, moves).emit_for(
         made, OperationStarted(**decision.owner, operation=made.operation), _created(decision, command, made)
     )
     if made.version is not None:
         decision = started(decision, made, made.version)
     pinned = [each.number for each in restored if each.number in decision.desired.pins]
-    decision = running_again(decision, inbox, command.by, sorted({*numbers, *pinned}), restored)
+    decision = running_again(decision, incoming, command.by, sorted({*numbers, *pinned}), restored)
     return _without_lost_pins(decision, command.by, made)
 
 
@@ -55,12 +54,12 @@ def _restored(command: ReleaseCommand) -> tuple[RestoredRelease, ...]:
     return command.request.restored + command.restored
 
 
-def _wanted(decision: Decision, command: ReleaseCommand, made: DesiredRelease) -> Decision:
+def _set_running(decision: Decision, command: ReleaseCommand, made: DesiredRelease) -> Decision:
     """Say that the deployment runs: it is created, or a stop or delete under way is superseded."""
     ending = decision.desired.ending
     if ending is not None:
         event = OperationSuperseded(**decision.owner, operation=ending, by_operation=made.operation)
-        decision = decision.emit(event, operation=ending)
+        decision = decision.emit_for_ending(event)
     anew = {Wanted.DELETED, Wanted.PURGED}
     if made.number == 1 or (decision.desired.wanted in anew and isinstance(command, Deploy)):
         decision = _new_deployment(decision, command, made)
@@ -69,6 +68,7 @@ def _wanted(decision: Decision, command: ReleaseCommand, made: DesiredRelease) -
         ended=False,
         ending=None,
         ending_deadline_at=None,
+        ending_traceparent=None,
         unloading=None,
         parked=(),
         failed=False,
@@ -106,5 +106,5 @@ def _without_lost_pins(decision: Decision, by: str, made: DesiredRelease) -> Dec
     """A pin from before a stop is kept where its release came back with the command."""
     for number in decision.desired.pins:
         if decision.desired.release(number) is None:
-            decision = unpinned(decision, number, by=by, operation=made.operation)
+            decision = unpinned(decision, number, by=by, asked=made)
     return decision

@@ -5,11 +5,18 @@ Pure; nothing here reads a clock, a log or an engine.
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Protocol, Self
 
 from slipway_contracts.commands import CancelBuild, RemoveVersions
 from slipway_contracts.desired import Desired, DesiredRelease
-from slipway_contracts.events import Event, OperationFailed, ReleaseDraining, TrafficShifted
+from slipway_contracts.events import (
+    Event,
+    OperationFailed,
+    OperationStarted,
+    OperationSucceeded,
+    ReleaseDraining,
+    TrafficShifted,
+)
 from slipway_contracts.failure import FailureRecord
 from slipway_contracts.lifecycle import ReleaseState, move_release
 from slipway_contracts.traffic import LIVE_ALIAS, AliasRoute, Move, TrafficShare
@@ -17,8 +24,22 @@ from slipway_contracts.traffic import LIVE_ALIAS, AliasRoute, Move, TrafficShare
 from slipway_deployer.desired.serving import going_on
 from slipway_deployer.desired.workloads import pruned
 
-Told = Event | CancelBuild | RemoveVersions
+Explanation = Event | CancelBuild | RemoveVersions
 """What a decision says beside the desired state."""
+
+
+class Asked(Protocol):
+    """What a command asked for: itself, its release, a move of an alias, settings that are to be applied."""
+
+    @property
+    def operation(self) -> str:
+        """The command's operation."""
+        ...
+
+    @property
+    def traceparent(self) -> str | None:
+        """The command's trace."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +53,7 @@ class Emitted:
         cause: id of the message that was decided with it; None: observations led to it.
     """
 
-    message: Told | Desired
+    message: Explanation | Desired
     operation: str | None
     traceparent: str | None
     cause: str | None = None
@@ -71,19 +92,37 @@ class Decision:
         """Let what is said from here on be caused by the message of this id, or by none."""
         return replace(self, cause=cause)
 
-    def emit(self, *messages: Told, operation: str | None, traceparent: str | None = None) -> Self:
+    def emit(self, *messages: Explanation, operation: str | None, traceparent: str | None = None) -> Self:
         """Explain the change."""
         added = tuple(Emitted(message, operation, traceparent, self.cause) for message in messages)
         return replace(self, emitted=self.emitted + added)
 
-    def emit_for(self, cause: DesiredRelease | Move, *messages: Told) -> Self:
-        """Explain a change of a release or an alias, in the trace of its command."""
-        return self.emit(*messages, operation=cause.operation, traceparent=cause.traceparent)
+    def emit_for(self, asked: Asked, *messages: Explanation) -> Self:
+        """Explain what becomes of what a command asked for, in its trace."""
+        return self.emit(*messages, operation=asked.operation, traceparent=asked.traceparent)
 
-    def refused(self, operation: str, failure: FailureRecord, traceparent: str | None) -> Self:
-        """End a command that changes nothing."""
-        event = OperationFailed(**self.owner, operation=operation, failure=failure)
-        return self.emit(event, operation=operation, traceparent=traceparent)
+    def emit_for_pin(self, release: DesiredRelease, *messages: Explanation) -> Self:
+        """Explain what becomes of the pin that waits for this release, in its trace."""
+        trace = release.awaited_traceparent or release.traceparent
+        return self.emit(*messages, operation=release.awaited_by, traceparent=trace)
+
+    def emit_for_ending(self, *messages: Explanation) -> Self:
+        """Explain what becomes of the stop or delete under way, in its trace."""
+        ending, trace = self.desired.ending, self.desired.ending_traceparent
+        return self.emit(*messages, operation=ending, traceparent=trace)
+
+    def begun(self, asked: Asked) -> Self:
+        """Say that an operation is under way."""
+        return self.emit_for(asked, OperationStarted(**self.owner, operation=asked.operation))
+
+    def done(self, asked: Asked) -> Self:
+        """Say that an operation has had its effect."""
+        return self.emit_for(asked, OperationSucceeded(**self.owner, operation=asked.operation))
+
+    def refused(self, asked: Asked, failure: FailureRecord) -> Self:
+        """Say that an operation could not have its effect."""
+        event = OperationFailed(**self.owner, operation=asked.operation, failure=failure)
+        return self.emit_for(asked, event)
 
     def with_release(self, release: DesiredRelease) -> Self:
         """Put this release in the place of the one with its number, or at the end."""
@@ -124,9 +163,7 @@ class Decision:
             release, ReleaseDraining(**self.owner, release=release.number)
         )
 
-    def pointed(
-        self, alias: str, shares: tuple[TrafficShare, ...], *, operation: str, traceparent: str | None
-    ) -> Self:
+    def pointed(self, alias: str, shares: tuple[TrafficShare, ...], *, asked: Asked) -> Self:
         """Send the requests of an alias to these releases; to none: the alias is gone."""
         if alias == LIVE_ALIAS:
             decision = self.changed(traffic=shares)
@@ -136,4 +173,4 @@ class Decision:
             decision = self.changed(aliases=tuple(sorted(routes, key=lambda each: each.alias)))
         serving = going_on(self.desired, alias, shares)
         event = TrafficShifted(**self.owner, alias=alias, shares=shares, serving=serving)
-        return decision.emit(event, operation=operation, traceparent=traceparent)
+        return decision.emit_for(asked, event)

@@ -1,16 +1,21 @@
 """Replica facts as failure records: the cause in words, and what to do next. Pure."""
 
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from slipway_contracts.desired import Desired, DesiredRelease
 from slipway_contracts.failure import FailureRecord, Reason, Stage
 from slipway_contracts.replica import ReplicaFact, ReplicaState
 from slipway_contracts.traffic import Move
+from slipway_contracts.version import CommandSpec
 
 from slipway_deployer.desired.observed import Refusal
 from slipway_deployer.fixed_ports import Claim, Port
+
+_SERVER: Final = ("python", "-m", "slipway_serve")
+"""How an application starts that the builder gave its server: nobody else has that."""
 
 
 class Cause(NamedTuple):
@@ -21,14 +26,24 @@ class Cause(NamedTuple):
     hint: str
 
 
-def exit_failure(fact: ReplicaFact, attempts: int) -> FailureRecord:
+def exit_failure(fact: ReplicaFact, attempts: int, command: CommandSpec) -> FailureRecord:
     """Say how a replica ended that never became ready."""
     cause = Cause(
         Reason.REPLICA_EXITED,
         f"Endpoint {fact.endpoint} {_ended(fact)}, {attempts} times in a row, before it was ready.",
-        "Read the log lines below; run the endpoint's command on your machine with PORT set.",
+        f"Read the log lines below. To see the same on your machine: {trial(command)}",
     )
     return _of_replica(fact, Stage.START, cause)
+
+
+def trial(command: CommandSpec) -> str:
+    """Return what to run in the source's folder, with its requirements, to see how an endpoint starts."""
+    if command.shell is not None:
+        return f"PORT=8000 sh -c {shlex.quote(command.shell)}"
+    if command.argv[: len(_SERVER)] != _SERVER:
+        return f"PORT=8000 {shlex.join(command.argv)}"
+    module, _, name = command.argv[-1].partition(":")
+    return f"python -c {shlex.quote(f'import {module}; {module}.{name}')}"
 
 
 def image_failure(fact: ReplicaFact) -> FailureRecord:

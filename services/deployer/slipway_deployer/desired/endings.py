@@ -24,7 +24,7 @@ from slipway_contracts.failure import FailureRecord
 from slipway_contracts.lifecycle import UNFINISHED_RELEASES, ReleaseState, move_release
 from slipway_contracts.traffic import Move, releases_of
 
-from slipway_deployer.desired.decision import Decision
+from slipway_deployer.desired.decision import Asked, Decision
 from slipway_deployer.desired.needs import named
 
 Owner = dict[str, str]
@@ -150,7 +150,7 @@ def _ended(decision: Decision, release: DesiredRelease, outcome: Outcome) -> Dec
     if release.workloads or not release.restored:
         decision = decision.emit_for(release, event)
     decision = pin_ended(decision, release, outcome)
-    return unpinned(decision, number, by=release.created_by, operation=release.operation)
+    return unpinned(decision, number, by=release.created_by, asked=release)
 
 
 def pin_ended(decision: Decision, release: DesiredRelease, outcome: Outcome) -> Decision:
@@ -158,13 +158,13 @@ def pin_ended(decision: Decision, release: DesiredRelease, outcome: Outcome) -> 
     if release.awaited_by is None:
         return decision
     event = outcome.of_operation(decision.owner, release.awaited_by)
-    return decision.emit(event, operation=release.awaited_by, traceparent=release.traceparent)
+    return decision.emit_for_pin(release, event)
 
 
-def unpinned(decision: Decision, number: int, *, by: str, operation: str) -> Decision:
+def unpinned(decision: Decision, number: int, *, by: str, asked: Asked) -> Decision:
     """Take the pin from a release, if it has one."""
     if number not in decision.desired.pins:
         return decision
     pins = tuple(each for each in decision.desired.pins if each != number)
     event = ReleasePinned(**decision.owner, release=number, pinned=False, by=by)
-    return decision.changed(pins=pins).emit(event, operation=operation)
+    return decision.changed(pins=pins).emit_for(asked, event)

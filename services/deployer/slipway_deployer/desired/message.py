@@ -28,9 +28,19 @@ DeployerMessage = AnyDeployerCommand | BuildEnd | Unreadable | GivenUp
 
 
 @dataclass(frozen=True)
-class Inbox:
+class Incoming:
     """One message to decide on."""
 
     sequence: int
     envelope: Envelope
     message: DeployerMessage
+
+    @property
+    def operation(self) -> str:
+        """The operation of a command: it has the command's id."""
+        return self.envelope.id
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace of whoever sent it."""
+        return self.envelope.traceparent

@@ -29,9 +29,7 @@ def shifted(decision: Decision, move: Move) -> Decision:
             "deadline_at": decision.at + deadline_of(decision, move),
         }
     )
-    return decision.with_move(told, instead_of=move).pointed(
-        move.alias, move.shares, operation=move.operation, traceparent=move.traceparent
-    )
+    return decision.with_move(told, instead_of=move).pointed(move.alias, move.shares, asked=move)
 
 
 def finished(decision: Decision, move: Move) -> Decision:
@@ -59,14 +57,12 @@ def live(decision: Decision, number: int, move: Move | None = None) -> Decision:
     if release.awaited_by is None:
         return decision
     done = OperationSucceeded(**decision.owner, operation=release.awaited_by)
-    return decision.emit(done, operation=release.awaited_by, traceparent=release.traceparent)
+    return decision.emit_for_pin(release, done)
 
 
 def shifted_back(decision: Decision, move: Move, outcome: Outcome) -> Decision:
     """Give the alias' requests back to what served; a release that may have got some drains."""
-    decision = decision.pointed(
-        move.alias, move.before, operation=move.operation, traceparent=move.traceparent
-    ).without_moves(move)
+    decision = decision.pointed(move.alias, move.before, asked=move).without_moves(move)
     names = named(decision.desired)
     for number in sorted(releases_of(move.shares) - names):
         release = decision.desired.release(number)

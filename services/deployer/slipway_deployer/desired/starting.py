@@ -23,26 +23,26 @@ from slipway_deployer.desired.endings import (
     unpinned,
     waiting_moves,
 )
-from slipway_deployer.desired.message import Inbox
+from slipway_deployer.desired.message import Incoming
 from slipway_deployer.desired.needs import named, workloads_of
 from slipway_deployer.desired.workloads import for_return, for_start, taken_port
 
 BUILD_PATIENCE: Final = timedelta(hours=2)
 
 
-def new_release(decision: Decision, inbox: Inbox, command: ReleaseCommand) -> DesiredRelease:
+def new_release(decision: Decision, incoming: Incoming, command: ReleaseCommand) -> DesiredRelease:
     """Return the release that this command makes; it waits for its build, or to be started."""
     return DesiredRelease(
         number=decision.desired.next_release,
-        operation=inbox.envelope.id,
+        operation=incoming.operation,
         state=ReleaseState.PENDING,
         version=command.request.version,
         build=command.request.build,
         config=command.request.config,
-        created_at=inbox.envelope.time,
+        created_at=incoming.envelope.time,
         created_by=command.by,
         copy_of=command.request.copy_of,
-        traceparent=inbox.envelope.traceparent,
+        traceparent=incoming.traceparent,
         deadline_at=decision.at + BUILD_PATIENCE,
     )
 
@@ -94,7 +94,7 @@ def unknown(decision: Decision, numbers: Iterable[int], restored: Iterable[Resto
 
 def running_again(
     decision: Decision,
-    inbox: Inbox,
+    incoming: Incoming,
     by: str,
     numbers: Iterable[int],
     restored: Iterable[RestoredRelease],
@@ -108,23 +108,25 @@ def running_again(
         if number not in named(decision.desired):
             continue
         if release is None:
-            release = _retired(inbox, by, given[number], awaited_by)
+            release = _retired(incoming, by, given[number], awaited_by)
             decision = started(decision.with_release(release), release, given[number].version)
         else:
             decision = _kept(decision, release)
     return decision
 
 
-def _retired(inbox: Inbox, by: str, restored: RestoredRelease, awaited_by: str | None) -> DesiredRelease:
+def _retired(
+    incoming: Incoming, by: str, restored: RestoredRelease, awaited_by: str | None
+) -> DesiredRelease:
     return DesiredRelease(
         number=restored.number,
-        operation=inbox.envelope.id,
+        operation=incoming.operation,
         state=ReleaseState.RETIRED,
         version=restored.version,
         config=restored.config,
-        created_at=inbox.envelope.time,
+        created_at=incoming.envelope.time,
         created_by=by,
-        traceparent=inbox.envelope.traceparent,
+        traceparent=incoming.traceparent,
         restored=True,
         awaited_by=awaited_by,
     )
@@ -149,7 +151,7 @@ def _kept(decision: Decision, release: DesiredRelease) -> Decision:
     if drained:
         decision = pin_ended(decision, release, outcome)
         decision = decision.with_release(release.model_copy(update={"awaited_by": None}))
-        decision = unpinned(decision, release.number, by=release.created_by, operation=release.operation)
+        decision = unpinned(decision, release.number, by=release.created_by, asked=release)
     return dropped(decision, waiting_moves(decision, release.number), outcome)
 
 

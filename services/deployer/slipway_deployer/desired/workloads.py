@@ -46,15 +46,17 @@ def with_workloads(
 
 def for_start(desired: Desired, release: DesiredRelease, at: datetime) -> Desired:
     """Add what this release needs; what it displaces makes room."""
-    return _for(desired, release, at, without=displaced_workloads(desired, release))
+    return _with_needs_of(desired, release, at, without=displaced_workloads(desired, release))
 
 
 def for_return(desired: Desired, release: DesiredRelease, at: datetime) -> Desired:
     """Add what this release needs again; most of it runs still, so that nothing has to make room."""
-    return _for(desired, release, at, without=frozenset())
+    return _with_needs_of(desired, release, at, without=frozenset())
 
 
-def _for(desired: Desired, release: DesiredRelease, at: datetime, *, without: frozenset[str]) -> Desired:
+def _with_needs_of(
+    desired: Desired, release: DesiredRelease, at: datetime, *, without: frozenset[str]
+) -> Desired:
     if release.version is None:
         return desired
     wanted = workloads_of(desired, release, release.version)

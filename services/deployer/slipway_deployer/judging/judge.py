@@ -4,12 +4,12 @@ Every rule looks at levels (the latest record of each replica and gateway), neve
 judgement can be repeated, and one that was missed is made later.
 """
 
-from slipway_deployer.commands.settings_command import settled, without_expired_names
 from slipway_deployer.desired.decision import Decision
 from slipway_deployer.desired.observed import Observed
 from slipway_deployer.judging.restarts import judge_crash_loop, restart_crashed
 from slipway_deployer.judging.retirement import finish_ending, forget_removed, retire_drained, trim
 from slipway_deployer.judging.rollout import finish_shifts, judge_moves, judge_starting
+from slipway_deployer.judging.settling import settled, without_expired_names
 
 
 def judge(decision: Decision, observed: Observed) -> Decision:

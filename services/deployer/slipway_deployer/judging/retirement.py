@@ -86,13 +86,15 @@ def finish_ending(decision: Decision, observed: Observed) -> Decision:
     if desired.releases or desired.workloads or desired.removed:
         return _overdue(decision, observed)
     if desired.unloading is not None:
-        decision = decision.emit(desired.unloading, operation=desired.ending).changed(kept_versions=())
+        decision = decision.emit_for_ending(desired.unloading).changed(kept_versions=())
     event = DeploymentEnded(**decision.owner, wanted=desired.wanted)
-    decision = decision.emit(event, operation=desired.ending)
+    decision = decision.emit_for_ending(event)
     if desired.ending is not None:
         done = OperationSucceeded(**decision.owner, operation=desired.ending)
-        decision = decision.emit(done, operation=desired.ending)
-    decision = decision.changed(ended=True, ending=None, ending_deadline_at=None, unloading=None)
+        decision = decision.emit_for_ending(done)
+    decision = decision.changed(
+        ended=True, ending=None, ending_deadline_at=None, ending_traceparent=None, unloading=None
+    )
     return _erased(decision) if desired.wanted is Wanted.PURGED else decision
 
 
@@ -118,4 +120,4 @@ def _overdue(decision: Decision, observed: Observed) -> Decision:
         return decision
     failure = ending_failure(desired, observed.replicas, decision.at)
     event = OperationFailed(**decision.owner, operation=desired.ending, failure=failure)
-    return decision.changed(ending=None, ending_deadline_at=None).emit(event, operation=desired.ending)
+    return decision.emit_for_ending(event).changed(ending=None, ending_deadline_at=None)

@@ -108,7 +108,7 @@ def _failure_of(decision: Decision, release: DesiredRelease, observed: Observed)
         if fact.smoke is not None and not fact.smoke.passed and fact.state is ReplicaState.READY:
             return smoke_failure(fact, tail)
         if fact.state in ENDED and attempts_used_up(decision, each, crashes):
-            return exit_failure(fact, crashes + 1)
+            return exit_failure(fact, crashes + 1, each.workload.command)
         if hangs(decision, observed, each, fact) and attempts_used_up(decision, each, crashes):
             return hung_failure(fact, crashes + 1, tail)
         if listens_elsewhere(fact) and decision.at - fact.at >= WRONG_PORT_AFTER:

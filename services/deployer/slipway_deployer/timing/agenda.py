@@ -25,6 +25,7 @@ from slipway_deployer.meters import Meters
 from slipway_deployer.records import Key, RecordUnreadableError
 from slipway_deployer.timing.due_times import DueTimes
 from slipway_deployer.timing.outlook import PATIENCE, Outlook
+from slipway_deployer.timing.wakeups import Disown
 
 RESYNC_EVERY: Final = timedelta(seconds=60)
 STRAYS_AGAIN_AFTER: Final = timedelta(seconds=20)
@@ -37,14 +38,6 @@ class Wake(Protocol):
 
     async def __call__(self, key: Key, *, resync: bool = False) -> bool:
         """Return False where it has to be looked at again."""
-        ...
-
-
-class Disown(Protocol):
-    """Removes what no record names; see `Wakeups.disown`."""
-
-    async def __call__(self, key: Key, strays: Sequence[ReplicaFact]) -> bool:
-        """Return False where it has to be done again."""
         ...
 
 
@@ -85,6 +78,8 @@ class Agenda:
             async for item in items:
                 if isinstance(item, CaughtUp):
                     self._caught_up.set()
+                    for key, outlook in list(self._outlooks.items()):
+                        self._plan(key, outlook)
                 else:
                     self._note(item)
                     self._changed.set()
@@ -105,13 +100,26 @@ class Agenda:
         self._plan(key, outlook)
 
     def _plan(self, key: Key, outlook: Outlook) -> None:
-        """Keep when this deployment is due; one that is being looked at is planned at the end of that."""
+        """Keep when this deployment is due; one that is being looked at is planned at the end of that.
+
+        One of which nothing is left is kept no longer: the log names every deployment that ever was.
+        """
+        if self._caught_up.is_set() and key not in self._awake and outlook.is_blank:
+            self._forget(key, outlook)
+            return
         self._looks.put(key, None if key in self._awake else outlook.due)
         self._removals.put(key, (outlook.strays_not_before or self._clock()) if outlook.strays else None)
         if outlook.awaits_gateways:
             self._awaiting_gateways.add(key)
         else:
             self._awaiting_gateways.discard(key)
+
+    def _forget(self, key: Key, outlook: Outlook) -> None:
+        self._outlooks.pop(key, None)
+        self._ports.forget(key, outlook.sequence)
+        self._looks.put(key, None)
+        self._removals.put(key, None)
+        self._awaiting_gateways.discard(key)
 
     def gateways_changed(self, records: Sequence[GatewayRecord]) -> None:
         """Let what waits for the gateways be looked at now, where all of them have applied its record."""

@@ -20,8 +20,10 @@ class Outlook:
     """The last record and facts of a deployment, and what came of looking at it.
 
     Attributes:
+        desired: the last record that could be read; None: there is none yet.
         sequence: of the desired record.
-        running: what was last seen running.
+        running: what was last seen running, wanted or not.
+        facts: the last of each replica that is wanted.
         failures: looks in a row that failed for a reason of this deployment.
         again_at: when to look although nothing of it is due.
         not_before: a look that is due waits until then.
@@ -53,6 +55,15 @@ class Outlook:
     def is_over(self) -> bool:
         """Whether nothing is left to do for it."""
         return self.desired is not None and self.desired.ended
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing runs, nothing is due and nothing is wanted, so that nothing is lost without it.
+
+        To be asked only once the log was caught up with: before, the record of what is seen may be to come.
+        """
+        idle = self.due is None and not self.running and not self.failures and not self.awaits_gateways
+        return idle and self._is_readable and (self.desired is None or self.desired.ended)
 
     def note_desired(self, desired: Desired, sequence: int, *, at: datetime) -> None:
         """Keep what is wanted now; what could not be judged may be looked at again."""

@@ -52,7 +52,15 @@ class TargetWatch:
                 watched_at = time.monotonic()
 
     async def _remember(self) -> None:
-        """Go on from what was said before this process began."""
+        """Go on from what was said before this process began; waits until the log tells."""
+        while True:
+            try:
+                return await self._recall()
+            except TransientError as error:
+                _log.warning("target.not_known_yet", target=self._target, error=str(error))
+                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+    async def _recall(self) -> None:
         latest = 0
         for kind in ("announced", "lost", "found"):
             async for stored in self._event_log.read(f"slipway._._.evt.target.{kind}", after=0):

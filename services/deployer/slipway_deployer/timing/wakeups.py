@@ -28,6 +28,16 @@ class Disown(Protocol):
 
 @dataclass
 class _Lane:
+    """The wake-ups of one deployment.
+
+    Attributes:
+        lock: held by the run that is under way.
+        requested: wake-ups so far.
+        served: how many of them a run has ended for that began after them.
+        resync: whether the next run is to tell all wishes again.
+        settled: what the last run returned.
+    """
+
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     requested: int = 0
     served: int = 0
