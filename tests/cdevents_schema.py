@@ -33,6 +33,10 @@ _CONTENT: Final = {
 }
 
 
+TYPES: Final = frozenset(_CONTENT)
+"""The types that are known here."""
+
+
 def check(document: dict[str, Any]) -> None:
     """Check a CDEvent; an unknown type is an error too.
 

@@ -181,7 +181,7 @@ def _counts(facts: DeploymentFacts, releases: tuple[DesiredRelease, ...]) -> tup
 
 _ENDS: Final = {
     Wanted.DELETED: (DeploymentState.DELETING, DeploymentState.DELETED),
-    Wanted.PURGED: (DeploymentState.DELETING, DeploymentState.PURGED),
+    Wanted.PURGED: (DeploymentState.PURGING, DeploymentState.PURGED),
     Wanted.STOPPED: (DeploymentState.STOPPING, DeploymentState.STOPPED),
 }
 

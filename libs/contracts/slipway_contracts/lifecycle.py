@@ -28,6 +28,7 @@ class DeploymentState(StrEnum):
     STOPPED = "STOPPED"
     DELETING = "DELETING"
     DELETED = "DELETED"
+    PURGING = "PURGING"
     PURGED = "PURGED"
 
 

@@ -144,5 +144,10 @@ class WebhookProgress(BaseModel):
         default=0.0, ge=0, description="How long it failed: from attempt to attempt, without our absences."
     )
     next_attempt_at: AwareDatetime | None = None
-    problem: str | None = Field(default=None, description="Why the last attempt failed.")
+    problem: str | None = Field(
+        default=None, description="Why the last attempt failed, or why the first one will."
+    )
+    forbidden: bool | None = Field(
+        default=None, description="Whether nothing may be sent to its address; None: nobody has looked yet."
+    )
     epoch: int = Field(default=0, ge=0, description="Of the notifier's lease under which it was written.")

@@ -9,7 +9,8 @@ may join both.
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from slipway_contracts.evolve import DeploymentFacts
 from slipway_contracts.lifecycle import DeploymentState
@@ -38,6 +39,13 @@ _SHOWN: Final = f"""
     )
     {REPLICA.select.replace(' from "replica"', " from shown")} order by rank, sequence desc limit $4
 """  # noqa: S608
+
+
+class Sharing(NamedTuple):
+    """A release that needs a workload, and when it was made."""
+
+    number: int
+    since: datetime
 
 
 class DeploymentReads(Statements):
@@ -108,6 +116,16 @@ class DeploymentReads(Statements):
         wanted = owned([group], deployment).add("workload = {}", workload)
         found = await self._fetch(f"select endpoint from replica{wanted} limit 1", *wanted.arguments)  # noqa: S608
         return found[0]["endpoint"] if found else None
+
+    async def releases_sharing(self, group: str, deployment: str, workload: str) -> list[Sharing]:
+        """Return the releases that need a workload, or did, the oldest first."""
+        wanted = owned([group], deployment)
+        wanted.add("exists (select from jsonb_each_text(workloads) where value = {})", workload)
+        found = await self._fetch(
+            f"select number, created_at from release{wanted} order by number",  # noqa: S608
+            *wanted.arguments,
+        )
+        return [Sharing(row["number"], row["created_at"]) for row in found]
 
     async def replicas_shown(self, group: str, deployment: str, *, most: int = 100) -> list[ReplicaRow]:
         """Return the replicas that are there, then the last that ended of each slot, the newest first.

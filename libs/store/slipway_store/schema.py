@@ -9,5 +9,5 @@ SCHEMA: Final = "slipway"
 HEAD: Final = "0004"
 """The newest migration; a test compares it with the migrations themselves."""
 
-PROJECTION: Final = 4
+PROJECTION: Final = 5
 """Grows when the same log folds to other rows: rows of another number must be rebuilt."""

@@ -12,6 +12,7 @@ from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.feed import Feed
 from slipway_chassis.heartbeats import Heartbeats
+from slipway_chassis.leases import Leases
 from slipway_chassis.logs import get_logger
 from slipway_chassis.process import Service, run_service
 from slipway_chassis.secrets import Recipients, Secrets
@@ -77,6 +78,7 @@ async def serve(service: Service[ApiSettings]) -> None:
         webhook_secrets=Secrets(connection=service.connection, bucket=WEBHOOK_SECRETS.name),
         webhook_recipients=recipients.only(_NOTIFIER) if recipients is not None else None,
         webhook_positions=Heartbeats(connection=service.connection, bucket=WEBHOOKS.name),
+        leases=Leases(connection=service.connection, holder=settings.service_instance),
         blobs=FilesystemBlobStore(settings.blob_root),
         directory=directory,
         feed=feed,

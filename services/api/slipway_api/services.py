@@ -9,6 +9,7 @@ from slipway_chassis.blobs import BlobStore
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.feed import Feed
 from slipway_chassis.heartbeats import Heartbeats
+from slipway_chassis.leases import Leases
 from slipway_chassis.metrics import Metrics
 from slipway_chassis.secrets import Recipients, Secrets
 from slipway_chassis.telemetry import Telemetry
@@ -29,6 +30,7 @@ from slipway_api.installation.holdings import Holdings
 from slipway_api.installation.instance_types import InstanceTypes
 from slipway_api.installation.targets import Targets
 from slipway_api.installation.uploads import Uploads
+from slipway_api.installation.webhook_standing import WebhookStanding
 from slipway_api.installation.webhooks import Webhooks
 from slipway_api.reading.archive import Archive
 from slipway_api.reading.histories import Histories
@@ -58,6 +60,7 @@ class Deps:
         webhook_secrets: the sealed secrets of webhooks.
         webhook_recipients: the notifier, which may open those; None: there is none.
         webhook_positions: what the notifier says of webhooks.
+        leases: who does what alone.
         stopping: set when the process is to end.
     """
 
@@ -72,6 +75,7 @@ class Deps:
     webhook_secrets: Secrets
     webhook_recipients: Recipients | None
     webhook_positions: Heartbeats
+    leases: Leases
     blobs: BlobStore
     directory: Directory
     feed: Feed
@@ -202,7 +206,7 @@ class Services:
                 directory=deps.directory,
                 secrets=deps.webhook_secrets,
                 recipients=deps.webhook_recipients,
-                positions=deps.webhook_positions,
+                standing=WebhookStanding(log=deps.log, positions=deps.webhook_positions, leases=deps.leases),
             ),
             event_streams=EventStreams(feed=deps.feed, log=deps.log, heartbeat=settings.heartbeat),
             log_reading=LogReading(lines=deps.lines, reads=deps.reads),

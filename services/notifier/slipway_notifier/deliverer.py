@@ -79,6 +79,14 @@ class Deliverer:
             raise DeliveryError("unsigned", f"the secret cannot be opened: {error}", fault="ours") from None
         return [self._keys[webhook.webhook, version] for version in versions]
 
+    async def look(self, webhook: WebhookConfigured) -> Failed | None:
+        """Say, before there is anything to send, why nothing could be sent; None: no reason is known."""
+        try:
+            await self._sender.look(webhook.url)
+        except DeliveryError as error:
+            return Failed(kind=error.kind, problem=str(error), fault=error.fault)
+        return None
+
     async def deliver(self, webhook: WebhookConfigured, entry: Entry) -> Outcome:
         """Try once, and say what came of it.
 

@@ -58,7 +58,7 @@ class Notifier:
         self._register = WebhookRegister()
         self._removed: dict[str, str | None] = {}
         self._unreadable: set[str] = set()
-        self._pings = Pings(log=log, deliverer=deliverer, source=SOURCE)
+        self._pings = Pings(log=log, deliverer=deliverer, source=SOURCE, reached=self._hurry)
         self._progress: dict[str, WebhookProgress] = {}
         self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         meters.watch(lambda: [worker.progress for worker, _ in self._workers.values()])
@@ -170,8 +170,14 @@ class Notifier:
             deliverer=self._deliverer,
             patience=self._patience,
         )
-        self._store.note(known.id, progress)
         self._workers[known.id] = (worker, asyncio.create_task(self._work(worker)))
+
+    def _hurry(self, webhook: str) -> None:
+        """Let a webhook that waits after failures be tried now: its receiver took a test."""
+        running = self._workers.get(webhook)
+        if running is not None:
+            worker, _ = running
+            worker.hurry()
 
     async def _work(self, worker: Worker) -> None:
         """Let one worker run to its end; whatever happens to it stays with it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -25,18 +26,22 @@ _log: Final = get_logger()
 
 
 class Pings:
-    """Sends what webhooks are pinged with; positions and failures of the webhook do not change by it.
+    """Sends what webhooks are pinged with; positions and failures do not change by the test itself.
 
     Args:
         log: where the answers are told.
         deliverer: signs and posts.
         source: who says it.
+        reached: told of each webhook whose receiver took its test.
     """
 
-    def __init__(self, *, log: EventLog, deliverer: Deliverer, source: str) -> None:
+    def __init__(
+        self, *, log: EventLog, deliverer: Deliverer, source: str, reached: Callable[[str], None]
+    ) -> None:
         self._log = log
         self._deliverer = deliverer
         self._source = source
+        self._reached = reached
         self._asked: dict[int, tuple[WebhookPinged, Entry]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -71,6 +76,8 @@ class Pings:
         """
         began = time.monotonic()
         status, problem = await self._send(entry, known)
+        if problem is None:
+            self._reached(pinged.webhook)
         message = WebhookAnswered(
             group=pinged.group,
             webhook=pinged.webhook,

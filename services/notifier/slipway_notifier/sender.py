@@ -24,6 +24,7 @@ _LARGEST_HEAD: Final = 16 << 10
 _LARGEST_BODY: Final = 16 << 10
 _REST_SECONDS: Final = 1.0
 _CHUNK: Final = 4096
+_LOOKS: Final = 16
 _PORTS: Final = {"http": 80, "https": 443}
 _ITS_OWN: Final = (ConnectionRefusedError, ConnectionResetError, ssl.SSLError)
 """Errors that only a machine can cause which was reached."""
@@ -80,6 +81,7 @@ class Sender:
         self._trust = trust or ssl.create_default_context()
         self._resolving = resolving
         self._reach = Reach()
+        self._looking = asyncio.Semaphore(_LOOKS)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send a body and return the head of the answer, whatever becomes of the rest of it.
@@ -100,6 +102,23 @@ class Sender:
             return _answer(response)
         finally:
             writer.transport.abort()
+
+    async def look(self, url: str) -> None:
+        """Ask where a receiver is, and whether anything may be sent there; sends nothing.
+
+        Raises:
+            DeliveryError: nothing could be sent now.
+        """
+        parts = urlsplit(url)
+        port = parts.port or _PORTS[parts.scheme]
+        try:
+            async with self._looking, asyncio.timeout(self._timeout):
+                await addresses_of(
+                    parts.hostname or "", port, private=self._private, resolving=self._resolving
+                )
+        except TimeoutError:
+            problem = f"its host has no address within {self._timeout:g} s"
+            raise DeliveryError("timeout", problem, fault="unclear") from None
 
     @contextmanager
     def _failures_told(self) -> Generator[None]:

@@ -7,11 +7,8 @@ from typing import Final
 from pydantic import Field
 from slipway_chassis.settings import ServiceSettings
 
-_BACKOFF: Final = (
-    *(timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30)),
-    *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
-)
-"""The schedule of the Standard Webhooks specification."""
+_BACKOFF: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 300))
+"""Shorter than the one that Standard Webhooks proposes: one event waits for all that follow it."""
 
 
 class NotifierSettings(ServiceSettings):

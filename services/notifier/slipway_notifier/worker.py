@@ -5,7 +5,7 @@ Between attempts it holds no event, only its position: what follows is read agai
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
@@ -33,6 +33,10 @@ Ended = WebhookDisabled | WebhookRemoved
 
 class Delivers(Protocol):
     """One attempt; `Deliverer`, or a test's own."""
+
+    async def look(self, webhook: WebhookConfigured) -> Failed | None:
+        """Say why nothing could be sent, without sending anything."""
+        ...
 
     async def deliver(self, webhook: WebhookConfigured, entry: Entry) -> Outcome:
         """Try once."""
@@ -69,9 +73,10 @@ class Patience:
 def begin(known: WebhookKnown, stored: WebhookProgress | None, *, end: int) -> WebhookProgress:
     """Return where delivery goes on, of what was stored and what is configured.
 
-    A new configuration is tried at once, whatever became of the one before. A log that ends before the
-    position was replaced: delivery goes on with what is new in it. One that looks new, and has a position,
-    was configured before by what this release could not read.
+    A new configuration is tried at once, whatever became of the one before; so is what may have failed by our
+    own fault, since this notifier may be allowed or able to do what the one before was not. A log that ends
+    before the position was replaced: delivery goes on with what is new in it. One that looks new, and has a
+    position, was configured before by what this release could not read.
     """
     fresh = WebhookProgress(begun=known.begun, revision=known.revision, position=known.start)
     looks_new = known.begun == known.revision and known.configured.after is None
@@ -80,6 +85,8 @@ def begin(known: WebhookKnown, stored: WebhookProgress | None, *, end: int) -> W
     elif stored.revision != known.revision:
         kept = {"position": stored.position, "delivered_at": stored.delivered_at}
         progress = fresh.model_copy(update=kept)
+    elif stored.hindered and stored.failed_at is None:
+        progress = stored.model_copy(update={"next_attempt_at": None})
     else:
         progress = stored
     return progress.model_copy(update={"position": min(progress.position, end)})
@@ -115,6 +122,7 @@ class Worker:
         self._patience = patience
         wanted = known.configured
         self._interest = Interest(group=wanted.group, deployment=wanted.deployment, types=wanted.types)
+        self._called = asyncio.Event()
 
     @property
     def progress(self) -> WebhookProgress:
@@ -123,6 +131,7 @@ class Worker:
 
     async def run(self) -> Ended:
         """Send until nothing may be sent any more, and return why."""
+        await self._look()
         while True:
             await self._until_due()
             batch = await self._next()
@@ -130,10 +139,27 @@ class Worker:
             if ended is not None:
                 return ended
 
+    def hurry(self) -> None:
+        """Try again now, if it waits to: the receiver was just reached."""
+        self._called.set()
+
+    async def _look(self) -> None:
+        """Note at once whether anything may be sent there, also while there is nothing to send."""
+        if self._progress.forbidden is not False:
+            failed = await self._deliverer.look(self.known.configured)
+            seen: dict[str, object] = {"forbidden": failed is not None and failed.kind == "forbidden"}
+            if not self._progress.failures:
+                seen["problem"] = None if failed is None else failed.problem
+            self._progress = self._progress.model_copy(update=seen)
+        self._store.note(self.known.id, self._progress)
+
     async def _until_due(self) -> None:
         due = self._progress.next_attempt_at
         if due is not None:
-            await asyncio.sleep((due - now()).total_seconds())
+            self._called.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout((due - now()).total_seconds()):
+                    await self._called.wait()
 
     async def _next(self) -> Batch:
         after = self._progress.position
@@ -173,7 +199,11 @@ class Worker:
         if self._progress.problem is not None:
             _log.info("webhook works again", webhook=self.known.id, failures=self._progress.failures)
         self._progress = WebhookProgress(
-            begun=self.known.begun, revision=self.known.revision, position=position, delivered_at=now()
+            begun=self.known.begun,
+            revision=self.known.revision,
+            position=position,
+            delivered_at=now(),
+            forbidden=False,
         )
         self._store.note(self.known.id, self._progress)
 
@@ -190,7 +220,8 @@ class Worker:
             hindered = self._progress.hindered + 1
             wait = min(self._patience.wait_after(hindered), _LONGEST_HINDERED)
             changes = {"hindered": hindered, "failed_at": None}
-        changes |= {"next_attempt_at": at + wait, "problem": problem}
+        forbidden = failed.kind == "forbidden"
+        changes |= {"next_attempt_at": at + wait, "problem": problem, "forbidden": forbidden}
         self._progress = self._progress.model_copy(update=changes)
         self._store.note(self.known.id, self._progress)
         _log.warning(

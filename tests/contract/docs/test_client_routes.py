@@ -53,6 +53,7 @@ QUESTIONS: dict[str, Question] = {
     "unpin": lambda c: c.unpin("d", 3),
     "build": lambda c: c.build("d", source=DIGEST, label="v1"),
     "cancel-build": lambda c: c.cancel_build("d", ID),
+    "manifest": lambda c: c.manifest_schema(),
     "show": lambda c: c.deployment("d", at_least=3),
     "show-past": lambda c: c.deployment("d", at="2026-01-31T12:00:00Z"),
     "aliases": lambda c: c.aliases("d"),

@@ -42,7 +42,7 @@ TRANSIENT = {
     "release": {"PENDING", "STARTING", "READY", "DRAINING"},
     "build": {"QUEUED", "RUNNING"},
     "operation": {"PENDING", "RUNNING"},
-    "deployment": {"DEPLOYING", "STOPPING", "DELETING"},
+    "deployment": {"DEPLOYING", "STOPPING", "DELETING", "PURGING"},
 }
 
 

@@ -125,7 +125,7 @@ async def test_what_follows_with_a_key_ends_when_the_key_changes(api: Api, chang
             assert answer.status_code == 204
         else:
             await configure(api.platform.log, grant(key, "ada", vision="viewer"))
-        await eventually(lambda: events.ended and lines.ended, timeout=2)
+        await eventually(lambda: events.ended and lines.ended)
         ended_for_others = of_admin.ended
 
     assert not ended_by_the_same

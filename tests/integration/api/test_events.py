@@ -265,7 +265,7 @@ async def test_a_reader_for_whom_there_is_nothing_is_back_in_the_ring_after_one_
 async def test_event_streams_end_when_the_process_stops(api: Api) -> None:
     async with subscribed(api.http) as subscriber:
         api.service.stopping.set()
-        await eventually(lambda: subscriber.ended, timeout=2)
+        await eventually(lambda: subscriber.ended)
 
 
 async def test_the_stream_goes_on_after_the_log_was_killed(api: Api, fresh_nats: Any) -> None:

@@ -152,7 +152,7 @@ async def test_following_ends_when_the_process_stops(api: Api) -> None:
 
     async with subscribed(api.http, LOGS, query={"follow": "true", "at_least": at_least}) as subscriber:
         api.service.stopping.set()
-        await eventually(lambda: subscriber.ended, timeout=2)
+        await eventually(lambda: subscriber.ended)
 
 
 async def test_a_new_workload_is_named_once_the_projection_knows_it(api: Api) -> None:

@@ -150,3 +150,45 @@ async def test_a_process_that_is_a_moment_behind_asks_the_log(api: Api) -> None:
 
     assert fresh == ["digits", "digits", "figures"]
     assert late == "digits"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "start", None),
+        ("POST", "undelete", None),
+        ("POST", "rollback", None),
+        ("POST", "rollback", {"to": 7}),
+        ("PUT", "aliases/staging", {"release": 7}),
+        ("DELETE", "aliases/staging", None),
+        ("DELETE", "aliases/live", None),
+        ("GET", "aliases/staging", None),
+        ("GET", "builds/0198b2f4-6bde-79eb-8dec-dce78580f071", None),
+        ("GET", "versions/none", None),
+        ("GET", "releases/7", None),
+    ],
+)
+async def test_a_refusal_speaks_of_the_deployment_as_the_request_did(
+    api: Api, method: str, path: str, body: Any
+) -> None:
+    await decided(api)
+    await shown(api, "numbers")
+
+    for name, other in (("numbers", "digits"), ("digits", "numbers")):
+        answer = await api.http.request(method, f"{DEPLOYMENTS}/{name}/{path}", json=body)
+        document = answer.json()
+        assert answer.is_client_error, answer.text
+        assert f"deployments/{other}" not in document["hint"]
+        assert f"default/{other}" not in document["detail"]
+        if "default/numbers" in document["detail"]:
+            assert "default/numbers (id digits)" in document["detail"]
+
+
+async def test_who_has_a_name_is_told_by_its_name_and_id(api: Api) -> None:
+    await decided(api)
+
+    answer = await api.http.post(DEPLOYMENTS, json={"id": "numbers", "source": SOURCE_DIGEST})
+
+    document = problem(answer, 409, "NameTaken")
+    assert (document["holder"], document["holder_name"]) == ("digits", "numbers")
+    assert "belongs to the deployment numbers (id digits)" in document["detail"]

@@ -97,7 +97,7 @@ async def test_it_ends_at_once_on_sigterm_though_clients_follow(
             await eventually(lambda: first.ended and second.ended)
 
     assert code == 0, api.errors
-    assert took < 2.5
+    assert took < 10
     assert "Traceback" not in api.errors
     assert await log.end() == end == 2
 

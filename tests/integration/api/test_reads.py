@@ -106,7 +106,7 @@ async def test_who_waits_is_answered_when_the_process_stops(api: Api) -> None:
     await eventually(lambda: api.platform.log.last("slipway.default.digits.cmd.>"))
 
     api.service.stopping.set()
-    answer = await asyncio.wait_for(creating, 2)
+    answer = await asyncio.wait_for(creating, 30)
 
     assert answer.status_code == 202
     assert answer.json()["operation"]["state"] == "PENDING"

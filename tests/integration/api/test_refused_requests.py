@@ -193,7 +193,7 @@ async def test_a_log_that_is_away_delays_no_refusal_and_is_told_later(
     for number in range(5):
         answer = await api.client(None).delete(f"{DEPLOYMENTS}/d{number}")
         problem(answer, 401, "KeyMissing")
-        assert answer.elapsed.total_seconds() < 2
+        assert answer.elapsed.total_seconds() < 4
     fresh_nats.start()
 
     assert [message.deployment for message in await told(api, 5)] == [f"d{number}" for number in range(5)]

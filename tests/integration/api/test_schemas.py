@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
 from api_world import Api, problem
 from eventually import eventually
 from jsonschema import Draft7Validator, Draft202012Validator
@@ -78,6 +79,16 @@ async def test_what_a_subscriber_gets_from_nats_is_as_the_document_says(
     assert {"command.deploy.v1", "release.live.v1", "desired.v1"} <= {
         json.loads(message.data)["type"] for message in got
     }
+
+
+async def test_the_schema_of_manifests_tells_what_a_source_must_say(api: Api) -> None:
+    answer = await api.client(None).get("/v1/schemas/manifest")
+
+    assert answer.headers["content-type"] == "application/schema+json"
+    manifests = Draft202012Validator(answer.json())
+    Draft202012Validator.check_schema(answer.json())
+    manifests.validate(yaml.safe_load((ROOT / "examples" / "digits" / "slipway.yaml").read_text()))
+    assert [error.message for error in manifests.iter_errors({"endpoints": [{"nme": "predict"}]})]
 
 
 async def test_an_unknown_type_is_refused_with_the_nearest(api: Api) -> None:

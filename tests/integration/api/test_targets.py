@@ -8,6 +8,7 @@ from slipway_contracts.envelope import now
 from slipway_contracts.installation_events import TargetAnnounced, TargetFound, TargetLost
 
 LOCAL = "/v1/targets/local"
+SCALE = "/v1/groups/default/deployments/digits/scale"
 
 
 async def announce(api: Api, **overrides: object) -> None:
@@ -58,3 +59,41 @@ async def test_an_unknown_target_is_told_from_those_there_are(api: Api) -> None:
     document = problem(await api.http.get("/v1/targets/moon"), 404, "TargetNotFound")
 
     assert document["targets"] == ["local"]
+
+
+async def test_what_is_asked_for_beyond_what_a_target_has_is_said_with_numbers(api: Api) -> None:
+    await announce(api, allocatable_cpu=200, allocatable_memory_bytes=64 << 30)
+    await shown_with(api, capacity={"cpu": 4, "memory_bytes": 8 << 30, "gpu": 0})
+    await api.platform.publish_version()
+    size = {"cpu": 1, "memory_bytes": 1 << 28}
+    fits = await api.create(size=size)
+    before = (await api.http.get(LOCAL)).json()
+
+    plan = await api.http.post(SCALE, json={"replicas": 100}, params={"dry_run": True})
+    scaled = await api.http.post(SCALE, json={"replicas": 100})
+    after = (await api.http.get(LOCAL)).json()
+    less = await api.http.post(SCALE, json={"replicas": 50})
+
+    assert fits.json()["notices"] == []
+    assert (before["overcommitted"], before["notices"]) == (False, [])
+    assert scaled.status_code == 202, scaled.text
+    words = "Target local has {}; its replicas then ask for {} together and share what there is."
+    assert scaled.json()["notices"] == [
+        words.format("4 cores", "100 cores"),
+        words.format("8192 MiB of memory", "25600 MiB of memory"),
+    ]
+    assert plan.json()["notices"] == scaled.json()["notices"]
+    assert after["overcommitted"] is True
+    assert ["100 cores" in after["notices"][0], "25600 MiB" in after["notices"][1]] == [True, True]
+    assert less.json()["notices"] == [], "what makes it better is no warning"
+
+
+async def test_what_a_target_may_not_give_is_refused_all_the_same(api: Api) -> None:
+    await announce(api, allocatable_cpu=64)
+    await shown_with(api, allocatable={"cpu": 64, "memory_bytes": 8 << 30, "gpu": 0})
+    await api.platform.publish_version()
+    await api.create(size={"cpu": 1, "memory_bytes": 1 << 20})
+
+    refused = problem(await api.http.post(SCALE, json={"replicas": 65}), 409, "CapacityExceeded")
+
+    assert (refused["used"], refused["allocatable"]) == (1, 64)

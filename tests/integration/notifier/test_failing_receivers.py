@@ -156,7 +156,7 @@ async def test_receivers_that_hang_delay_no_other(
         await eventually(partial(has_taken, other, count, sent))
         delays.append(time.monotonic() - began)
 
-    assert sorted(delays)[15] < 0.5
+    assert sorted(delays)[15] < 2
     assert not receiver.taken
 
 

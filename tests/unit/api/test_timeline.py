@@ -257,14 +257,16 @@ def test_a_stop_lasts_until_nothing_runs_and_shows_what_drained() -> None:
 
 def test_settings_wait_for_the_gateways() -> None:
     messages = [
-        told(1, OperationStarted(**OWNER, operation=OPERATION)),
         told(1, DeploymentConfigured(**OWNER, settings=DeploymentSettings(), by="ada")),
+        told(1, OperationStarted(**OWNER, operation=OPERATION)),
         told(3, OperationSucceeded(**OWNER, operation=OPERATION)),
     ]
 
     _, stages = seen(messages, operation("configure"))
+    before, _ = seen(messages[:2], operation("configure"))
 
-    assert stages == [("accepted", "DONE", 1), ("decided", "DONE", 0), ("applied", "DONE", 2)]
+    assert stages == [("accepted", "DONE", 1), ("applied", "DONE", 2)]
+    assert before.waits_for == "the gateways to apply it"
 
 
 def test_a_command_that_changes_nothing_has_the_time_until_it_was_taken() -> None:

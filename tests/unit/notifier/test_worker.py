@@ -13,7 +13,7 @@ from slipway_contracts.webhooks import WebhookKnown, WebhookProgress
 from slipway_notifier.settings import NotifierSettings
 from slipway_notifier.worker import Patience, begin
 
-HOURS = [5 / 3600, 300 / 3600, 0.5, 2, 5, 10, 14, 20, 24]
+SECONDS = [5, 30, 120, 300]
 
 
 def make_known(**overrides: Any) -> WebhookKnown:
@@ -48,7 +48,7 @@ def test_waits_are_those_of_the_schedule_a_fifth_longer_or_shorter(failures: int
     patience = Patience(
         backoff=NotifierSettings.model_fields["webhook_backoff"].default, limit=timedelta(days=5)
     )
-    usual = timedelta(hours=HOURS[min(failures, len(HOURS)) - 1])
+    usual = timedelta(seconds=SECONDS[min(failures, len(SECONDS)) - 1])
 
     waits = [patience.wait_after(failures, random=Random(seed)) for seed in range(200)]  # noqa: S311
 
@@ -71,6 +71,16 @@ def test_an_unchanged_webhook_goes_on_with_its_failures() -> None:
     stored = make_progress()
 
     assert begin(make_known(), stored, end=100) == stored
+
+
+def test_what_failed_by_our_own_fault_perhaps_is_tried_at_once_by_the_next_notifier() -> None:
+    due = now() + timedelta(minutes=5)
+
+    ours = begin(make_known(), make_progress(hindered=2, next_attempt_at=due), end=100)
+    its_own = begin(make_known(), make_progress(hindered=2, next_attempt_at=due, failed_at=now()), end=100)
+
+    assert (ours.next_attempt_at, ours.hindered) == (None, 2)
+    assert its_own.next_attempt_at == due
 
 
 def test_a_changed_webhook_goes_on_and_is_tried_at_once() -> None:

@@ -11,7 +11,7 @@ from slipway_contracts.replica import ReplicaState
 from slipway_store.rows import DeploymentDetail as Status
 from slipway_store.rows import DeploymentStatus, OperationRow, ReleaseHistory, ReplicaRow, VersionRow
 
-from slipway_api.answers import progress
+from slipway_api.answers import endings, progress
 from slipway_api.answers.conditions import conditions
 from slipway_api.answers.portrait import Addresses, aliases_of, call_example, serving_of, settings_of
 from slipway_api.answers.views import Deployment, DeploymentDetail, Overdue, Release, Replica
@@ -30,6 +30,7 @@ class Seen:
         live: the release that serves.
         versions: its newest versions, at least of one that was deleted.
         unfinished: the newest of its operations that have not ended.
+        ending: the last stop, delete or purge, of one that is about to end.
     """
 
     status: Status
@@ -39,6 +40,7 @@ class Seen:
     replicas: Sequence[ReplicaRow]
     versions: Sequence[VersionRow]
     unfinished: Sequence[OperationRow]
+    ending: OperationRow | None = None
 
 
 def detail(seen: Seen, addresses: Addresses, *, now: datetime, as_of: int | None = None) -> DeploymentDetail:
@@ -46,6 +48,7 @@ def detail(seen: Seen, addresses: Addresses, *, now: datetime, as_of: int | None
     status, facts, newest, live = seen.status, seen.facts, seen.newest, seen.live
     version = live.version if live else None
     failed = newest.failure if newest and newest.state is ReleaseState.FAILED else None
+    held_up = endings.failure(status, seen.ending)
     return DeploymentDetail(
         **summary(status).model_dump(),
         as_of=as_of,
@@ -59,13 +62,13 @@ def detail(seen: Seen, addresses: Addresses, *, now: datetime, as_of: int | None
         deleted=status.deleted,
         leftovers=_leftovers(seen),
         serving=serving_of(facts.desired, addresses),
-        conditions=list(conditions(facts, newest, live, seen.replicas)),
+        conditions=[*conditions(facts, newest, live, seen.replicas), *endings.conditions(seen.status, facts)],
         live=release(live) if live else None,
         next=release(newest) if newest and newest.state in UNFINISHED_RELEASES else None,
-        failure=failed or status.crash_loop,
+        failure=held_up or failed or status.crash_loop,
         crash_loop=status.crash_loop,
         overdue=_overdue(seen, now),
-        replica_list=_shown(seen.replicas, newest, live),
+        replica_list=_shown(seen),
     )
 
 
@@ -93,10 +96,16 @@ def _overdue(seen: Seen, now: datetime) -> Overdue | None:
     return min(filter(None, late), key=lambda overdue: overdue.since, default=None)
 
 
-def _shown(
-    rows: Sequence[ReplicaRow], newest: ReleaseHistory | None, live: ReleaseHistory | None
-) -> list[Replica]:
+def _shown(seen: Seen) -> list[Replica]:
     """Return the replicas that are there, and those of the releases that matter that ended."""
-    kept = {workload for row in (newest, live) if row is not None for workload in row.workloads.values()}
-    shown = (row for row in rows if row.state not in _ENDED_REPLICAS or row.workload in kept)
-    return [Replica.model_validate(row) for row in shown]
+    mattering = [row for row in (seen.newest, seen.live) if row is not None]
+    kept = {workload for row in mattering for workload in row.workloads.values()}
+    desired = seen.facts.desired.releases if seen.facts.desired is not None else ()
+    needing = [(each.number, workload) for each in mattering for workload in each.workloads.values()]
+    needing += [(each.number, workload) for each in desired for workload in each.workloads.values()]
+    releases = {workload: number for number, workload in sorted(needing)}
+    return [
+        Replica.model_validate(row).model_copy(update={"release": releases.get(row.workload)})
+        for row in seen.replicas
+        if row.state not in _ENDED_REPLICAS or row.workload in kept
+    ]

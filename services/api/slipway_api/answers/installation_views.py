@@ -50,9 +50,17 @@ class TargetDetail(Target):
     """A target: what it has, what is held of it, and whether it is watched."""
 
     capacity: Room = Field(description="What it has.")
-    allocatable: Room = Field(description="What all replicas together may ask for.")
+    allocatable: Room = Field(
+        description="What all replicas together may ask for; more than `capacity` on a target that lets them "
+        "share."
+    )
     used: Charge | None = Field(description="What deployments hold of it; null: Postgres does not answer.")
     free: Room | None = Field(description="What is left of `allocatable`.")
+    overcommitted: bool | None = Field(
+        description="`used` is more than `capacity`, so that replicas get less than their size when all use "
+        "it at once; null: Postgres does not answer."
+    )
+    notices: list[str] = Field(description="What that means, with numbers.")
     health: str = Field(description="`watched`, or `lost`: its deployments are UNKNOWN.")
     lost_since: AwareDatetime | None = None
     unknown_workloads: list[UnknownWorkload] | None = Field(

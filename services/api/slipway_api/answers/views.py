@@ -10,7 +10,6 @@ from slipway_contracts.access import AccessMode
 from slipway_contracts.failure import FailureRecord
 from slipway_contracts.installation_events import RoleGrant
 from slipway_contracts.lifecycle import BuildState, DeploymentState, OperationState, ReleaseState
-from slipway_contracts.log_lines import LogLine
 from slipway_contracts.quota import Charge
 from slipway_contracts.release import ReleaseConfig
 from slipway_contracts.replica import ReplicaState
@@ -68,6 +67,10 @@ class Accepted(View):
     deployment: str
     build: str | None = Field(default=None, description="Build that the deployment waits for.")
     sequence: Sequence
+    notices: list[str] = Field(
+        default_factory=list,
+        description="What to know, although it was accepted; the answer to a repeat has none.",
+    )
 
 
 class Share(View):
@@ -143,6 +146,9 @@ class Replica(View):
 
     workload: str
     replica: str
+    release: int | None = Field(
+        default=None, description="The newest that has it; null: none that needs anything any more."
+    )
     endpoint: str
     target: str
     state: ReplicaState
@@ -219,7 +225,7 @@ class DeploymentDetail(Deployment):
     )
     charge: Charge = Field(description="What it holds of its group's quota.")
     deleted: str | None = Field(
-        default=None, description="`hide` or `unload`; `undelete` brings it back until it is purged."
+        default=None, description="`hide` or `unload`; `undelete` brings it back; `purge`: nothing does."
     )
     leftovers: list[str] = Field(
         default_factory=list, description="What could not be removed of its versions, and why."
@@ -228,7 +234,9 @@ class DeploymentDetail(Deployment):
     live: Release | None = Field(default=None, description="The release that serves.")
     next: Release | None = Field(default=None, description="The release on its way.")
     failure: FailureRecord | None = Field(
-        default=None, description="Of the newest release, where it failed; else of the crash loop."
+        default=None,
+        description="Of its end, where that takes too long; else of the newest release, where it failed; "
+        "else of the crash loop.",
     )
     crash_loop: FailureRecord | None = Field(
         default=None, description="Why the release that serves has no replica that stays."
@@ -339,18 +347,6 @@ class Artifact(View):
 
     digest: str
     size_bytes: int
-
-
-class ReplicaLine(LogLine):
-    """A log line and who wrote it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    replica: str | None = Field(default=None, description="None: a build.")
-    endpoint: str | None = None
-    workload: str | None = Field(
-        default=None, description="Tells replicas of one number apart: releases that share it share replicas."
-    )
 
 
 class CloudEvent(View):

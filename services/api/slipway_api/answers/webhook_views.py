@@ -17,7 +17,17 @@ class WebhookDelivery(View):
     )
     failing_since: AwareDatetime | None
     next_attempt_at: AwareDatetime | None
-    problem: str | None = Field(description="Why the last attempt failed.")
+    problem: str | None = Field(description="Why the last attempt failed, or why the first one will.")
+
+
+class WebhookPending(View):
+    """What the log has for a webhook that it has not had."""
+
+    events: int = Field(description="How many events wait, of those that were counted.")
+    more: bool = Field(description="There may be more: no more than 1,000 are counted, of 10,000 messages.")
+    first_type: str | None = Field(description="Of the event that is sent next; null: none waits.")
+    first_sequence: int | None
+    first_at: AwareDatetime | None = Field(description="Since when it waits.")
 
 
 class Webhook(View):
@@ -38,6 +48,12 @@ class Webhook(View):
     changed_at: AwareDatetime
     changed_by: str
     delivery: WebhookDelivery | None = Field(description="null: the notifier has not seen it yet.")
+    pending: WebhookPending | None = Field(
+        default=None, description="What it has not had; null: not counted, as in a list."
+    )
+    notice: str | None = Field(
+        default=None, description="What keeps events from being sent to it, and what helps."
+    )
 
 
 class NewWebhook(Webhook):
@@ -54,4 +70,5 @@ class WebhookPing(View):
     status: int | None = Field(description="Of its answer; null: there was none.")
     seconds: float = Field(description="From resolving the name to the head of the answer.")
     problem: str | None = Field(description="Why it was not delivered.")
+    notice: str | None = Field(default=None, description="What becomes of the events that wait.")
     sequence: Sequence

@@ -166,7 +166,9 @@ class RollbackBody(RequestBody):
     """An exact copy of an earlier release."""
 
     to: ReleaseNumber | None = Field(
-        default=None, description="The release to copy; default: the one that served the alias before."
+        default=None,
+        description="The release to copy, which then serves the alias alone; default: what served it before, "
+        "in its parts.",
     )
     alias: Alias = LIVE_ALIAS
     description: Description | None = Field(default=None, description="Default: `rollback to N`.")

@@ -14,6 +14,7 @@ from slipway_api.commands import weights
 from slipway_api.installation.configurations import Configurations
 from slipway_api.reading.archive import Archive
 from slipway_api.refusing import problems
+from slipway_api.refusing.calling import path_of, spoken
 from slipway_api.submitting.standing import Standing
 
 _ASKS = ("deploy", "redeploy", "start", "delete", "purge")
@@ -109,6 +110,6 @@ def serving(standing: Standing, alias: str) -> int | None:
 def nothing_to_run(group: str, deployment: str) -> problems.NothingToRunError:
     """Return the refusal to run again what never ran."""
     return problems.NothingToRunError(
-        f"{group}/{deployment} has no release that could be run again.",
-        hint=f"Deploy a version: POST /v1/groups/{group}/deployments/{deployment}/deploy.",
+        f"{spoken(group, deployment)} has no release that could be run again.",
+        hint=f"Deploy a version: POST {path_of(group, deployment)}/deploy.",
     )

@@ -77,6 +77,7 @@ class EndCommands:
 
         Raises:
             DeploymentNotFoundError: there never was one, or it was purged.
+            DeploymentPurgingError: it is being purged.
             NotDeletedError: it is not deleted.
         """
 
@@ -92,14 +93,14 @@ class EndCommands:
         return await self._submissions.to_deployer(ask, group, deployment, decide)
 
     async def purge(self, ask: Ask, group: str, deployment: str) -> Accepted | Plan:
-        """Delete a deployment for good, its images and history too.
+        """Delete a deployment for good, its images and history too; repeated, it begins that anew.
 
         Raises:
             DeploymentNotFoundError: there never was one, or it is purged already.
         """
 
         async def decide(lane: Lane) -> Decision:
-            if lane.asked is not Wanted.DELETED:
+            if lane.asked is not Wanted.DELETED and not lane.purging:
                 refusals.require(lane, group, deployment)
             versions = await self._archive.images(group, deployment)
             command = Purge(**asked(ask, group, deployment), versions=versions)

@@ -84,7 +84,11 @@ class Gateways:
         last = await self._heartbeats.last(name)
         if last is None or not last.note or last.age(now()) > _REPEATED_WITHIN:
             return None
-        return GatewayRemoved.model_validate_json(last.note)
+        try:
+            return GatewayRemoved.model_validate_json(last.note)
+        except ValidationError as error:
+            _log.warning("gateway.note_unreadable", gateway=name, error=str(error))
+            return None
 
     async def _found(self, name: str) -> tuple[Gateway, int]:
         """Return a gateway with the sequence of its record."""

@@ -12,8 +12,8 @@ from slipway_api.answers.installation_views import Room, TargetDetail, UnknownWo
 from slipway_api.identity.access import Principal
 from slipway_api.installation.directory import Directory, TargetKnown
 from slipway_api.refusing import problems, refusals
-from slipway_api.submitting.admission import allocatable
 from slipway_api.submitting.reservations import Reservations
+from slipway_api.submitting.room import allocatable, overcommitted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +67,9 @@ class Targets:
 
 def _detail(known: TargetKnown, counted: _Counted | None, caller: Principal) -> TargetDetail:
     announced = known.announced
-    whole = allocatable(known)
+    whole = allocatable(announced)
     used = counted.used.get(announced.target, Charge()) if counted else None
+    notices = None if used is None else list(overcommitted(announced, used))
     return TargetDetail(
         name=announced.target,
         engine=announced.engine,
@@ -83,6 +84,8 @@ def _detail(known: TargetKnown, counted: _Counted | None, caller: Principal) -> 
         else Room.model_validate(
             {resource: max(amount - getattr(used, resource), 0) for resource, amount in whole.items()}
         ),
+        overcommitted=None if notices is None else bool(notices),
+        notices=notices or [],
         health="lost" if known.lost else "watched",
         lost_since=known.lost_since,
         unknown_workloads=None

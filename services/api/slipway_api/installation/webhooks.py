@@ -6,16 +6,13 @@ A secret is sealed to the notifier and shown once; no message and no later answe
 import asyncio
 import secrets
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Final
 
-from pydantic import ValidationError
 from slipway_chassis.errors import ConflictError
 from slipway_chassis.event_log import After, EventLog, Expect, Stored
-from slipway_chassis.heartbeats import Heartbeat, Heartbeats
-from slipway_chassis.logs import get_logger
 from slipway_chassis.secrets import Recipients, Secrets
 from slipway_contracts import subjects
 from slipway_contracts.envelope import TYPE_PREFIX, new_id, now
@@ -28,6 +25,7 @@ from slipway_api.answers.webhook_views import NewWebhook, Webhook, WebhookDelive
 from slipway_api.bodies.webhook_requests import WebhookBody, WebhookPatch
 from slipway_api.installation.configuring import Configuring
 from slipway_api.installation.directory import Directory
+from slipway_api.installation.webhook_standing import WebhookStanding, notice
 from slipway_api.refusing import problems
 from slipway_api.refusing.webhook_problems import (
     TooManyWebhooksError,
@@ -40,7 +38,6 @@ _MOST: Final = 100
 _SECRET_BYTES: Final = 32
 _PING_SECONDS: Final = 20.0
 _ANSWERED: Final = TYPE_PREFIX + WebhookAnswered.model_fields["type"].default
-_log: Final = get_logger()
 Edit = Callable[[WebhookConfigured], WebhookConfigured]
 
 
@@ -53,7 +50,7 @@ class Webhooks:
         directory: knows it.
         secrets: the sealed secrets.
         recipients: the notifier; None: nobody could sign, so none can be made.
-        positions: what the notifier says.
+        standing: what becomes of them.
     """
 
     def __init__(
@@ -64,17 +61,17 @@ class Webhooks:
         directory: Directory,
         secrets: Secrets,
         recipients: Recipients | None,
-        positions: Heartbeats,
+        standing: WebhookStanding,
     ) -> None:
         self._log = log
         self._configuring = configuring
         self._directory = directory
         self._secrets = secrets
         self._recipients = recipients
-        self._positions = positions
+        self._standing = standing
 
     async def create(self, group: str | None, body: WebhookBody, *, by: str) -> NewWebhook:
-        """Make a webhook; a repeat makes another one.
+        """Make a webhook, and say at once if nothing may be sent to it; a repeat makes another one.
 
         Raises:
             SecretsUnavailableError: there are no keys to seal its secret with.
@@ -101,7 +98,9 @@ class Webhooks:
         )
         secret, _ = await self._new_secret(group, webhook.webhook, 1)
         sequence = await self._configuring.publish(webhook)
-        return _with_secret(self._known(group, webhook.webhook), None, secret, sequence)
+        progress, notice = await self._standing.first_word(webhook.webhook, sequence)
+        shown = _shown(self._known(group, webhook.webhook), progress) | {"notice": notice}
+        return NewWebhook.model_validate({**shown, "secret": secret, "sequence": sequence})
 
     async def change(self, group: str | None, webhook: str, patch: WebhookPatch, *, by: str) -> Webhook:
         """Change a webhook; one that waits or was given up is tried at once, unless it is disabled.
@@ -112,8 +111,12 @@ class Webhooks:
         """
         # Where it begins was said once: an edit that says nothing of it lets it go on.
         changes = {"after": None, **patch.changes(), "by": by}
-        await self._edit(group, webhook, lambda known: known.model_copy(update=changes))
-        return await self.show(group, webhook)
+        revision = await self._edit(group, webhook, lambda known: known.model_copy(update=changes))
+        known = self._known(group, webhook)
+        if not known.active:
+            return await self.show(group, webhook)
+        progress, notice = await self._standing.first_word(webhook, revision)
+        return Webhook.model_validate(_shown(known, progress) | {"notice": notice})
 
     async def rotate(self, group: str | None, webhook: str, grace: timedelta, *, by: str) -> NewWebhook:
         """Give a webhook a new secret; the one before signs as well for a while.
@@ -132,7 +135,8 @@ class Webhooks:
             return known.model_copy(update={"secret": version, "after": None, "by": by, **former})
 
         sequence = await self._edit(group, webhook, rotated)
-        return _with_secret(self._known(group, webhook), await self._progress(webhook), secret, sequence)
+        shown = _shown(self._known(group, webhook), await self._standing.of(webhook))
+        return NewWebhook.model_validate({**shown, "secret": secret, "sequence": sequence})
 
     async def remove(self, group: str | None, webhook: str, *, by: str) -> None:
         """Send nothing to a webhook any more, and forget its secret.
@@ -166,7 +170,7 @@ class Webhooks:
                 webhook=webhook,
             ) from None
         told = answer.model_dump(include={"delivered", "status", "seconds", "problem"})
-        return WebhookPing.model_validate({**told, "sequence": sequence})
+        return WebhookPing.model_validate({**told, "sequence": sequence, "notice": _after(answer, known)})
 
     async def _answer_to(self, group: str | None, ping: int) -> WebhookAnswered:
         events = subjects.group_events(group, "webhook")
@@ -180,13 +184,15 @@ class Webhooks:
         raise AssertionError("a log is followed until nobody wants more of it")
 
     async def show(self, group: str | None, webhook: str) -> Webhook:
-        """Return a webhook.
+        """Return a webhook, with what waits for it.
 
         Raises:
             WebhookNotFoundError: there is none.
             LogUnavailableError: what the notifier says of it cannot be read.
         """
-        return Webhook.model_validate(_shown(self._known(group, webhook), await self._progress(webhook)))
+        known, progress = self._known(group, webhook), await self._standing.of(webhook)
+        pending = await self._standing.pending(known, _of_now(known, progress))
+        return Webhook.model_validate(_shown(known, progress) | {"pending": pending})
 
     async def all(self, group: str | None) -> list[Webhook]:
         """Return the webhooks of a group or of the installation, in the order of their creation.
@@ -195,7 +201,7 @@ class Webhooks:
             LogUnavailableError: what the notifier says of them cannot be read.
         """
         known = self._directory.webhooks.of(group)
-        told = await self._told() if known else {}
+        told = await self._standing.told() if known else {}
         return [Webhook.model_validate(_shown(each, told.get(each.id))) for each in known]
 
     async def _edit(self, group: str | None, webhook: str, edit: Edit) -> int:
@@ -233,14 +239,6 @@ class Webhooks:
             else:
                 return secret, version
 
-    async def _told(self) -> Mapping[str, WebhookProgress]:
-        """Return what is said of all webhooks of the installation, but for what nobody can read."""
-        found = {each.key: _progress(each) for each in await self._positions.list()}
-        return {key: progress for key, progress in found.items() if progress is not None}
-
-    async def _progress(self, webhook: str) -> WebhookProgress | None:
-        return (await self._told()).get(webhook)
-
     def _known(self, group: str | None, webhook: str) -> WebhookKnown:
         known = self._directory.webhooks.find(group, webhook)
         if known is None:
@@ -268,24 +266,24 @@ class Webhooks:
         )
 
 
-def _progress(record: Heartbeat) -> WebhookProgress | None:
-    try:
-        return WebhookProgress.model_validate_json(record.data or b"")
-    except ValidationError as error:
-        _log.warning("ignores what is said of a webhook", webhook=record.key, because=str(error))
+def _after(answer: WebhookAnswered, known: WebhookKnown) -> str | None:
+    """Return what becomes, after a test, of the events that wait."""
+    if not answer.delivered:
         return None
+    if known.active:
+        return "Events that waited because of earlier failures are sent now."
+    return "It took the test alone: the webhook is disabled. Enabled, it gets what it missed."
 
 
-def _with_secret(
-    known: WebhookKnown, progress: WebhookProgress | None, secret: str, sequence: int
-) -> NewWebhook:
-    return NewWebhook.model_validate({**_shown(known, progress), "secret": secret, "sequence": sequence})
+def _of_now(known: WebhookKnown, progress: WebhookProgress | None) -> WebhookProgress | None:
+    """Return the progress, if it counts from where this webhook begins."""
+    return progress if progress is not None and progress.begun == known.begun else None
 
 
 def _shown(known: WebhookKnown, progress: WebhookProgress | None) -> dict[str, object]:
     wanted, ended = known.configured, known.ended
     state = "disabled" if wanted.disabled else "active" if ended is None else ended.reason
-    told = progress if progress is not None and progress.begun == known.begun else None
+    told = _of_now(known, progress)
     return {
         "id": known.id,
         "group": wanted.group,
@@ -302,4 +300,5 @@ def _shown(known: WebhookKnown, progress: WebhookProgress | None) -> dict[str, o
         "changed_at": known.changed_at,
         "changed_by": wanted.by,
         "delivery": None if told is None else WebhookDelivery.model_validate(told),
+        "notice": notice(known, told),
     }

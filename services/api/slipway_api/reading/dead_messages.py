@@ -20,6 +20,7 @@ from slipway_store.dead_reads import DeadState
 
 from slipway_api.answers.dead_views import DeadMessage, DeadMessageDetail
 from slipway_api.refusing import dead_problems, problems
+from slipway_api.refusing.calling import spoken
 from slipway_api.submitting.present import present
 
 _OF_ITS_REQUEST: Final = frozenset({"ce-clientaddress", "ce-useragent", "ce-requestid"})
@@ -252,7 +253,8 @@ def _not_failed(letter: DeadLetter) -> dead_problems.DeadMessageNotRetriableErro
 def _overtaken(letter: DeadLetter, newer: int) -> dead_problems.DeadMessageOvertakenError:
     group, deployment = letter.dead.group, letter.dead.deployment
     return dead_problems.DeadMessageOvertakenError(
-        f"{group}/{deployment} has had a newer command, at sequence {newer}, which a retry would undo.",
+        f"{spoken(group, deployment)} has had a newer command, at sequence {newer}, "
+        "which a retry would undo.",
         hint="Look at what the newer command did; if this is still wanted, ask for it anew, and discard it.",
         group=group,
         deployment=deployment,

@@ -1,7 +1,7 @@
 """Which deployment has a name: now, or at a moment of the past.
 
-Asked is what this process has followed, and where that has nothing, the log: it may be a moment ahead. While
-the log does not answer, the projection does: who only reads need not wait for NATS.
+Asked is what this process has followed, and where that has nothing, the log: it may be a moment ahead. Where
+the log does not answer, or has a record of a newer release, the projection does: a read needs neither.
 """
 
 from datetime import datetime
@@ -12,11 +12,12 @@ from slipway_chassis.event_log import EventLog
 from slipway_chassis.stored import Stored
 from slipway_contracts import subjects
 from slipway_contracts.installation_events import NameClaimed
-from slipway_contracts.lifecycle import DeploymentState, Wanted
+from slipway_contracts.lifecycle import DeploymentState
 from slipway_store.queries import Reads
 
 from slipway_api.installation.registers import Claim, NameRegister
-from slipway_api.submitting.lanes import load_desired
+from slipway_api.refusing.problems import RecordUnreadableError
+from slipway_api.submitting.lanes import is_purged, load_desired
 
 _REMEMBERED: Final = 10_000
 
@@ -87,12 +88,12 @@ class NameHolders:
         try:
             self._require_log()
             desired = await load_desired(self._log, group, claim.deployment)
-        except LogUnavailableError:
+        except (LogUnavailableError, RecordUnreadableError):
             row = await self._reads.deployment(group, claim.deployment)
             return row is None or (row.name == name and row.state is not DeploymentState.PURGED)
         if desired is None or desired.position < claim.sequence:
             return True
-        return desired.name == name and desired.wanted is not Wanted.PURGED
+        return desired.name == name and not is_purged(desired)
 
     def _require_log(self) -> None:
         """Spare who asks the wait for a log that is known to be away."""

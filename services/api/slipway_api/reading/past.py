@@ -20,6 +20,7 @@ from slipway_api.answers.portrait import Addresses
 from slipway_api.answers.views import DeploymentDetail
 from slipway_api.reading.name_holders import NameHolders
 from slipway_api.refusing import problems, refusals
+from slipway_api.refusing.calling import spoken
 
 _TOO_LONG: Final = len(str(2**63))
 _AT_ONCE: Final = 2
@@ -99,7 +100,7 @@ class Past:
                 return await self._reads.recalled(group, deployment, until=until)
         except TimeoutError:
             raise problems.ProjectionBehindError(
-                f"The past of {group}/{deployment} could not be folded within {_LONGEST_SECONDS:g} s.",
+                f"The past of {spoken(group, deployment)} could not be folded within {_LONGEST_SECONDS:g} s.",
                 hint="Its history is long, or others ask too; read its events with GET /v1/events.",
             ) from None
 
@@ -157,7 +158,7 @@ def moment_of(at: str) -> int | datetime:
 def _not_there(known: DeploymentDetailRow, at: str, *, purged: bool) -> problems.DeploymentNotFoundError:
     began = known.created_at.isoformat()
     return problems.DeploymentNotFoundError(
-        f"At {at} the deployment {known.group}/{known.id} "
+        f"At {at} the deployment {spoken(known.group, known.id)} "
         + ("had been purged." if purged else f"did not exist; it was created at {began}."),
         hint="Ask for a position or a time at which it was there; "
         f"GET /v1/events?group={known.group}&deployment={known.id} lists what happened to it.",

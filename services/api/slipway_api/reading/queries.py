@@ -19,7 +19,7 @@ from slipway_store.queries import Reads
 from slipway_store.rows import DeploymentDetail as Status
 from slipway_store.rows import OperationRow, ReleaseHistory
 
-from slipway_api.answers import progress
+from slipway_api.answers import endings, progress
 from slipway_api.answers.details import MOST_UNFINISHED, MOST_VERSIONS, Seen, detail
 from slipway_api.answers.lifecycle_views import AccessDetail, BasicAccount
 from slipway_api.answers.portrait import Addresses, aliases_of, call_example
@@ -141,6 +141,7 @@ class Queries:
             DeploymentNotFoundError: there is none, or it was purged.
         """
         status, facts = await self._standing(group, deployment)
+        kind = endings.ENDING.get(status.state)
         newest = next(iter(await self.rows.releases(group, deployment, limit=1)), None)
         seen = Seen(
             status=status,
@@ -154,6 +155,7 @@ class Queries:
             unfinished=await self.rows.operations(
                 groups=[group], deployment=deployment, states=_UNFINISHED, limit=MOST_UNFINISHED
             ),
+            ending=None if kind is None else await self._newest(group, deployment, kind),
         )
         return detail(seen, self.addresses(status), now=datetime.now(UTC))
 
@@ -212,6 +214,10 @@ class Queries:
         if status is None or facts is None or status.state is DeploymentState.PURGED:
             raise refusals.deployment_not_found(group, deployment, deleted=False)
         return status, facts
+
+    async def _newest(self, group: str, deployment: str, kind: str) -> OperationRow | None:
+        found = await self.rows.operations(groups=[group], deployment=deployment, kinds=[kind], limit=1)
+        return next(iter(found), None)
 
     async def _live(self, status: Status, newest: ReleaseHistory | None) -> ReleaseHistory | None:
         if status.live_release is None or (newest is not None and newest.number == status.live_release):

@@ -202,7 +202,8 @@ class TimelineFold:
     def _operation(self, message: OperationEvent, at: datetime) -> None:
         match message:
             case events.OperationStarted():
-                if not self._builds:
+                # A change of settings is told before the begin of its operation, in one decision.
+                if not self._builds and self._open is self._stages[0]:
                     self._next(StageName.ENDED if self._row.kind in _ENDING else StageName.DECIDED, at)
             case events.OperationSucceeded():
                 self._end(at, OperationState.SUCCEEDED, StageState.DONE)

@@ -14,6 +14,7 @@ from slipway_store.rows import EventRow, OperationRow
 from slipway_api.answers.timeline_views import Timeline
 from slipway_api.reading.timeline import TimelineFold, Told
 from slipway_api.refusing import problems, refusals
+from slipway_api.refusing.calling import called, spoken
 
 _AT_ONCE: Final = 500
 _MOST: Final = 20_000
@@ -61,8 +62,9 @@ class Timelines:
         row = await self._reads.operation(identifier)
         if row is None or (row.group, row.deployment) != (group, deployment):
             raise problems.OperationNotFoundError(
-                f"{deployment} has no operation {identifier}.",
-                hint=f"List its operations: GET /v1/operations?group={group}&deployment={deployment}",
+                f"{spoken(group, deployment)} has no operation {identifier}.",
+                hint="List its operations: "
+                f"GET /v1/operations?group={group}&deployment={called(group, deployment)}",
                 operation=identifier,
             )
         return row

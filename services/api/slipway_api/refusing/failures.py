@@ -6,15 +6,18 @@ from typing import Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import ValidationError
 from slipway_chassis import errors
 from slipway_chassis.logs import get_logger
+from slipway_contracts.codec import UnknownMessageError
+from slipway_contracts.envelope import MalformedEnvelopeError
 from slipway_store.connections import DatabaseUnavailableError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from slipway_api.installation.uploads import storage_full
-from slipway_api.refusing import artifact_problems, problems, validation
+from slipway_api.refusing import artifact_problems, problems, unreadable, validation
 from slipway_api.submitting.origins import current_given
 
 _HANDLED: Final = (
@@ -23,6 +26,9 @@ _HANDLED: Final = (
     ClientDisconnect,
     DatabaseUnavailableError,
     errors.SlipwayError,
+    UnknownMessageError,
+    MalformedEnvelopeError,
+    ValidationError,
     Exception,
 )
 _log: Final = get_logger()
@@ -72,7 +78,7 @@ def problem_of(error: Exception, request: Request) -> problems.ProblemError:
                 hint="Try again; commands that name everything they need are accepted meanwhile.",
             )
         case _:
-            return problems.InternalFailureError(
+            return unreadable.problem_of(error) or problems.InternalFailureError(
                 "The platform failed to handle this request.",
                 hint="Give the request_id to the operator, who finds the cause in the log of the api.",
             )

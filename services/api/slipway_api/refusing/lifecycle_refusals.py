@@ -4,14 +4,15 @@ from slipway_contracts.version import Version
 from slipway_store.rows import ReleaseRow, VersionRow
 
 from slipway_api.refusing import lifecycle_problems as problems
+from slipway_api.refusing.calling import path_of, spoken
 from slipway_api.refusing.problems import InvalidRequestError, ReleaseNotFoundError
 
 
 def version_hidden(group: str, deployment: str, row: VersionRow) -> problems.VersionHiddenError:
     """Return the refusal to run a hidden version."""
     return problems.VersionHiddenError(
-        f"Version {row.label} of {group}/{deployment} is hidden.",
-        hint=f"Show it again: POST /v1/groups/{group}/deployments/{deployment}/versions/{row.label}/unhide.",
+        f"Version {row.label} of {spoken(group, deployment)} is hidden.",
+        hint=f"Show it again: POST {path_of(group, deployment)}/versions/{row.label}/unhide.",
         version=row.label,
     )
 
@@ -23,7 +24,7 @@ def how_to_restore(row: VersionRow) -> str | None:
     if row.body.source is None:
         return f"Upload the source that version {row.label} was made of, then build and deploy it."
     return (
-        f"Build its source again: POST /v1/groups/{row.group}/deployments/{row.deployment}/deploy "
+        f"Build its source again: POST {path_of(row.group, row.deployment)}/deploy "
         f'with {{"source": "{row.body.source}"}} and the configuration of the release.'
     )
 
@@ -31,7 +32,7 @@ def how_to_restore(row: VersionRow) -> str | None:
 def version_removed(group: str, deployment: str, row: VersionRow) -> problems.VersionRemovedError:
     """Return the refusal to run a version without images."""
     return problems.VersionRemovedError(
-        f"The images of version {row.label} of {group}/{deployment} were removed.",
+        f"The images of version {row.label} of {spoken(group, deployment)} were removed.",
         hint=how_to_restore(row) or "",
         version=row.label,
         removed_at=_iso(row),
@@ -74,8 +75,8 @@ def never_ran(row: ReleaseRow) -> problems.ReleaseNotRestorableError:
 def version_never_ran(group: str, deployment: str, version: Version) -> ReleaseNotFoundError:
     """Return the refusal to point at a version of which no release was ever ready."""
     return ReleaseNotFoundError(
-        f"No release of version {version.label} of {group}/{deployment} was ever ready.",
-        hint=f"Deploy it: POST /v1/groups/{group}/deployments/{deployment}/deploy, with the alias.",
+        f"No release of version {version.label} of {spoken(group, deployment)} was ever ready.",
+        hint=f"Deploy it: POST {path_of(group, deployment)}/deploy, with the alias.",
         group=group,
         deployment=deployment,
         version=version.label,
@@ -85,8 +86,8 @@ def version_never_ran(group: str, deployment: str, version: Version) -> ReleaseN
 def no_earlier_release(group: str, deployment: str, alias: str) -> problems.NoEarlierReleaseError:
     """Return the refusal of a rollback to nowhere."""
     return problems.NoEarlierReleaseError(
-        f"No other release served alias {alias} of {group}/{deployment} before.",
-        hint=f"Choose one with `to` from GET /v1/groups/{group}/deployments/{deployment}/history.",
+        f"No other release served alias {alias} of {spoken(group, deployment)} before.",
+        hint=f"Choose one with `to` from GET {path_of(group, deployment)}/history.",
         alias=alias,
     )
 
@@ -94,8 +95,8 @@ def no_earlier_release(group: str, deployment: str, alias: str) -> problems.NoEa
 def alias_not_found(group: str, deployment: str, alias: str) -> problems.AliasNotFoundError:
     """Return the refusal of what names no alias."""
     return problems.AliasNotFoundError(
-        f"{group}/{deployment} has no alias {alias}.",
-        hint=f"List them with GET /v1/groups/{group}/deployments/{deployment}/aliases.",
+        f"{spoken(group, deployment)} has no alias {alias}.",
+        hint=f"List them with GET {path_of(group, deployment)}/aliases.",
         alias=alias,
     )
 
@@ -104,7 +105,7 @@ def alias_reserved(group: str, deployment: str, alias: str) -> problems.AliasRes
     """Return the refusal to take `live` away."""
     return problems.AliasReservedError(
         f"Alias {alias} is the deployment's own URL and cannot be taken away.",
-        hint=f"Stop the deployment: POST /v1/groups/{group}/deployments/{deployment}/stop.",
+        hint=f"Stop the deployment: POST {path_of(group, deployment)}/stop.",
         alias=alias,
     )
 
@@ -130,8 +131,8 @@ def not_pinned(number: int) -> problems.NotPinnedError:
 def not_deleted(group: str, deployment: str) -> problems.NotDeletedError:
     """Return the refusal to bring back what is there."""
     return problems.NotDeletedError(
-        f"{group}/{deployment} is not deleted.",
-        hint=f"If it is stopped, run it: POST /v1/groups/{group}/deployments/{deployment}/start.",
+        f"{spoken(group, deployment)} is not deleted.",
+        hint=f"If it is stopped, run it: POST {path_of(group, deployment)}/start.",
         group=group,
         deployment=deployment,
     )

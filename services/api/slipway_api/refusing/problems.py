@@ -193,6 +193,12 @@ class DeploymentExistsError(ProblemError):
     status = HTTPStatus.CONFLICT
 
 
+class DeploymentPurgingError(ProblemError):
+    """The deployment is being purged, which only a repeated purge or a create changes."""
+
+    status = HTTPStatus.CONFLICT
+
+
 class NameTakenError(ProblemError):
     """Another deployment of the group has this name, or had it a moment ago."""
 
@@ -300,6 +306,12 @@ class LogUnavailableError(ProblemError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after = 2
+
+
+class RecordUnreadableError(ProblemError):
+    """A newer release of the platform wrote a record that this api has to read."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class StartingError(ProblemError):

@@ -14,6 +14,7 @@ from slipway_store.rows import BuildRow
 
 from slipway_api.installation.directory import TargetKnown
 from slipway_api.refusing import problems
+from slipway_api.refusing.calling import path_of, spoken
 from slipway_api.submitting.idempotency import Ask
 from slipway_api.submitting.lanes import Lane
 
@@ -25,9 +26,12 @@ def require(lane: Lane, group: str, deployment: str) -> None:
 
     Raises:
         DeploymentNotFoundError: with which of the two it is.
+        DeploymentPurgingError: it is on its way out for good.
     """
     if lane.exists:
         return
+    if lane.purging:
+        raise deployment_purging(group, deployment)
     raise deployment_not_found(group, deployment, deleted=lane.asked is Wanted.DELETED)
 
 
@@ -41,8 +45,8 @@ def require_running(lane: Lane, group: str, deployment: str) -> None:
     require(lane, group, deployment)
     if lane.asked is Wanted.STOPPED:
         raise problems.NotRunningError(
-            f"{group}/{deployment} is stopped, or about to be.",
-            hint=f"Run it again with POST /v1/groups/{group}/deployments/{deployment}/start.",
+            f"{spoken(group, deployment)} is stopped, or about to be.",
+            hint=f"Run it again with POST {path_of(group, deployment)}/start.",
             group=group,
             deployment=deployment,
         )
@@ -68,14 +72,25 @@ def require_etag(ask: Ask, lane: Lane) -> None:
 def deployment_not_found(group: str, deployment: str, *, deleted: bool) -> problems.DeploymentNotFoundError:
     """Return the refusal of a command or a read that names no deployment."""
     what = "was deleted" if deleted else "does not exist"
-    back = f"bring it back with POST /v1/groups/{group}/deployments/{deployment}/undelete, "
+    back = f"bring it back with POST {path_of(group, deployment)}/undelete, "
     return problems.DeploymentNotFoundError(
-        f"The deployment {group}/{deployment} {what}.",
+        f"The deployment {spoken(group, deployment)} {what}.",
         hint=f"List what there is with GET /v1/deployments?group={group}, {back if deleted else ''}"
         f"or create it with POST /v1/groups/{group}/deployments.",
         group=group,
         deployment=deployment,
         deleted=deleted,
+    )
+
+
+def deployment_purging(group: str, deployment: str) -> problems.DeploymentPurgingError:
+    """Return the refusal of what wants more of a deployment than its end."""
+    path = path_of(group, deployment)
+    return problems.DeploymentPurgingError(
+        f"The deployment {spoken(group, deployment)} is being purged; nothing brings it back.",
+        hint=f"GET {path} says what holds it up. If it does not end, repeat the purge: POST {path}/purge.",
+        group=group,
+        deployment=deployment,
     )
 
 
@@ -98,8 +113,8 @@ def _has_no(kind: type[ProblemT], group: str, deployment: str, **named: str | in
     """Say that a deployment has none of what is named, which is listed under its plural."""
     ((what, which),) = named.items()
     return kind(
-        f"{group}/{deployment} has no {what} {which}.",
-        hint=f"List them with GET /v1/groups/{group}/deployments/{deployment}/{what}s.",
+        f"{spoken(group, deployment)} has no {what} {which}.",
+        hint=f"List them with GET {path_of(group, deployment)}/{what}s.",
         group=group,
         deployment=deployment,
         **named,
@@ -109,8 +124,8 @@ def _has_no(kind: type[ProblemT], group: str, deployment: str, **named: str | in
 def exists(group: str, deployment: str, lane: Lane) -> problems.DeploymentExistsError:
     """Return the refusal to create what is there already."""
     return problems.DeploymentExistsError(
-        f"The deployment {group}/{deployment} exists already.",
-        hint=f"Deploy to it with POST /v1/groups/{group}/deployments/{deployment}/deploy, or change the id.",
+        f"The deployment {spoken(group, deployment)} exists already.",
+        hint=f"Deploy to it with POST {path_of(group, deployment)}/deploy, or change the id.",
         group=group,
         deployment=deployment,
         etag=lane.last,
@@ -120,8 +135,8 @@ def exists(group: str, deployment: str, lane: Lane) -> problems.DeploymentExists
 def already_running(group: str, deployment: str) -> problems.AlreadyRunningError:
     """Return the refusal to start what is not stopped."""
     return problems.AlreadyRunningError(
-        f"{group}/{deployment} is not stopped.",
-        hint=f"To run it anew, POST /v1/groups/{group}/deployments/{deployment}/redeploy.",
+        f"{spoken(group, deployment)} is not stopped.",
+        hint=f"To run it anew, POST {path_of(group, deployment)}/redeploy.",
         group=group,
         deployment=deployment,
     )

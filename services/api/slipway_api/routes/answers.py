@@ -31,6 +31,7 @@ _OF_MUTATIONS: Final = (
     problems.ChangedMeanwhileError,
     problems.PreconditionFailedError,
     problems.LogUnavailableError,
+    problems.RecordUnreadableError,
     problems.StorageFullError,
 )
 ACCEPTED: Final[dict[str, Any]] = {"status_code": HTTPStatus.ACCEPTED, "response_model": Accepted}
@@ -104,4 +105,6 @@ def mutation_responses(*more: type[problems.ProblemError]) -> Responses:
         "description": "With `Prefer: wait`: it ended. With `dry_run=true`: the plan.",
         "model": Accepted | Plan,
     }
+    if problems.DeploymentNotFoundError in more:
+        more += (problems.DeploymentPurgingError,)
     return {200: ended, 202: accepted, **documented(*_ALWAYS, *_OF_READS, *_OF_MUTATIONS, *more)}

@@ -213,7 +213,10 @@ async def scale(*, on: Changing, body: ScaleBody, api: Api, reply: Replying) -> 
     summary="Roll an alias back",
 )
 async def rollback(*, on: Changing, api: Api, reply: Replying, body: RollbackBody = _BACK) -> Response:
-    """Makes an exact copy of an earlier release, without a build, and gives the alias its weights of then."""
+    """Makes an exact copy of an earlier release, without a build.
+
+    A release that `to` names serves the alias alone then; without it, the alias gets its weights of before.
+    """
     return await reply(await api.commands.returns.rollback(*on, body))
 
 
@@ -301,6 +304,8 @@ async def undelete(*, on: Changing, api: Api, reply: Replying) -> Response:
 async def purge(*, on: Changing, api: Api, reply: Replying) -> Response:
     """Ends it and erases its images and its history; nothing brings it back.
 
+    Until it has ended it is PURGING, and found by its id and by its name unless another one has taken that.
+    Repeated, the purge begins anew.
     Its id may be created anew; release numbers then go on where they ended.
     """
     return await reply(await api.commands.ends.purge(*on))

@@ -40,6 +40,10 @@ class _Extent:
     follow: bool
     as_events: bool
 
+    def wish(self, subject: str, **more: Any) -> Wish:  # noqa: ANN401 - fields of Wish
+        """Return what is to be read of a subject."""
+        return Wish(subject=subject, tail=self.tail, since=self.since, follow=self.follow, **more)
+
 
 async def _extent(
     *,
@@ -83,14 +87,17 @@ async def get_build_log(
     if row is None or (row.group, row.deployment) != (group, deployment):
         raise refusals.build_not_found(group, deployment, build)
     subject = subjects.build_log(group, deployment, build)
-    return _answer(api, subject, extent, ends)
+    return _answer(api, extent.wish(subject), extent, ends)
 
 
 @router.get(
     "/logs",
     dependencies=[Reached],
     response_class=Response,
-    responses={200: _LINES, **read_responses(problems.DeploymentNotFoundError)},
+    responses={
+        200: _LINES,
+        **read_responses(problems.DeploymentNotFoundError, problems.ReleaseNotFoundError),
+    },
     summary="Read the log of replicas",
 )
 async def get_deployment_logs(
@@ -98,7 +105,16 @@ async def get_deployment_logs(
     group: ReadableGroup,
     deployment: DeploymentPath,
     api: Api,
-    replica: Annotated[ReplicaId | None, Query(description="Only of this replica.")] = None,
+    replica: Annotated[
+        ReplicaId | None,
+        Query(
+            description="Only of this replica, as `0-1`, or of all attempts in a slot, as `0`.",
+            examples=["0-1"],
+        ),
+    ] = None,
+    release: Annotated[
+        int | None, Query(ge=1, description="Only of this release's replicas, those it took over too.")
+    ] = None,
     endpoint: Annotated[EndpointName | None, Query(description="Only of this endpoint.")] = None,
     extent: Extent,
     ends: Ends,
@@ -106,20 +122,14 @@ async def get_deployment_logs(
     """Tells what the replicas of all releases wrote, and with `follow` what they write."""
     if await api.queries.rows.deployment(group, deployment) is None:
         raise refusals.deployment_not_found(group, deployment, deleted=False)
-    subject = subjects.replica_log(group, deployment, "*", replica or "*")
-    return _answer(api, subject, extent, ends, endpoint)
+    if release is not None and await api.queries.rows.release(group, deployment, release) is None:
+        raise refusals.release_not_found(group, deployment, release)
+    slot = replica if replica is not None and replica.isdecimal() else None
+    subject = subjects.replica_log(group, deployment, "*", "*" if slot else replica or "*")
+    return _answer(api, extent.wish(subject, endpoint=endpoint, release=release, slot=slot), extent, ends)
 
 
-def _answer(
-    api: Services, subject: str, extent: _Extent, ends: Sequence[asyncio.Event], endpoint: str | None = None
-) -> Response:
-    wish = Wish(
-        subject=subject,
-        tail=extent.tail,
-        since=extent.since,
-        follow=extent.follow,
-        endpoint=endpoint,
-    )
+def _answer(api: Services, wish: Wish, extent: _Extent, ends: Sequence[asyncio.Event]) -> Response:
     return ByteStream(
         partial(_chunks, api, wish, as_events=extent.as_events),
         media_type=EVENT_STREAM if extent.as_events else NDJSON,

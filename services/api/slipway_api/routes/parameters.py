@@ -88,6 +88,7 @@ async def _named(
 ) -> str:
     found = await services.id_of(group, deployment)
     request.state.deployment = found
+    request.state.names[group, found] = deployment
     return found
 
 

@@ -13,7 +13,7 @@ router: Final = APIRouter(tags=["schemas"])
 SCHEMA: Final = "application/schema+json"
 _OPEN: Final[dict[str, Any]] = {"security": []}
 _Type = Annotated[
-    str, Path(max_length=128, description="Type of the messages.", examples=["release.ready.v1"])
+    str, Path(max_length=128, description="Type of messages, or `manifest`.", examples=["release.ready.v1"])
 ]
 
 
@@ -34,7 +34,7 @@ def list_schemas() -> Page[published.MessageType]:
     summary="Show the schema of a message type",
 )
 def get_schema(*, type: _Type) -> Response:  # noqa: A002 - the name of the parameter is public
-    """Answers the JSON Schema of the body of such messages."""
+    """Answers the JSON Schema of the body of such messages; of `manifest`: that of `slipway.yaml`."""
     return Response(published.schema(type), media_type=SCHEMA)
 
 

@@ -5,8 +5,6 @@ as they come: what waits for a reader is bytes, and bounded.
 """
 
 import asyncio
-import math
-import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,17 +13,15 @@ from typing import Final
 
 from pydantic import ValidationError
 from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
-from slipway_contracts import subjects
-from slipway_contracts.log_lines import LogLines, LogStream
-from slipway_store.connections import DatabaseUnavailableError
+from slipway_contracts.log_lines import LogLine, LogLines, LogStream
 from slipway_store.queries import Reads
 
-from slipway_api.answers.views import ReplicaLine
+from slipway_api.answers.log_views import ReplicaLine
+from slipway_api.streams.line_origins import Origin, Origins
 from slipway_api.streams.log_tail import LARGEST_TAIL_BYTES, Tail, slices
 
 _FIRST_WINDOW: Final = 256
 _GROWTH: Final = 16
-_ASK_AGAIN_SECONDS: Final = 0.5
 _WORKLOAD_SUBJECT: Final = 7
 
 
@@ -39,6 +35,8 @@ class Wish:
         since: none that were read before.
         follow: go on with those to come.
         endpoint: only of this endpoint.
+        release: only of the replicas that this release has; their lines are named by it.
+        slot: only of the replicas of this place, whichever attempt.
     """
 
     subject: str
@@ -46,6 +44,8 @@ class Wish:
     since: datetime | None = None
     follow: bool = False
     endpoint: str | None = None
+    release: int | None = None
+    slot: str | None = None
 
 
 class LogReading:
@@ -53,7 +53,7 @@ class LogReading:
 
     Args:
         lines: the log stream.
-        reads: knows the endpoints of workloads.
+        reads: knows the endpoints and releases of workloads.
     """
 
     def __init__(self, *, lines: EventLog, reads: Reads) -> None:
@@ -65,8 +65,8 @@ class LogReading:
 
         Those that are followed come until this is cancelled.
         """
-        endpoints = _Endpoints(reads=self._reads, wish=wish)
-        existing, position = await self._existing(wish, endpoints)
+        authors = _Authors(reads=self._reads, wish=wish)
+        existing, position = await self._existing(wish, authors)
         for some in slices(_told(existing)):
             yield some
         del existing  # a follower stays for long
@@ -75,10 +75,10 @@ class LogReading:
         async with aclosing(self._lines.follow(wish.subject, start=After(position))) as items:
             async for item in items:
                 if isinstance(item, Stored):
-                    for some in slices(await endpoints.lines(item)):
+                    for some in slices(await authors.lines(item)):
                         yield some
 
-    async def _existing(self, wish: Wish, endpoints: "_Endpoints") -> tuple[Tail, int]:
+    async def _existing(self, wish: Wish, authors: "_Authors") -> tuple[Tail, int]:
         """Return the last lines and the position behind them.
 
         The stream holds the lines of all deployments, so how far back to begin is found by widening.
@@ -93,53 +93,47 @@ class LogReading:
                     if isinstance(item, CaughtUp):
                         position = item.sequence
                         break
-                    for line in await endpoints.lines(item):
+                    for line in await authors.lines(item):
                         tail.add(line)
                     await asyncio.sleep(0)  # messages that wait already are taken without a turn of the loop
-            reaches_back = wish.since is not None and (oldest := endpoints.oldest) and oldest < wish.since
+            reaches_back = wish.since is not None and (oldest := authors.oldest) and oldest < wish.since
             if begin == 0 or tail.full or reaches_back:
                 return tail, position
             window *= _GROWTH
 
 
-class _Endpoints:
-    """Turns messages into lines that name replica and endpoint; remembers which workload is which."""
+class _Authors:
+    """Turns messages into lines that name release, replica and endpoint, but for those nobody wished for."""
 
     def __init__(self, *, reads: Reads, wish: Wish) -> None:
         self.oldest: datetime | None = None
-        self._reads = reads
         self._wish = wish
-        self._known: dict[str, str] = {}
-        self._asked_at: dict[str, float] = {}
+        required = wish.endpoint is not None or wish.release is not None
+        self._origins = Origins(reads=reads, required=required)
 
     async def lines(self, stored: Stored) -> list[bytes]:
         workload, replica = _author(stored.subject)
-        endpoint = await self._endpoint(stored.subject, workload) if workload else None
-        if self._wish.endpoint is not None and endpoint != self._wish.endpoint:
+        if self._wish.slot is not None and (replica or "").partition("-")[0] != self._wish.slot:
             return []
-        found = list(_lines(stored.data, workload, replica, endpoint))
+        origin = Origin() if workload is None else await self._origins.of(stored.subject, workload)
+        if self._wish.endpoint is not None and origin.endpoint != self._wish.endpoint:
+            return []
+        if self._wish.release is not None and not origin.is_of(self._wish.release):
+            return []
+        found = [
+            ReplicaLine(
+                **dict(line),
+                workload=workload,
+                replica=replica,
+                endpoint=origin.endpoint,
+                release=self._wish.release or origin.release_at(line.at),
+            )
+            for line in _lines(stored.data)
+        ]
         if found and (self.oldest is None or found[0].at < self.oldest):
             self.oldest = found[0].at
         since = self._wish.since
         return [_encoded(line) for line in found if since is None or line.at >= since]
-
-    async def _endpoint(self, subject: str, workload: str) -> str | None:
-        # A new replica's lines may come before the projection knows its workload.
-        asked_at = self._asked_at.get(workload, -math.inf)
-        if workload not in self._known and time.monotonic() - asked_at >= _ASK_AGAIN_SECONDS:
-            self._asked_at[workload] = time.monotonic()
-            if endpoint := await self._load(subject, workload):
-                self._known[workload] = endpoint
-        return self._known.get(workload)
-
-    async def _load(self, subject: str, workload: str) -> str | None:
-        group, deployment = subjects.owner_of(subject)
-        try:
-            return await self._reads.endpoint_of(group, deployment, workload)
-        except DatabaseUnavailableError:
-            if self._wish.endpoint is not None:
-                raise
-            return None
 
 
 def _author(subject: str) -> tuple[str | None, str | None]:
@@ -150,15 +144,11 @@ def _author(subject: str) -> tuple[str | None, str | None]:
     return tokens[5], tokens[6]
 
 
-def _lines(
-    body: bytes, workload: str | None, replica: str | None, endpoint: str | None
-) -> Iterable[ReplicaLine]:
+def _lines(body: bytes) -> Iterable[LogLine]:
     try:
-        lines = LogLines.model_validate_json(body).lines
+        return LogLines.model_validate_json(body).lines
     except ValidationError:
-        return
-    for line in lines:
-        yield ReplicaLine(**dict(line), workload=workload, replica=replica, endpoint=endpoint)
+        return ()
 
 
 def _told(tail: Tail) -> Iterator[bytes]:

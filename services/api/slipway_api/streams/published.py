@@ -4,13 +4,19 @@ Made when it is first asked for: a process that nobody asks does not pay for it.
 """
 
 import difflib
+import json
 from http import HTTPStatus
+from typing import Final
 
 from pydantic import Field
 from slipway_contracts.codec import MESSAGE_TYPES
+from slipway_contracts.manifest import Manifest
 
 from slipway_api.answers.views import View
 from slipway_api.refusing.problems import ProblemError
+
+MANIFEST: Final = "manifest"
+"""Where a type of messages may be asked for, this names the file in a source that says what to build."""
 
 
 class SchemaNotFoundError(ProblemError):
@@ -41,13 +47,15 @@ def message_types() -> list[MessageType]:
 
 
 def schema(type_name: str) -> str:
-    """Return the JSON Schema of the bodies of this type.
+    """Return the JSON Schema of the bodies of this type, or that of `MANIFEST`.
 
     Raises:
         SchemaNotFoundError: with the type that is most like it.
     """
     from slipway_contracts.schemas import schema_of  # noqa: PLC0415 - as above
 
+    if type_name == MANIFEST:
+        return json.dumps(Manifest.model_json_schema(by_alias=True))
     if type_name not in MESSAGE_TYPES:
         nearest = difflib.get_close_matches(type_name, MESSAGE_TYPES, n=1, cutoff=0.0)[0]
         raise SchemaNotFoundError(

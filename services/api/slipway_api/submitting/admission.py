@@ -5,7 +5,7 @@ processes, no more are accepted than there is room for, however far the projecti
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -24,12 +24,11 @@ from slipway_api.installation.directory import Directory, TargetKnown
 from slipway_api.refusing import problems
 from slipway_api.submitting.confirmations import Confirmations
 from slipway_api.submitting.reservations import Judge, Reservations, Use, Wish
+from slipway_api.submitting.room import DIGITS, ROUNDING, allocatable, beyond, said
 from slipway_api.submitting.standing import Standing, load_standing
 
 _ATTEMPTS: Final = 2
 _SETTLING_SECONDS: Final = 10.0
-_DIGITS: Final = 6
-_ROUNDING: Final = 10.0**-_DIGITS
 _log: Final = get_logger()
 
 
@@ -40,10 +39,12 @@ class Admitted:
     Attributes:
         charge: what its deployment will hold; None: it lets nothing more run.
         reservations: ids of what was reserved, one of each target.
+        notices: what the user should know: a target may have less than its replicas ask for.
     """
 
     charge: Charge | None = None
     reservations: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 class Admission:
@@ -112,12 +113,16 @@ class Admission:
             )
             most = peak(stands.desired, command, target, stands.pending) if target else Charge()
             try:
-                reserved = await self._reserve(wish, most, keep=keep)
+                reserved, notices = await self._reserve(wish, most, keep=keep)
             except BaseException:
                 # Also when the client went away: what was reserved of other targets would wait for the sweep.
                 await asyncio.shield(self.withdraw(admitted))
                 raise
-            admitted = replace(admitted, reservations=(*admitted.reservations, *reserved))
+            admitted = replace(
+                admitted,
+                reservations=(*admitted.reservations, *reserved),
+                notices=(*admitted.notices, *notices),
+            )
         return admitted
 
     async def _standing(self, command: AnyDeployerCommand, behind: int, known: Standing | None) -> Standing:
@@ -137,8 +142,10 @@ class Admission:
         for each in admitted.reservations:
             await self._if_possible(self._reservations.drop(each))
 
-    async def _reserve(self, wish: Wish, most: Charge, *, keep: bool) -> tuple[str, ...]:
-        """Return the id of what was reserved, if it was.
+    async def _reserve(
+        self, wish: Wish, most: Charge, *, keep: bool
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the id of what was reserved, if it was, and what the user should know.
 
         Of a deployment that runs on several targets each counts all of its charge, until the projection holds
         the command: of the group it counts once.
@@ -146,16 +153,20 @@ class Admission:
         quota = self._quota(wish.group)
         target = self._directory.target(wish.target) if wish.target is not None else None
 
+        notices: tuple[str, ...] = ()
+
         def judge(of_group: Use, of_target: Use | None) -> None:
+            nonlocal notices
             _check_quota(wish, quota, of_group)
             if target is not None and of_target is not None:
                 _check_capacity(wish, target, most, of_target)
+                notices = beyond(target.announced, of_target.all, _with(of_target, wish.charge))
 
         if _is_limited(quota):
             await self._counted(wish, judge, keep=keep)
         elif not await self._counted_in_time(wish, judge, keep=keep):
-            return ()
-        return (wish.id,) if keep else ()
+            return (), ()
+        return ((wish.id,) if keep else ()), notices
 
     async def _counted(self, wish: Wish, judge: Judge, *, keep: bool) -> None:
         for left in reversed(range(_ATTEMPTS)):
@@ -203,17 +214,6 @@ class Admission:
             _log.warning("leaves a reservation to the sweep", because=repr(error))
 
 
-def allocatable(target: TargetKnown) -> Mapping[str, float]:
-    """Return how much of each resource all replicas of a target may ask for."""
-    announced = target.announced
-    cpu, memory = announced.allocatable_cpu, announced.allocatable_memory_bytes
-    return {
-        "cpu": announced.cpu if cpu is None else cpu,
-        "memory_bytes": announced.memory_bytes if memory is None else memory,
-        "gpu": announced.gpu,
-    }
-
-
 def _is_limited(quota: Quota) -> bool:
     return any(limit is not None for limit in quota.model_dump().values())
 
@@ -221,12 +221,12 @@ def _is_limited(quota: Quota) -> bool:
 def _check_quota(wish: Wish, quota: Quota, use: Use) -> None:
     for resource, limit in quota.model_dump().items():
         used = getattr(use.all, resource)
-        asked = round(getattr(wish.charge, resource) - getattr(use.own, resource), _DIGITS)
-        if limit is None or asked <= _ROUNDING or used + asked <= limit + _ROUNDING:
+        asked = round(getattr(wish.charge, resource) - getattr(use.own, resource), DIGITS)
+        if limit is None or asked <= ROUNDING or used + asked <= limit + ROUNDING:
             continue
         raise problems.QuotaExceededError(
-            f"Group {wish.group} may hold {_said(limit, resource)}; it holds {_said(used, resource)}, "
-            f"and this asks for {_said(asked, resource)} more.",
+            f"Group {wish.group} may hold {said(limit, resource)}; it holds {said(used, resource)}, "
+            f"and this asks for {said(asked, resource)} more.",
             hint="Stop or delete what is not needed, ask for less, or ask an admin for a larger quota.",
             group=wish.group,
             deployment=wish.deployment,
@@ -238,16 +238,16 @@ def _check_quota(wish: Wish, quota: Quota, use: Use) -> None:
 
 
 def _check_capacity(wish: Wish, target: TargetKnown, most: Charge, use: Use) -> None:
-    for resource, whole in allocatable(target).items():
+    for resource, whole in allocatable(target.announced).items():
         used, own = getattr(use.all, resource), getattr(use.own, resource)
-        asked = round(getattr(most, resource) - own, _DIGITS)
-        free = max(round(whole - used, _DIGITS), 0)
-        if asked <= _ROUNDING or asked <= free + _ROUNDING:
+        asked = round(getattr(most, resource) - own, DIGITS)
+        free = max(round(whole - used, DIGITS), 0)
+        if asked <= ROUNDING or asked <= free + ROUNDING:
             continue
         name = target.announced.target
         raise problems.CapacityExceededError(
-            f"Target {name} has {_said(free, resource)} free of {_said(whole, resource)}; "
-            f"this needs {_said(asked, resource)} more while it takes effect.",
+            f"Target {name} has {said(free, resource)} free of {said(whole, resource)}; "
+            f"this needs {said(asked, resource)} more while it takes effect.",
             hint="Ask for less, free room on the target, or choose another one; with strategy in-place the "
             "old replicas end before the new ones start, so that nothing answers in between.",
             group=wish.group,
@@ -261,11 +261,14 @@ def _check_capacity(wish: Wish, target: TargetKnown, most: Charge, use: Use) -> 
         )
 
 
-def _said(amount: float, resource: str) -> str:
-    if resource == "memory_bytes":
-        return f"{amount / (1 << 20):.6g} MiB of memory"
-    word = {"cpu": "core", "gpu": "GPU"}.get(resource, resource.removesuffix("s"))
-    return f"{amount:g} {word}{'' if amount == 1 else 's'}"
+def _with(use: Use, wanted: Charge) -> Charge:
+    """Return what all hold once one deployment holds what it wants in the place of what it has."""
+    return Charge(
+        **{
+            name: amount - getattr(use.own, name) + getattr(wanted, name)
+            for name, amount in use.all.model_dump().items()
+        }
+    )
 
 
 def _unavailable(wish: Wish, error: Exception) -> problems.AdmissionUnavailableError:

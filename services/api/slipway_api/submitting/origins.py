@@ -3,7 +3,7 @@
 Known to the task of a request and to what that starts. A message that nobody asked for has no origin.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
@@ -45,7 +45,7 @@ class Given:
 @contextmanager
 def request_in_hand(scope: Scope) -> Generator[None]:
     """Let `current_origin` tell of this request; its state has `request_id`, and `principal` once known."""
-    scope["state"]["given"] = Given()
+    scope["state"] |= {"given": Given(), "names": {}}
     token = _request.set(scope)
     try:
         yield
@@ -77,6 +77,15 @@ def current_given() -> Given | None:
         return None
     given: Given = scope["state"]["given"]
     return given
+
+
+def current_names() -> Mapping[tuple[str, str], str]:
+    """Return the names by which the request in hand called deployments, by group and id."""
+    scope = _request.get()
+    if scope is None:
+        return {}
+    names: Mapping[tuple[str, str], str] = scope["state"]["names"]
+    return names
 
 
 @contextmanager

@@ -31,6 +31,8 @@ from slipway_contracts.desired import Desired, DesiredRelease
 from slipway_contracts.lifecycle import UNFINISHED_RELEASES, ReleaseState, Wanted
 from slipway_contracts.traffic import LIVE_ALIAS, AliasRoute, ReleaseRequest, TrafficShare
 
+from slipway_api.submitting.lanes import load_desired
+
 _GONE: Final = (Wanted.DELETED, Wanted.PURGED)
 _RUNS: Final = UNFINISHED_RELEASES | {ReleaseState.LIVE}
 
@@ -146,11 +148,12 @@ class Standing:
 async def load_standing(
     log: EventLog, group: str, deployment: str, *, last_command: int | None = None
 ) -> Standing:
-    """Read where a deployment stands; faster where the sequence of its last command is known."""
-    last = await log.last(subjects.desired(group, deployment))
-    desired = last.readable if last else None
-    if not isinstance(desired, Desired):
-        desired = None
+    """Read where a deployment stands; faster where the sequence of its last command is known.
+
+    Raises:
+        RecordUnreadableError: the last decision is of a newer release; without it all would look undecided.
+    """
+    desired = await load_desired(log, group, deployment)
     position = desired.position if desired else 0
     messages: list[AnyMessage | None] = []
     if last_command is None or last_command > position:

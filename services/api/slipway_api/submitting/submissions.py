@@ -6,7 +6,7 @@ the caller, for the state of the lane it is given, and decided again when anothe
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from slipway_chassis import errors
@@ -24,6 +24,7 @@ from slipway_api.answers import progress
 from slipway_api.answers.plan_views import Plan
 from slipway_api.answers.views import Accepted, Operation
 from slipway_api.refusing import problems, refusals
+from slipway_api.refusing.calling import spoken
 from slipway_api.submitting.admission import Admission, Admitted
 from slipway_api.submitting.idempotency import Ask
 from slipway_api.submitting.lanes import Lane, load_lane
@@ -109,6 +110,7 @@ class Submissions:
                 if ask.repeatable and (found := await self._recorded(ask, group, deployment)):
                     return found
                 raise
+            decision = replace(decision, notices=(*decision.notices, *admitted.notices))
             if ask.dry_run:
                 return _plan(decision)
             expect = Expect(sequence=lane.last, subject=subjects.deployer_commands(group, deployment))
@@ -117,7 +119,7 @@ class Submissions:
             except (errors.ConflictError, errors.DuplicateError):
                 may_be_repeat = True
         raise problems.ChangedMeanwhileError(
-            f"Other commands for {group}/{deployment} came first, {ATTEMPTS} times in a row.",
+            f"Other commands for {spoken(group, deployment)} came first, {ATTEMPTS} times in a row.",
             hint="Look at what the others did, then try again.",
             attempts=ATTEMPTS,
         )
@@ -165,7 +167,7 @@ class Submissions:
             await self._admission.withdraw(admitted)
             raise
         self._admission.confirm(admitted, accepted.sequence)
-        return accepted
+        return accepted.model_copy(update={"notices": list(decision.notices)})
 
     async def _publish(
         self,
