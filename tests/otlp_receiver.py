@@ -16,6 +16,7 @@ class ReceivedSpan:
     """A span as it came; times in nanoseconds since the epoch, ids in hexadecimal."""
 
     service: str
+    resource: dict[str, Any]
     name: str
     kind: str
     trace: str
@@ -33,6 +34,8 @@ class Receiver:
 
     def __init__(self) -> None:
         self.spans: list[ReceivedSpan] = []
+        self.headers: dict[str, str] = {}
+        """Of the requests, by their names in small letters; the last value of each."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -55,15 +58,16 @@ class Receiver:
         for resource in request.resource_spans:
             about = {each.key: _value(each.value) for each in resource.resource.attributes}
             for scope in resource.scope_spans:
-                self.spans += [_received(str(about["service.name"]), span) for span in scope.spans]
+                self.spans += [_received(about, span) for span in scope.spans]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        take = self._take
+        take, headers = self._take, self.headers
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
+                headers.update({key.lower(): value for key, value in self.headers.items()})
                 body = self._body()
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
@@ -88,9 +92,10 @@ class Receiver:
         return Handler
 
 
-def _received(service: str, span: Any) -> ReceivedSpan:
+def _received(resource: dict[str, Any], span: Any) -> ReceivedSpan:
     return ReceivedSpan(
-        service=service.removeprefix("slipway-"),
+        service=str(resource["service.name"]).removeprefix("slipway-"),
+        resource=resource,
         name=span.name,
         kind=span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_").lower(),
         trace=span.trace_id.hex(),

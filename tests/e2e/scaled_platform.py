@@ -20,6 +20,8 @@ from gateway_servers import EnvoyServer
 from servers import die_with_parent, free_port
 from slipway.client import Slipway
 
+_BEGINS: Final = {"monitor": "lease taken", "notifier": "lease taken", "projector": "projects"}
+"""What a process logs when it begins the work for which the others of its service stand by."""
 SERVICES: Final = ("api", "builder", "deployer", "monitor", "gateway", "notifier", "projector")
 
 
@@ -74,6 +76,17 @@ class ScaledPlatform:
         else:
             self.replicas[service][number - 1].kill9()
 
+    def active(self, service: str, *, otherwise: int) -> int:
+        """Return which process does what one does at a time; `otherwise` where all of them work."""
+        if service not in _BEGINS:
+            return otherwise
+        logs = [
+            self.platform.state / "logs" / f"{service}.log",
+            *(each.log for each in self.replicas[service]),
+        ]
+        began = [max(_times_of(_BEGINS[service], log), default="") for log in logs]
+        return began.index(max(began))
+
     @asynccontextmanager
     async def client(self, number: int) -> AsyncIterator[Slipway]:
         """A client of one of the apis."""
@@ -111,6 +124,11 @@ class ScaledPlatform:
                 except aiohttp.ClientError:
                     return False
         return True
+
+
+def _times_of(message: str, log: Path) -> list[str]:
+    lines = (json.loads(line) for line in log.read_text().splitlines() if f'"{message}"' in line)
+    return [str(line["time"]) for line in lines if line["message"] == message]
 
 
 @asynccontextmanager

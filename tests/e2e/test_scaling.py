@@ -1,6 +1,5 @@
 """Three processes of each service, and one of each killed in turn, while commands and requests go on."""
 
-import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -11,10 +10,11 @@ import pytest
 from e2e.running_platform import FIXTURES, RunningPlatform, calling, ended
 from e2e.scaled_platform import SERVICES, ScaledPlatform, scaled, until_serving
 from eventually import eventually
-from slipway.documents import Configuration
+from slipway.documents import Accepted, Configuration
 
 _MORE: Final = 2
 _PATH: Final = "/default/scaled/greet"
+_CREATED: Final = "release.created.v1"
 _ENDS: Final = ("operation.succeeded.v1", "operation.failed.v1", "operation.superseded.v1")
 
 
@@ -30,17 +30,20 @@ def own_platform() -> Iterator[RunningPlatform]:
             platform.down()
 
 
-async def redeployed(made: ScaledPlatform, api: int, greeting: str, *, built: bool) -> str:
-    """Redeploy through one of the apis, from source or what is built; return the operation that ended."""
+async def redeploy(made: ScaledPlatform, api: int, greeting: str, *, built: bool) -> Accepted:
+    """Ask one of the apis for a redeploy, from source or of what is built."""
     async with made.client(api) as client:
         config = Configuration(environment={"GREETING": greeting})
         if built:
             source = await client.upload_folder(FIXTURES / "greeter")
-            accepted = await client.deploy("scaled", source=source, config=config)
-        else:
-            version = (await client.deployment("scaled")).version_label
-            accepted = await client.deploy("scaled", version=version, config=config)
-    async with made.client((api + 1) % len(made.api_urls)) as client:
+            return await client.deploy("scaled", source=source, config=config)
+        version = (await client.deployment("scaled")).version_label
+        return await client.deploy("scaled", version=version, config=config)
+
+
+async def carried_out(made: ScaledPlatform, api: int, accepted: Accepted) -> str:
+    """Wait for its end at another api; return the operation."""
+    async with made.client(api) as client:
         operation = await ended(client, accepted, within=120)
     assert operation.state == "SUCCEEDED", operation
     return accepted.operation.id
@@ -58,14 +61,12 @@ async def test_three_of_each_lose_nothing_when_one_of_each_is_killed(own_platfor
                 await stack.enter_async_context(calling(f"{url}{_PATH}", per_second=15))
                 for url in made.gateway_urls
             ]
-            # The platform's own were the first, so they hold the leases: an active one dies, then a standby.
             for number in range(_MORE):
                 for turn, service in enumerate(SERVICES):
-                    work = asyncio.create_task(
-                        redeployed(made, (number + 1) % 3, f"{service} {number}", built=turn % 3 == 0)
-                    )
-                    made.kill9(service, number)
-                    operations.append(await work)
+                    # It dies while the command that this api accepted is under way.
+                    accepted = await redeploy(made, number, f"{service} {number}", built=turn % 3 == 0)
+                    made.kill9(service, made.active(service, otherwise=number))
+                    operations.append(await carried_out(made, (number + 1) % 3, accepted))
                     await until_serving(made, _PATH)
         messages = await told(made, operations)
         await own_platform.ready()
@@ -74,12 +75,12 @@ async def test_three_of_each_lose_nothing_when_one_of_each_is_killed(own_platfor
     for name in await gone_gateways(own_platform):
         ran = own_platform.slipway("gateway", "rm", name)
         assert ran.returncode == 0, ran.stdout + ran.stderr
-    redeploy = own_platform.slipway("redeploy", "scaled", "--env", "GREETING=alone")
+    alone = own_platform.slipway("redeploy", "scaled", "--env", "GREETING=alone")
     verified = own_platform.slipway("projections", "verify")
     assert [probe.failures for probe in probes] == [[]] * 3
     assert all(probe.answers > 100 for probe in probes)
-    assert sorted(messages) == sorted(operations)
-    assert redeploy.returncode == 0, redeploy.stdout + redeploy.stderr
+    assert sorted(messages) == sorted(2 * operations)
+    assert alone.returncode == 0, alone.stdout + alone.stderr
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
@@ -98,7 +99,7 @@ async def gone_gateways(platform: RunningPlatform) -> list[str]:
 
 
 async def told(made: ScaledPlatform, operations: list[str]) -> list[str]:
-    """Return the operation of each end that the log tells of these."""
+    """Return the operation of each release and of each end that the log tells of these."""
     async with made.client(2) as client:
-        page = [event async for event in client.past_events(deployment="scaled", types=_ENDS)]
+        page = [event async for event in client.past_events(deployment="scaled", types=(_CREATED, *_ENDS))]
     return [str(event.data["operation"]) for event in page if event.data["operation"] in operations]

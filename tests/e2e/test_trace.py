@@ -203,3 +203,46 @@ def test_the_timeline_of_the_deploy_tells_its_stages(traced: Traced) -> None:
     assert "deploy of greeter, release 1: SUCCEEDED after" in shown.stdout
     assert [line.split()[0] for line in shown.stdout.splitlines()[1:4]] == ["accepted", "built", "source"]
     assert "=" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        (("redeploy", "greeter", "--env", "GREETING=again"), "release.live"),
+        (("rollback", "greeter"), "release.live"),
+        (("rename", "greeter", "greeting"), "deployment.configured"),
+        (("stop", "greeter"), "deployment.ended"),
+        (("start", "greeter"), "release.live"),
+        (("delete", "greeter"), "deployment.ended"),
+    ],
+)
+async def test_every_operation_is_one_trace_up_to_its_end(
+    traced: Traced, words: tuple[str, ...], last: str
+) -> None:
+    before = {span.id for span in list(traced.receiver.spans)}
+    ran = traced.platform.slipway(*words)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    def told() -> list[ReceivedSpan]:
+        return [span for span in list(traced.receiver.spans) if span.id not in before]
+
+    def command() -> ReceivedSpan:
+        (found,) = [span for span in told() if span.name.startswith("process command.") and _folded(span)]
+        return found
+
+    def ends() -> list[ReceivedSpan]:
+        return [span for span in told() if span.name == "process operation.succeeded" and _folded(span)]
+
+    def ended() -> bool:
+        return bool(command() and ends())
+
+    await eventually(ended, timeout=20)
+    assert [span.trace for span in ends()] == [command().trace]
+    await eventually(lambda: f"process {last}" in {span.name for span in traced.spans(command().trace)})
+    services = {span.service for span in traced.spans(command().trace)}
+    assert services >= {"api", "deployer", "gateway", "projector"}
+
+
+def _folded(span: ReceivedSpan) -> bool:
+    """Say whether it is of the projector, which has one for each message."""
+    return span.service == "projector"

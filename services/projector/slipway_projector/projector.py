@@ -16,7 +16,7 @@ from slipway_chassis.blobs import BlobStore
 from slipway_chassis.errors import LogUnavailableError, SlipwayError
 from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_chassis.logs import get_logger
-from slipway_chassis.telemetry import Telemetry
+from slipway_chassis.telemetry import Telemetry, batch_attributes
 from slipway_contracts.topology import LOG
 from slipway_store.connections import UNAVAILABLE
 from slipway_store.rows import CheckpointRow
@@ -173,7 +173,8 @@ class Projector:
             return ()
 
     async def _write(self, ledger: Ledger, batch: Sequence[Logged]) -> None:
-        with self._telemetry.span("project batch", kind=SpanKind.CONSUMER) as span:
+        attributes = batch_attributes(len(batch), stream=LOG.name)
+        with self._telemetry.span("project batch", kind=SpanKind.CONSUMER, attributes=attributes) as span:
             folded = await ledger.write(batch)
             if span.is_recording():
                 for logged in folded:

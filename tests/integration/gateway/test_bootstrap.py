@@ -1,6 +1,5 @@
 """What is made before Envoy starts, and the choices in it."""
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -9,11 +8,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from eventually import eventually
 from gateway_replicas import Replica
 from gateway_servers import GatewayHouse, envoy_binary
 from gateway_world import DeploymentStory
+from otlp_receiver import receiving
 from servers import free_port
 from slipway_gateway.tracing import Tracing
 
@@ -112,34 +111,27 @@ async def test_answers_are_counted_by_status_per_workload_only_on_request(
     assert counted == ({"upstream_rq_total", "upstream_rq_2xx"} if count_statuses else {"upstream_rq_total"})
 
 
-@pytest.fixture
-async def collector() -> Any:
-    """An OTLP endpoint that keeps what it gets."""
-    received: asyncio.Queue[bytes] = asyncio.Queue()
-
-    async def take(request: web.BaseRequest) -> web.Response:
-        await received.put(await request.read())
-        return web.Response()
-
-    runner = web.ServerRunner(web.Server(take))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    yield f"http://{host}:{port}/v1/traces", received
-    await runner.cleanup()
-
-
 async def test_a_sampled_request_is_a_span_in_the_trace_it_came_with(
-    house: GatewayHouse, replicas: list[Replica], collector: tuple[str, asyncio.Queue[bytes]]
+    house: GatewayHouse, replicas: list[Replica]
 ) -> None:
-    url, received = collector
-    await restart_with(house, replicas[0], tracing=Tracing(url=url, sampled=1.0))
-    trace = "0af7651916cd43dd8448eb211c80319c"
+    with receiving() as receiver:
+        told = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+            "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20x,share=5%25",
+            "OTEL_RESOURCE_ATTRIBUTES": "team=ml%20ops",
+            "OTEL_SERVICE_NAME": "edge",
+            "OTEL_TRACES_SAMPLER_ARG": "1",
+        }
+        await restart_with(house, replicas[0], tracing=Tracing.from_environment(told))
+        trace = "0af7651916cd43dd8448eb211c80319c"
 
-    _, told = await house.get(
-        "/default/digits/predict", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
-    )
-    spans = await asyncio.wait_for(received.get(), timeout=20)
+        _, answered = await house.get(
+            "/default/digits/predict", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+        )
+        await eventually(lambda: receiver.trace(trace), timeout=20)
 
-    assert told["headers"]["traceparent"].split("-")[1] == trace
-    assert bytes.fromhex(trace) in spans
+        (span,) = receiver.trace(trace)
+    assert answered["headers"]["traceparent"].split("-")[1] == trace
+    assert (span.name, span.kind, span.parent) == ("ingress", "server", "b7ad6b7169203331")
+    assert (span.service, span.resource["team"]) == ("edge", "ml ops")
+    assert (receiver.headers["authorization"], receiver.headers["share"]) == ("Bearer x", "5%")

@@ -260,7 +260,7 @@ async def test_a_single_message_waits_for_no_other(stand: Stand) -> None:
     for transition in range(3, 23):
         script.replica(ReplicaState.READY, transition)
         end = await script.write(stand.log)
-        waited.append(await reads.wait_for(end, timedelta(seconds=2)))
+        waited.append(await reads.wait_for(end, timedelta(seconds=20)))
     await reads.close()
 
     assert waited == [True] * 20

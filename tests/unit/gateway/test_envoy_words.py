@@ -141,3 +141,25 @@ def test_requests_are_traced_only_where_an_endpoint_is_named() -> None:
     )
     with pytest.raises(TracingSettingError, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
         Tracing.from_environment({"OTEL_EXPORTER_OTLP_ENDPOINT": "otel:4317"})
+
+
+def test_requests_are_traced_as_the_standard_variables_say() -> None:
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ""}
+    told = endpoint | {
+        "OTEL_SERVICE_NAME": "edge",
+        "OTEL_RESOURCE_ATTRIBUTES": "service.name=other,team=ml%20ops,broken",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20x, tenant=5%25",
+        "OTEL_TRACES_SAMPLER_ARG": "0.5",
+    }
+
+    assert Tracing.from_environment(told) == Tracing(
+        url="http://otel:4318/v1/traces",
+        sampled=0.5,
+        service="edge",
+        headers={"authorization": "Bearer x", "tenant": "5%"},
+        resource={"team": "ml ops"},
+    )
+    never = Tracing.from_environment(told | {"OTEL_TRACES_SAMPLER": "parentbased_always_off"})
+    assert never is not None
+    assert never.sampled == 0
+    assert Tracing.from_environment(told | {"OTEL_SDK_DISABLED": "True"}) is None
