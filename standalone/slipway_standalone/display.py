@@ -88,7 +88,7 @@ def show_error(error: StandaloneError, *, json_wanted: bool) -> None:
 def _row(process: ProcessStatus) -> tuple[str, ...]:
     ready = "-" if process.ready is None else "yes" if process.ready else "no"
     return (
-        process.name,
+        process.name if process.replica is None else process.replica.spoken,
         process.state,
         str(process.pid or "-"),
         "-" if process.uptime_s is None else _duration(process.uptime_s),

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -91,8 +92,18 @@ def _end(processes: list[Recorded], *, patience: float) -> None:
 
 
 def _send(process: Recorded, number: signal.Signals) -> None:
+    """Signal it, and nobody who has got its pid since it was looked at."""
     with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, number)
+        if sys.platform != "linux":
+            os.kill(process.pid, number)
+            return
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            # The descriptor stays that of one process: what is true of it now is true of what it signals.
+            if process.is_alive:
+                signal.pidfd_send_signal(descriptor, number)
+        finally:
+            os.close(descriptor)
 
 
 def _survivors(processes: Iterable[Recorded], *, patience: float) -> list[Recorded]:

@@ -26,16 +26,17 @@ class Patience:
         self._longest_at = now + longest
         self._over_at = now + WITHOUT_NEWS_SECONDS
         self._tell_at = now + _FIRST_TOLD_SECONDS
-        self._told: str | None = None
+        self._told: set[str] = set()
 
     def hear(self, reason: str, *, now: float) -> bool:
         """Take in why it is not ready; return whether it is time to tell the user."""
         if reason not in self._heard:
             self._heard.add(reason)
             self._over_at = now + WITHOUT_NEWS_SECONDS
-        if now < self._tell_at or reason == self._told:
+        if now < self._tell_at or reason in self._told:
             return False
-        self._told, self._tell_at = reason, now + _TOLD_EVERY_SECONDS
+        self._told.add(reason)
+        self._tell_at = now + _TOLD_EVERY_SECONDS
         return True
 
     def is_over(self, now: float) -> bool:

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from slipway_standalone import former, memory, readiness
 from slipway_standalone.folder import StateFolder
 from slipway_standalone.plan import SERVERS
+from slipway_standalone.replica_names import ReplicaName, replica_names
 from slipway_standalone.supervision import ProcessState, Supervisor
 
 _SERVICE: Final = "services:"
@@ -18,6 +19,7 @@ class ProcessStatus:
     """One line of `slipway status`."""
 
     name: str
+    """Of a replica the program's, which holds hashes; `replica` says who it is."""
     state: str
     pid: int | None
     uptime_s: int | None
@@ -26,13 +28,16 @@ class ProcessStatus:
     ready: bool | None
     """None for replicas, of which the deployments tell."""
     reason: str | None
+    replica: ReplicaName | None = None
 
 
 async def processes(folder: StateFolder, supervisor: Supervisor) -> list[ProcessStatus]:
     """All processes of the platform, the replicas last."""
     found = sorted(await asyncio.to_thread(supervisor.processes), key=_order)
     statuses = await asyncio.gather(*(_status(folder, process) for process in found))
-    return [*_supervisor(folder), *statuses]
+    names = await replica_names(folder, [each.name for each in found if not _is_own(each)])
+    told = [replace(each, replica=names.get(each.name)) for each in statuses]
+    return [*_supervisor(folder), *sorted(told, key=lambda each: each.replica.spoken if each.replica else "")]
 
 
 def is_all_ready(found: list[ProcessStatus]) -> bool:

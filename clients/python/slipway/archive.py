@@ -115,8 +115,31 @@ def _raise(error: OSError) -> None:
 
 def _ignored(folder: Path) -> GitIgnoreSpec:
     written = folder / IGNORE_FILE
-    lines = written.read_text(encoding="utf-8").splitlines() if written.is_file() else []
+    lines = _lines(written) if os.path.lexists(written) else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            GitIgnoreSpec.from_lines([line])
+        except ValueError as error:
+            raise InvalidInputError(
+                f"{written}:{number}: {line!r} is no pattern", hint="Write lines as in a .gitignore."
+            ) from error
     return GitIgnoreSpec.from_lines([*IGNORED, *lines])
+
+
+def _lines(written: Path) -> list[str]:
+    try:
+        return written.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        number = error.object.count(b"\n", 0, error.start) + 1
+        byte = f"byte {error.start} is {error.object[error.start]:#04x}"
+        raise InvalidInputError(
+            f"{written}:{number}: this is no UTF-8 text: {byte}", hint="Save it as UTF-8."
+        ) from error
+    except OSError as error:
+        raise InvalidInputError(
+            f"{written} cannot be read: {error.strerror or error}",
+            hint="It says what to leave out: make it a readable file, or remove it.",
+        ) from error
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:

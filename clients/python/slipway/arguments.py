@@ -30,6 +30,9 @@ _SECONDS: Final[Mapping[str, float]] = {
     "h": 3600.0,
     "d": 86_400.0,
 }
+_TO_THE_SECOND: Final = re.compile(r"\d\d:\d\d:\d\d(?!\.)")
+_LAST_OF_SECOND: Final = timedelta(microseconds=999_999)
+_REPLICA: Final = re.compile(r"[A-Za-z0-9-]+")
 _QUANTITY: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
 
 
@@ -83,6 +86,47 @@ def parse_moment(text: str) -> datetime:
         return datetime.now(UTC) - timedelta(seconds=parse_seconds(text))
     except typer.BadParameter:
         raise typer.BadParameter(f"{text!r} is no time; write it as 10m or 2026-11-21T03:00:00Z.") from None
+
+
+def parse_position(text: str) -> str:
+    """Return a sequence of the log, or a time as the API takes it, which is read as by `parse_moment`.
+
+    Times are shown to the second: one without a fraction stands for the end of its second, so that what
+    happened at a time that was shown is seen.
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
+    if text.isascii() and text.isdigit():
+        return text
+    try:
+        moment = parse_moment(text)
+    except typer.BadParameter:
+        raise typer.BadParameter(
+            f"{text!r} is neither a sequence of the log nor a time; "
+            "write it as 42, 10m or 2026-01-31T12:00:00Z."
+        ) from None
+    if _TO_THE_SECOND.search(text):
+        moment = min(moment + _LAST_OF_SECOND, max(moment, datetime.now(UTC)))
+    return moment.astimezone(UTC).isoformat()
+
+
+def parse_replica(text: str | None, release: int | None = None) -> tuple[int | None, str | None]:
+    """Return the release and the replica of `0-1`, `0`, `7/0-1` or `7/0`, beside a release given apart.
+
+    Raises:
+        typer.BadParameter: it is no replica, or of another release.
+    """
+    if text is None:
+        return release, None
+    number, slash, replica = text.rpartition("/")
+    if (slash and not number.isdecimal()) or not _REPLICA.fullmatch(replica):
+        raise typer.BadParameter(
+            f"{text!r} is no replica; write it as 0-1, or with its release as 7/0-1.", param_hint="--replica"
+        )
+    if slash and release is not None and int(number) != release:
+        raise typer.BadParameter(f"{text!r} is not of release {release}.", param_hint="--replica")
+    return (int(number) if slash else release), replica
 
 
 def parse_pairs(texts: Sequence[str], *, option: str) -> dict[str, str] | None:

@@ -1,6 +1,6 @@
 """Carries out a mutation on behalf of a command: shows its plan, or sends it, waits, and shows its end."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from slipway.documents import Accepted
@@ -21,6 +21,7 @@ async def carry_out(
     mutation: Mutation,
     *,
     done: str | Callable[[Outcome], str] | None = None,
+    also: Callable[[Outcome], Awaitable[str]] | None = None,
     reveal: str | None = None,
 ) -> None:
     """Do what the options of mutations say.
@@ -30,6 +31,7 @@ async def carry_out(
         slipway: the client that made the mutation.
         mutation: what to do.
         done: what to say at its end; None: how the deployment stands then, and how to call it.
+        also: what to say after that to people.
         reveal: member of the answer that is shown at once, because nothing has it later.
     """
     mutation = mutation.only_if(invocation.if_match)
@@ -37,6 +39,9 @@ async def carry_out(
         show_plan(invocation, await mutation.plan())
         return
     accepted = await mutation
+    for notice in accepted.notices:
+        if not invocation.as_json:
+            invocation.terminal.say(f"! {notice}", style="yellow")
     if reveal is not None and not invocation.as_json:
         _reveal(invocation, accepted, reveal)
     outcome = await finish(invocation, slipway, accepted)
@@ -46,6 +51,8 @@ async def carry_out(
         await show_release(invocation, slipway, accepted, outcome)
     else:
         show_end(invocation, accepted, outcome, done if isinstance(done, str) else done(outcome))
+    if also is not None and not invocation.as_json:
+        invocation.terminal.say(await also(outcome))
 
 
 def _reveal(invocation: "Invocation", accepted: Accepted, member: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from slipway.archive import Archive, pack
@@ -24,7 +24,7 @@ from slipway.documents import (
     parsed,
 )
 from slipway.endpoint_access import EndpointAccess
-from slipway.errors import ProtocolError
+from slipway.errors import ProblemError, ProtocolError, UnreachableError
 from slipway.event_stream import GAP, Event, EventStream
 from slipway.exchange import Exchange
 from slipway.group_secrets import GroupSecrets
@@ -52,6 +52,7 @@ class Slipway(DeploymentCommands):
         stream_patience: the same, for taking up a broken stream.
         silence: seconds without a byte after which an answer or a stream counts as lost.
         page_size: items of a list asked for at once.
+        tell: gets a line when a stream waits for an API that does not answer, and one when it is back.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class Slipway(DeploymentCommands):
         stream_patience: float = 60.0,
         silence: float = 45.0,
         page_size: int = 200,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.url = url.rstrip("/")
         self.group = group
         self._stream_patience = stream_patience
-        self._transport = Transport(url=self.url, key=key, patience=patience, silence=silence)
+        self._transport = Transport(url=self.url, key=key, patience=patience, silence=silence, tell=tell)
         self._api = Exchange(transport=self._transport, group=group, page_size=page_size)
         self.access = EndpointAccess(self._api)
         self.secrets = GroupSecrets(self._api)
@@ -92,6 +94,15 @@ class Slipway(DeploymentCommands):
         headers = {"Content-Type": "application/gzip", "Content-Length": str(archive.size)}
         await self._transport.send(Request(method="PUT", path=path, headers=headers, file=archive.file))
         return True
+
+    async def manifest_schema(self) -> Mapping[str, Any] | None:
+        """Return the JSON Schema of the manifests that this platform builds; None: it does not say."""
+        request = Request(method="GET", path="/v1/schemas/manifest")
+        try:
+            document = (await self._transport.send(request, patience=0)).document
+        except (ProblemError, UnreachableError):
+            return None
+        return document if isinstance(document, dict) else None
 
     async def deployment(
         self, deployment: str, *, at_least: int | None = None, at: str | None = None
@@ -214,6 +225,7 @@ class Slipway(DeploymentCommands):
         self,
         deployment: str,
         *,
+        release: int | None = None,
         replica: str | None = None,
         endpoint: str | None = None,
         tail: int | None = None,
@@ -223,12 +235,14 @@ class Slipway(DeploymentCommands):
 
         Args:
             deployment: whose.
-            replica: only of this one.
+            release: only of the replicas that this one has.
+            replica: only of this one, as `0-1`, or of all attempts in a slot, as `0`.
             endpoint: only of this one.
             tail: at most so many of those that are there; None: as many as the API finds right.
             since: none that were read before.
         """
         wish = {
+            "release": release,
             "replica": replica,
             "endpoint": endpoint,
             "tail": tail,
@@ -236,9 +250,12 @@ class Slipway(DeploymentCommands):
         }
         return self._lines(self._of(deployment, "logs"), wish)
 
-    def build_log(self, deployment: str, build: str, *, tail: int | None = None) -> LogLines:
+    def build_log(
+        self, deployment: str, build: str, *, tail: int | None = None, since: datetime | None = None
+    ) -> LogLines:
         """Return the lines that a build writes."""
-        return self._lines(self._of(deployment, "builds", build, "log"), {"tail": tail})
+        wish = {"tail": tail, "since": since.isoformat() if since else None}
+        return self._lines(self._of(deployment, "builds", build, "log"), wish)
 
     async def follow(self, accepted: Accepted, show: Callable[[Event], None] | None = None) -> Outcome:
         """Return how an accepted command ended; `show` gets each of its events as it comes."""

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from slipway.errors import NotConnectedError
+from slipway.errors import InvalidInputError, NotConnectedError
 
 CONNECTION_FILE: Final = "connection.json"
+_SCHEMES: Final = frozenset({"http", "https"})
 _START_HINT: Final = (
     "Start a platform on this machine with `slipway up`, or name one with --url and --key "
     "(SLIPWAY_URL and SLIPWAY_KEY)."
@@ -77,11 +78,14 @@ def find_connection(
     API of that folder only.
 
     Raises:
+        InvalidInputError: the URL is none.
         NotConnectedError: the URL or the key is found nowhere.
     """
     if state is None:
         url = url or environment.get("SLIPWAY_URL")
         key = key or environment.get("SLIPWAY_KEY")
+    if url:
+        _check(url)
     if url and key:
         return Connection(url=url.rstrip("/"), key=key)
     folder = state or state_folder(environment)
@@ -90,6 +94,15 @@ def find_connection(
     if (folder / CONNECTION_FILE).is_file() and (local := _local(folder, key)).url == url.rstrip("/"):
         return local
     raise NotConnectedError(f"no key is known for {url}", hint="Give --key, or set SLIPWAY_KEY.")
+
+
+def _check(url: str) -> None:
+    """Refuse what the URL of no API can be: `host:port` would be taken for a scheme and a path."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        raise InvalidInputError(f"{url} is no URL: http:// or https:// is missing", hint=f"Say http://{url}")
+    if scheme.lower() not in _SCHEMES or not rest.strip("/"):
+        raise InvalidInputError(f"{url} is no URL of an API", hint="Write it as http://host:port.")
 
 
 def _local(folder: Path, key: str | None) -> Connection:

@@ -1,12 +1,15 @@
 """The commands of deployments: each method returns a Mutation, which is sent when it is awaited."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from slipway.documents import LIVE, Alias, Configuration, Release, Share, Size
 from slipway.errors import ProblemError
 from slipway.exchange import Exchange
 from slipway.mutation import Mutation, Terms
+
+_OTHERWISE: Final = frozenset({"DeploymentExists", "NameTaken", "DeploymentNotFound"})
+"""Refusals of a creation or a deploy after which the other of the two may be right."""
 
 
 class DeploymentCommands:
@@ -51,29 +54,35 @@ class DeploymentCommands:
         label: str | None = None,
         config: Configuration | None = None,
     ) -> Mutation:
-        """Create the deployment or, where one has this id or name, deploy to it."""
+        """Create the deployment or, where one has this id or name, deploy to it.
+
+        It is looked up first, so that the usual case leaves no refusal in the audit. What is read may be
+        older than the log: where that refuses, the other of the two is asked for.
+        """
         body = _release(version=version, source=source, label=label, config=config)
         # What is created gets all requests, and has no ETag yet.
         may_be_new = config is None or config.weight in {None, 100}
 
         async def perform(terms: Terms) -> Any:  # noqa: ANN401 - any JSON
-            taken: ProblemError | None = None
-            if may_be_new and terms.if_match is None:
-                try:
-                    return await self._api.perform(
-                        "POST", self._api.path("deployments"), terms, body={"id": deployment} | body
-                    )
-                except ProblemError as error:
-                    if error.reason not in {"DeploymentExists", "NameTaken"}:
-                        raise
-                    taken = error
+            creation = (self._api.path("deployments"), {"id": deployment} | body)
+            release = (self._of(deployment, "deploy"), body)
+            if not may_be_new or terms.if_match is not None:
+                return await self._api.perform("POST", release[0], terms, body=release[1])
+            is_there = await self._api.is_there(self._of(deployment))
+            (path, wanted), other = (release, creation) if is_there else (creation, release)
             try:
-                return await self._api.perform("POST", self._of(deployment, "deploy"), terms, body=body)
+                return await self._api.perform("POST", path, terms, body=wanted)
+            except ProblemError as error:
+                if error.reason not in _OTHERWISE:
+                    raise
+                first = error
+            try:
+                return await self._api.perform("POST", other[0], terms, body=other[1])
             except ProblemError as error:
                 # It is a former name, which leads to nobody but the routes, for a while.
-                if taken is None or taken.reason != "NameTaken" or error.reason != "DeploymentNotFound":
-                    raise
-                raise taken from error
+                if first.reason == "NameTaken" and error.reason == "DeploymentNotFound":
+                    raise first from error
+                raise
 
         return Mutation(perform)
 

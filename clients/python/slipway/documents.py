@@ -82,6 +82,7 @@ class Accepted(Document):
     deployment: str
     sequence: int
     build: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 class Size(BaseModel):
@@ -179,6 +180,7 @@ class AliasShare(Document):
 
     release: int
     weight: int
+    version_label: str | None = None
 
 
 class Alias(Document):
@@ -264,6 +266,7 @@ class LogLine(Document):
     stream: str
     text: str
     endpoint: str | None = None
+    release: int | None = None
     replica: str | None = None
     workload: str | None = None
 

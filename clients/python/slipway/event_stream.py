@@ -146,7 +146,7 @@ class EventStream:
             UnreachableError: no connection for longer than patience.
             ProtocolError: the stream holds what is no event.
         """
-        pauses = Pauses(self._patience)
+        pauses = self._transport.pauses_of_stream(self._patience)
         while True:
             try:
                 async with aclosing(self._connection(pauses)) as connection:

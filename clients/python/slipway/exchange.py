@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from slipway.documents import Document, Page, parsed
-from slipway.errors import InvalidInputError, ProblemError
+from slipway.errors import InvalidInputError, ProblemError, UnreachableError
 from slipway.mutation import AT_ONCE, Mutation, Terms
 from slipway.transport import Request, Transport
 
@@ -102,6 +102,14 @@ class Exchange:
             if error.status == HTTPStatus.NOT_FOUND:
                 return False
             raise
+        return True
+
+    async def is_there(self, path: str) -> bool:
+        """Say whether the projection knows something at this path; of one that does not answer: no."""
+        try:
+            await self._transport.send(Request(method="GET", path=path), patience=0)
+        except (ProblemError, UnreachableError):
+            return False
         return True
 
     async def pages(

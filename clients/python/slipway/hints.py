@@ -47,6 +47,9 @@ _ADVICE: Final[Mapping[str, tuple[Advice, ...]]] = {
         Advice("Bring it back: ", ("undelete", "{deployment}"), "deleted"),
         Advice("See what there is: ", ("ls",)),
     ),
+    "DeploymentPurging": (
+        Advice("See what holds it up with slipway show; if it does not end: ", ("purge", "{deployment}")),
+    ),
     "DeploymentsDisabled": (Advice("An admin switches it on: ", ("group", "set", "{group}", "--enable")),),
     "EndpointKeyNotFound": (Advice("See the keys: ", ("access", "key", "list", "{deployment}")),),
     "FoundFileMissing": (Advice("See what can be adopted: ", ("artifact", "found")),),
@@ -100,7 +103,7 @@ def hint_for(reason: str, members: Mapping[str, Any], again: Again) -> str | Non
     if reason == "InvalidRequest" and "/openapi.json" in str(members.get("hint", "")):
         return "Correct that; --help says what each argument may be."
     named = _DEPLOYMENT.search(str(members.get("instance", "")))
-    known = {**({"deployment": named[1]} if named else {}), **members}
+    known = {**members, **({"deployment": named[1]} if named else {})}
     for advice in _ADVICE.get(reason, ()):
         if advice.of is None or known.get(advice.of):
             try:

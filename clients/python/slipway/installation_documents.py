@@ -90,6 +90,8 @@ class Target(Document):
     health: str
     allocatable: Amount
     free: Amount | None = None
+    overcommitted: bool | None = None
+    notices: tuple[str, ...] = ()
     unknown_workloads: tuple[dict[str, Any], ...] | None = None
 
 

@@ -120,7 +120,7 @@ class Invocation:
         connection = self.connection
         from slipway.client import Slipway
 
-        return Slipway(connection.url, connection.key, group=self.group)
+        return Slipway(connection.url, connection.key, group=self.group, tell=self.note)
 
     def document(self, document: Any) -> None:  # noqa: ANN401 - any JSON
         """Write one JSON document on one line."""

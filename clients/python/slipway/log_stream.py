@@ -48,7 +48,7 @@ class LogLines:
             UnreachableError: no connection for longer than patience.
             ProtocolError: the answer holds what is no line.
         """
-        pauses = Pauses(self._patience)
+        pauses = self._transport.pauses_of_stream(self._patience)
         while True:
             failure: Exception = ConnectionError("the stream ended")
             try:

@@ -9,6 +9,10 @@ from typing import Any
 from slipway.event_stream import Event
 
 _MINUTE = 60.0
+_COUNTED_EVERY_SECONDS = 2.0
+
+Replica = tuple[str, str]
+"""A workload, and the id of a replica in it."""
 
 
 class Mark(StrEnum):
@@ -32,15 +36,22 @@ class Step:
 
 @dataclass(kw_only=True)
 class Progress:
-    """The fold of an operation's events; `running` says what it waits for now."""
+    """The fold of an operation's events; `running` says what it waits for now.
+
+    Attributes:
+        running: what it waits for.
+        ready: the replicas that are ready, also of other releases, which this one may share.
+    """
 
     running: str = ""
+    ready: set[Replica] = field(default_factory=set)
     _part: str = "release"
     _since: datetime | None = None
     _replicas: int = 1
     _wanted: int = 0
-    _starting: bool = False
-    _ready: set[str] = field(default_factory=set)
+    _starting: frozenset[str] = frozenset()
+    _counted_at: datetime | None = None
+    _counted: int = 0
 
     def take(self, event: Event) -> list[Step]:
         """Return the steps that this event completes."""
@@ -53,7 +64,7 @@ class Progress:
             case "traffic":
                 return self._traffic(event)
             case "replica":
-                return self._replica(event.data)
+                return self._replica(event)
             case "message":
                 detail = f"{event.data.get('service')}: {event.data.get('error')}"
                 return [Step(part="platform", text="message not handled", detail=detail, mark=Mark.FAILED)]
@@ -92,12 +103,13 @@ class Progress:
                 self._replicas = data["config"]["replicas"]
                 return []
             case "starting":
-                self._wanted = self._replicas * len(data["workloads"])
-                self._starting = True
-                self.running = self._waiting()
+                self._wanted = _wanted(data["version"], self._replicas, len(data["workloads"]))
+                self._starting = frozenset(data["workloads"].values())
+                self._counted_at, self._counted = event.time, self._ready_now
+                self.running = f"{self._part}: {self._count}"
                 return [self._timed("starting", event, f"version {data['version']['label']}")]
             case "ready":
-                self._starting = False
+                self._starting = frozenset()
                 self.running = f"{self._part}: waits for the gateways"
                 return [self._timed("ready", event)]
             case "live":
@@ -121,28 +133,47 @@ class Progress:
         step = self._timed(f"{alias} moves", event, f"to {told}")
         return [replace(step, part="alias")]
 
-    def _replica(self, data: Mapping[str, Any]) -> list[Step]:
-        name = f"{data['endpoint']} {data['replica']}"
-        state = data["state"]
+    def _replica(self, event: Event) -> list[Step]:
+        data, state = event.data, event.data["state"]
+        replica = (data["workload"], data["replica"])
         if state == "ready":
-            self._ready.add(name)
+            self.ready.add(replica)
         else:
-            self._ready.discard(name)
+            self.ready.discard(replica)
         if self._starting:
-            self.running = self._waiting()
-        if state not in {"exited", "blocked"}:
-            return []
-        detail = f"{name} {_end_of(data)}"
-        return [Step(part=self._part, text=f"replica {state}", detail=detail, mark=Mark.NOTE)]
+            self.running = f"{self._part}: {self._count}"
+        if state in {"exited", "blocked"}:
+            detail = f"{data['endpoint']} {data['replica']} {_end_of(data)}"
+            return [Step(part=self._part, text=f"replica {state}", detail=detail, mark=Mark.NOTE)]
+        return self._counting(event.time)
 
-    def _waiting(self) -> str:
-        # Replicas that this release shares with the one before it were ready already, and say nothing now.
-        return f"{self._part}: waits for {self._wanted} replicas, {len(self._ready)} became ready"
+    def _counting(self, at: datetime | None) -> list[Step]:
+        """Tell how many are ready, now and then: what takes long must not look as if it stood still."""
+        if not self._starting or self._ready_now == self._counted or at is None or self._counted_at is None:
+            return []
+        if (at - self._counted_at).total_seconds() < _COUNTED_EVERY_SECONDS:
+            return []
+        self._counted_at, self._counted = at, self._ready_now
+        return [Step(part=self._part, text=self._count, mark=Mark.NOTE)]
+
+    @property
+    def _ready_now(self) -> int:
+        return sum(1 for workload, _ in self.ready if workload in self._starting)
+
+    @property
+    def _count(self) -> str:
+        return f"{self._ready_now} of {self._wanted} replicas ready"
 
     def _timed(self, text: str, event: Event, detail: str = "") -> Step:
         since, self._since = self._since, event.time or self._since
         seconds = max((event.time - since).total_seconds(), 0.0) if event.time and since else None
         return Step(part=self._part, text=text, seconds=seconds, detail=detail)
+
+
+def _wanted(version: Mapping[str, Any], replicas: int, workloads: int) -> int:
+    """Return the replicas of all workloads; an endpoint with a fixed port has one."""
+    fixed = sum(1 for each in version.get("endpoints", ()) if each.get("fixed_port"))
+    return replicas * (workloads - fixed) + fixed
 
 
 def _build_step(text: str, seconds: float, detail: str) -> Step:

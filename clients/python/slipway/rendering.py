@@ -1,7 +1,7 @@
 """Small values as people read them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -15,6 +15,11 @@ _TELLING: Final = (
     *("failure", "service", "error", "seconds", "detail", "reason", "from", "to", "label", "by"),
 )
 _UNITS: Final = ("B", "kB", "MB", "GB")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of what has a regular plural."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def spoken_size(size: float) -> str:
@@ -36,8 +41,8 @@ def spoken_binary(size: float) -> str:
 
 
 def spoken_time(time: datetime | None) -> str:
-    """Return a time in the zone of this machine, to the second; nothing for None."""
-    return "" if time is None else f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
+    """Return a time in UTC to the second, as options take it; nothing for None."""
+    return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def spoken_shares(alias: "Alias") -> str:

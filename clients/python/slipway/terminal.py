@@ -17,6 +17,7 @@ from rich.text import Text
 from slipway.progress import Mark, Step, spoken
 
 _UNBOUNDED: Final = 100_000
+_LEAST_WRAPPED: Final = 24
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COLOUR: Final = re.compile(r"(\x1b\[[0-9;]*m)")
 _STYLES: Final[Mapping[str, str]] = {
@@ -29,6 +30,7 @@ _STYLES: Final[Mapping[str, str]] = {
     "DEGRADED": "yellow",
     "STOPPING": "yellow",
     "DELETING": "yellow",
+    "PURGING": "yellow",
     "UNKNOWN": "yellow",
     "UNAVAILABLE": "red",
     "FAILED": "red",
@@ -42,10 +44,20 @@ _MARKS: Final[Mapping[Mark, tuple[str, str, str]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a table."""
+    """A column of a table.
+
+    Attributes:
+        title: its heading.
+        right: its cells stand at its right side.
+        wraps: its cells may take several lines.
+        leaves: where the terminal is too narrow, the columns with the highest number are left out first, and
+            those with 0 never.
+    """
 
     title: str
     right: bool = False
+    wraps: bool = False
+    leaves: int = 0
 
 
 class Terminal:
@@ -54,6 +66,7 @@ class Terminal:
     def __init__(self, *, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self._out = _console(out or sys.stdout)
         self._err = _console(err or sys.stderr)
+        self._is_drawing = False
 
     def say(self, text: str, *, style: str = "") -> None:
         """Write a line."""
@@ -61,9 +74,11 @@ class Terminal:
 
     def warn(self, text: str, *, hint: str = "", style: str = "red") -> None:
         """Write a line and what to do next to the error stream."""
-        self._err.print(_text(text, style))
+        # What is drawn at the cursor stays whole only if lines pass through what draws it.
+        console = self._out if self._is_drawing and self._err.is_terminal else self._err
+        console.print(_text(text, style))
         if hint:
-            self._err.print(_text(hint))
+            console.print(_text(hint))
 
     def log_line(self, line: str, prefix: str = "") -> None:
         """Write a line of somebody else's log: of its escape sequences, colours alone survive."""
@@ -92,18 +107,35 @@ class Terminal:
             yield shown
             return
         with self._out.status(shown, refresh_per_second=8):
-            yield shown
+            self._is_drawing = True
+            try:
+                yield shown
+            finally:
+                self._is_drawing = False
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-        """Write a table; where the terminal is too narrow for it, one block per row."""
-        table = _table(columns, rows)
-        needed = Measurement.get(self._out, self._out.options.update(max_width=_UNBOUNDED), table).maximum
-        if needed > self._out.width:
-            self._blocks(columns, rows)
-            return
+        """Write a table, and which columns a narrow terminal has no room for; nothing in a cell is cut.
+
+        Where even the columns that never leave have no room, each row becomes a block with all of them.
+        """
+        kept, left_out = list(range(len(columns))), []
+        while not self._has_room([columns[each] for each in kept], _chosen(rows, kept)):
+            first = max(kept, key=lambda each: columns[each].leaves)
+            if not columns[first].leaves:
+                self._blocks(columns, rows)
+                return
+            kept.remove(first)
+            left_out.append(columns[first].title)
         with self._out.capture() as capture:
-            self._out.print(table)
+            self._out.print(_table([columns[each] for each in kept], _chosen(rows, kept)))
         self._out.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+        if left_out:
+            self.warn(f"No room for {', '.join(left_out)}: widen the terminal, or say --json.", style="dim")
+
+    def _has_room(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
+        table = _table(columns, rows, widest=_LEAST_WRAPPED)
+        needed = Measurement.get(self._out, self._out.options.update(max_width=_UNBOUNDED), table).maximum
+        return needed <= self._out.width
 
     def _blocks(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         width = max(len(column.title) for column in columns)
@@ -178,10 +210,21 @@ def _coloured(text: str) -> str:
     return "".join(part if _COLOUR.fullmatch(part) else _printable(part) for part in _COLOUR.split(text))
 
 
-def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
+def _chosen(rows: Sequence[Sequence[str]], places: Sequence[int]) -> Sequence[Sequence[str]]:
+    return [[row[each] for each in places] for row in rows]
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, widest: int | None = None) -> Table:
+    """Return a table; `widest`: characters of a column that wraps."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
+        table.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=not column.wraps,
+            overflow="fold",
+            max_width=widest if column.wraps else None,
+        )
     for row in rows:
         table.add_row(*(_text(cell, _STYLES.get(cell, "")) for cell in row))
     return table

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from slipway.documents import Accepted
-from slipway.errors import UnreachableError
+from slipway.errors import SlipwayError, UnreachableError
 from slipway.event_stream import Event
 from slipway.invocation import FAILED, Invocation
-from slipway.progress import Progress
+from slipway.progress import Progress, Replica
 from slipway.results import end_document
 from slipway.tracking import Outcome
 
@@ -57,16 +57,27 @@ def look_again(invocation: Invocation, accepted: Accepted) -> str:
 async def _end(invocation: Invocation, slipway: "Slipway", accepted: Accepted) -> Outcome:
     if invocation.as_json:
         return await slipway.follow(accepted)
-    terminal, progress = invocation.terminal, Progress()
+    terminal = invocation.terminal
     with terminal.waiting() as waiting:
+        waiting.show("accepted")
+        progress = Progress(ready=await _ready(slipway, accepted.deployment))
 
         def show(event: Event) -> None:
             for step in progress.take(event):
                 terminal.step(step)
             waiting.show(progress.running)
 
-        waiting.show("accepted")
         return await slipway.follow(accepted, show)
+
+
+async def _ready(slipway: "Slipway", deployment: str) -> set[Replica]:
+    """Return the replicas that are ready now; none where that cannot be said, as of a new deployment."""
+    try:
+        document = (await slipway.deployment(deployment)).as_json()
+    except SlipwayError:
+        return set()
+    seen = document.get("replica_list", ())
+    return {(each["workload"], each["replica"]) for each in seen if each["state"] == "ready"}
 
 
 def _say_accepted(invocation: Invocation, accepted: Accepted) -> None:

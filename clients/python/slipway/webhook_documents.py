@@ -17,6 +17,16 @@ class WebhookDelivery(Document):
     problem: str | None = None
 
 
+class WebhookPending(Document):
+    """What the log has for a webhook that it has not had."""
+
+    events: int
+    more: bool = False
+    first_type: str | None = None
+    first_sequence: int | None = None
+    first_at: datetime | None = None
+
+
 class Webhook(Document):
     """A webhook, without its secret."""
 
@@ -30,6 +40,8 @@ class Webhook(Document):
     state: str
     reason: str | None = None
     delivery: WebhookDelivery | None = None
+    pending: WebhookPending | None = None
+    notice: str | None = None
 
 
 class NewWebhook(Webhook):
@@ -45,3 +57,4 @@ class WebhookPing(Document):
     status: int | None = None
     seconds: float
     problem: str | None = None
+    notice: str | None = None

@@ -1,10 +1,13 @@
 """Several releases live at once: aliases, weights, pins."""
 
+import re
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from e2e.running_platform import RunningPlatform
+from e2e.running_platform import FIXTURES, RunningPlatform
 from integration.client.calls import answer_of, pasted
 
 Ask = Callable[..., Any]
@@ -90,3 +93,41 @@ def test_the_call_example_works_when_it_is_pasted(ask: Ask, deployed: Deployed) 
     name = deployed("pasted", greeting="salut")
 
     assert pasted(ask("show", name)["call_example"]) == "salut"
+
+
+def test_a_deploy_to_an_alias_ends_with_what_that_alias_serves(
+    platform: RunningPlatform, ask: Ask, deployed: Deployed
+) -> None:
+    name = deployed("told")
+    label = ask("show", name)["version_label"]
+
+    ran = platform.slipway("deploy", label, "--name", name, "--alias", "canary", "-e", "GREETING=two")
+
+    lines = ran.stdout.splitlines()
+    assert f"told is DEPLOYED: canary is at release 2, version {label}" in lines
+    assert f"  live is at release 1, version {label}" in lines
+    assert pasted(lines[-1].removeprefix("Call it: ")) == "two"
+
+
+def test_only_urls_that_answer_are_shown(
+    platform: RunningPlatform, ask: Ask, deployed: Deployed, tmp_path: Path
+) -> None:
+    name = deployed("answering")
+    source = Path(shutil.copytree(FIXTURES / "greeter", tmp_path / "source"))
+    manifest = source / "slipway.yaml"
+    manifest.write_text(manifest.read_text().replace("name: greet", "name: hello"))
+    ask("deploy", str(source), "--name", name, "--alias", "canary")
+    base = urls(ask, name)
+
+    shown = platform.slipway("show", name).stdout
+    listed = platform.slipway("alias", "list", name).stdout
+    answers = [answer_of(f"{base['live']}/greet")[0], answer_of(f"{base['canary']}/hello")[0]]
+    platform.slipway("stop", name)
+    stopped = platform.slipway("show", name).stdout
+
+    shown_urls = {each.rstrip("/") for each in re.findall(r"http://\S+", shown)}
+    assert shown_urls == {f"{base['live']}/greet", f"{base['canary']}/hello"}
+    assert answers == [200, 200]
+    assert {each.rstrip("/") for each in re.findall(r"http://\S+", listed)} == shown_urls
+    assert "no URL: answering is STOPPED" in stopped
+    assert "http://" not in stopped

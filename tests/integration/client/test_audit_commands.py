@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from e2e.running_platform import RunningPlatform
+from e2e.running_platform import FIXTURES, RunningPlatform
 from eventually import eventually
 
 
@@ -41,3 +41,18 @@ async def test_what_was_done_and_what_was_refused_is_shown_and_exported(platform
     assert lines(platform, *mine, "--oldest-first", "--from", first) == oldest_first[1:]
     assert "key.configured.v1" in {each["action"] for each in lines(platform, "--all", "--user", "admin")}
     assert foreign.returncode == 3
+
+
+async def test_a_usual_deploy_leaves_no_refusal(platform: RunningPlatform) -> None:
+    greeter = str(FIXTURES / "greeter")
+    for _ in range(2):
+        assert platform.slipway("deploy", greeter, "--name", "unrefused").returncode == 0
+
+    platform.slipway("start", "unrefused")
+
+    def told() -> list[str]:
+        refused = lines(platform, "--refused", "--since", "5m")
+        assert "unrefused" in {each["deployment"] for each in refused}
+        return [each["reason"] for each in refused]
+
+    assert "DeploymentExists" not in await eventually(told)

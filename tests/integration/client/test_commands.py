@@ -225,9 +225,41 @@ def test_logs_show_which_replica_wrote_what(platform: RunningPlatform, greeter: 
     human = platform.slipway("logs", greeter, "--endpoint", "greet")
     (line,) = documents(platform.slipway("logs", greeter, "--tail", "1", "--json").stdout)
 
-    assert re.search(r"^greet [0-9a-f]{6} 0-1 \| listening on", human.stdout, re.MULTILINE)
-    assert (line["endpoint"], line["replica"]) == ("greet", "0-1")
+    assert re.search(r"^\d\d:\d\d:\d\dZ 1/0-1 greet \| listening on", human.stdout, re.MULTILINE)
+    assert "\x1b" not in human.stdout
+    assert (line["release"], line["endpoint"], line["replica"]) == (1, "greet", "0-1")
     assert platform.slipway("logs", greeter, "--since", "1ms").stdout == ""
+
+
+def test_logs_take_a_replica_as_they_show_it_and_lines_alone_for_scripts(
+    platform: RunningPlatform, greeter: str
+) -> None:
+    whole = platform.slipway("logs", greeter, "--plain").stdout
+
+    asked = ("--release", "1", "--since", "1h", "--plain", "--replica")
+    for replica in ("1/0-1", "0-1", "0"):
+        assert platform.slipway("logs", greeter, *asked, replica).stdout == whole
+    assert whole.startswith("listening on")
+    assert platform.slipway("logs", greeter, "--replica", "1/7").stdout == ""
+    missing = platform.slipway("logs", greeter, "--release", "9")
+    other = platform.slipway("logs", greeter, "--release", "2", "--replica", "1/0-1")
+    assert (missing.returncode, other.returncode) == (1, 2)
+    assert "ReleaseNotFound" in missing.stderr
+    assert "not of release 2" in other.stderr
+
+
+def test_the_status_of_the_platform_names_a_replica_as_its_log_does(
+    platform: RunningPlatform, greeter: str
+) -> None:
+    human = platform.slipway("status").stdout
+    (status,) = documents(platform.slipway("status", "--json").stdout)
+
+    (line,) = [line for line in human.splitlines() if line.startswith(f"{greeter}/")]
+    assert line.startswith(f"{greeter}/1/0-1 greet ")
+    replicas = [each["replica"] for each in status["processes"] if each["replica"] is not None]
+    assert [(each["release"], each["replica"]) for each in replicas if each["deployment"] == greeter] == [
+        (1, "0-1")
+    ]
 
 
 def test_followed_logs_show_lines_as_they_are_written(platform: RunningPlatform, beside: Beside) -> None:
@@ -236,7 +268,7 @@ def test_followed_logs_show_lines_as_they_are_written(platform: RunningPlatform,
 
     platform.slipway("redeploy", "followed", "--replicas", "2")
 
-    assert re.match(r"greet [0-9a-f]{6} 1-1 \| listening on", logs.line_with("listening"))
+    assert re.match(r"\d\d:\d\d:\d\dZ 2/1-1 greet \| listening on", logs.line_with("listening"))
 
 
 def test_the_log_of_a_build_ends_with_the_build(platform: RunningPlatform, greeter: str) -> None:

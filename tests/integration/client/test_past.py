@@ -24,6 +24,18 @@ def test_a_deployment_is_shown_as_it_was(platform: RunningPlatform, ask: Ask, de
     assert "Call it" not in told.stdout
 
 
+def test_a_time_that_is_shown_can_be_asked_for(platform: RunningPlatform, deployed: Deployed) -> None:
+    name = deployed("pasted-time")
+    shown = platform.slipway("show", name).stdout.splitlines()
+    (changed,) = (line.split()[1] for line in shown if line.startswith("changed "))
+
+    then = platform.slipway("show", name, "--at", changed)
+
+    assert then.returncode == 0, then.stderr
+    assert f"changed  {changed}" in then.stdout
+    assert "state    DEPLOYED" in then.stdout
+
+
 def test_a_moment_that_is_none_is_refused_with_what_to_give(
     platform: RunningPlatform, deployed: Deployed
 ) -> None:

@@ -120,3 +120,21 @@ def test_a_variable_of_the_platform_is_told_before_it_surprises(
 
     assert "PATH is put together by the platform" in ran.stderr
     assert ran.stdout.startswith("{")
+
+
+def test_a_rollback_says_where_it_went_and_how_to_go_further(
+    platform: RunningPlatform, ask: Ask, deployed: Deployed
+) -> None:
+    name = deployed("returned")
+    for greeting in ("two", "three"):
+        ask("redeploy", name, "-e", f"GREETING={greeting}")
+
+    first = platform.slipway("rollback", name)
+    second = platform.slipway("rollback", name)
+
+    assert first.stdout.splitlines()[-3:] == [
+        "Release 4 runs now, an exact copy of release 2. Before it, release 3 did.",
+        f"To undo this: slipway rollback {name}",
+        f"To go further back: slipway rollback {name} --to 1",
+    ]
+    assert "Release 5 runs now, an exact copy of release 3. Before it, release 4 did." in second.stdout

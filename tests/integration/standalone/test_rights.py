@@ -28,11 +28,11 @@ async def test_only_the_deployer_writes_desired_state(running: Platform, service
 @pytest.mark.parametrize("service", [rights.service for rights in RIGHTS])
 async def test_every_service_reads_the_log_and_none_may_empty_it(running: Platform, service: str) -> None:
     connection = await connected(running, service)
-    stream = connection.jetstream(timeout=0.5)
+    granted, stream = connection.jetstream(), connection.jetstream(timeout=0.5)
 
-    assert (await stream.stream_info("SLIPWAY")).config.name == "SLIPWAY"
+    assert (await granted.stream_info("SLIPWAY")).config.name == "SLIPWAY"
     for consumer in CONSUMERS:
-        assert (await stream.consumer_info(consumer.stream, consumer.durable)).name == consumer.durable
+        assert (await granted.consumer_info(consumer.stream, consumer.durable)).name == consumer.durable
     with pytest.raises((NatsError, APIError)):
         await stream.purge_stream("SLIPWAY")
     with pytest.raises((NatsError, APIError)):

@@ -123,3 +123,52 @@ def test_a_folder_without_a_usable_name_asks_for_one(tmp_path: Path) -> None:
         name_of(tmp_path / "数字")
 
     assert refused.value.hint == "Give --name."
+
+
+def test_an_ignore_file_that_is_no_utf_8_is_named_with_its_line(tmp_path: Path) -> None:
+    folder = make_source(tmp_path / "source")
+    (folder / ".slipwayignore").write_bytes(b"*.log\ncaf\xe9\n")
+
+    with pytest.raises(InvalidInputError, match=r"\.slipwayignore:2: this is no UTF-8 text: byte 9 is 0xe9"):
+        pack(folder)
+
+
+def test_an_ignore_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    folder = make_source(tmp_path / "source")
+    (folder / ".slipwayignore").write_bytes(b"\xef\xbb\xbfapp\n")
+
+    assert names(folder) == [".slipwayignore", "slipway.yaml"]
+
+
+def test_an_ignore_file_that_is_a_folder_is_no_empty_one(tmp_path: Path) -> None:
+    folder = make_source(tmp_path / "source")
+    (folder / ".slipwayignore").mkdir()
+
+    with pytest.raises(InvalidInputError, match=r"\.slipwayignore cannot be read: Is a directory"):
+        pack(folder)
+
+
+def test_an_ignore_file_that_leads_nowhere_is_no_empty_one(tmp_path: Path) -> None:
+    folder = make_source(tmp_path / "source")
+    (folder / ".slipwayignore").symlink_to("gone")
+
+    with pytest.raises(InvalidInputError, match=r"\.slipwayignore cannot be read: No such file"):
+        pack(folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unreadable for root")
+def test_an_unreadable_ignore_file_is_no_empty_one(tmp_path: Path) -> None:
+    folder = make_source(tmp_path / "source")
+    (folder / ".slipwayignore").write_text("app\n")
+    (folder / ".slipwayignore").chmod(0)
+
+    with pytest.raises(InvalidInputError, match=r"\.slipwayignore cannot be read: Permission denied"):
+        pack(folder)
+
+
+def test_a_line_that_is_no_pattern_is_named(tmp_path: Path) -> None:
+    folder = make_source(tmp_path / "source")
+    (folder / ".slipwayignore").write_text("# ours\n!\n")
+
+    with pytest.raises(InvalidInputError, match=r"\.slipwayignore:2: '!' is no pattern"):
+        pack(folder)

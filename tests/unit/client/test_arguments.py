@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 import typer
 from slipway.arguments import (
@@ -6,11 +8,14 @@ from slipway.arguments import (
     parse_environment,
     parse_grace,
     parse_pairs,
+    parse_position,
+    parse_replica,
     parse_seconds,
     parse_shares,
     set_by_platform,
 )
 from slipway.documents import SecretRef
+from slipway.rendering import spoken_time
 
 
 @pytest.mark.parametrize(
@@ -120,3 +125,56 @@ def test_a_grace_may_be_nothing_and_a_deadline_may_not() -> None:
 def test_a_variable_that_the_platform_puts_together_is_told() -> None:
     assert set_by_platform(["LANG", "PATHS"]) is None
     assert "PATH is put together" in (set_by_platform(["LANG", "PATH"]) or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "release", "expected"),
+    [
+        (None, None, (None, None)),
+        (None, 7, (7, None)),
+        ("0-1", None, (None, "0-1")),
+        ("0", 7, (7, "0")),
+        ("7/0-1", None, (7, "0-1")),
+        ("7/0", 7, (7, "0")),
+    ],
+)
+def test_a_replica_is_named_alone_or_with_its_release(
+    text: str | None, release: int | None, expected: tuple[int | None, str | None]
+) -> None:
+    assert parse_replica(text, release) == expected
+
+
+@pytest.mark.parametrize("text", ["", "/", "7/", "/0-1", "x/0-1", "0_1", "7/0/1"])
+def test_what_is_no_replica_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="7/0-1"):
+        parse_replica(text)
+
+
+def test_a_replica_of_another_release_than_that_asked_for_is_refused() -> None:
+    with pytest.raises(typer.BadParameter, match="not of release 8"):
+        parse_replica("7/0-1", 8)
+
+
+SECOND = datetime(2026, 1, 31, 12, 0, 7, 250_000, tzinfo=timezone(timedelta(hours=2)))
+
+
+def test_a_time_that_was_shown_can_be_given_and_covers_its_second() -> None:
+    assert spoken_time(SECOND) == "2026-01-31T10:00:07Z"
+    assert datetime.fromisoformat(parse_position(spoken_time(SECOND))) >= SECOND
+    assert parse_position("2026-01-31 10:00:07Z") == "2026-01-31T10:00:07.999999+00:00"
+
+
+def test_a_time_with_a_fraction_or_of_now_is_taken_as_it_is() -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+
+    assert parse_position("2026-01-31T12:00:07.25+02:00") == "2026-01-31T10:00:07.250000+00:00"
+    assert datetime.fromisoformat(parse_position(spoken_time(now))) <= datetime.now(UTC)
+
+
+def test_a_position_is_a_sequence_or_so_long_ago() -> None:
+    before = datetime.now(UTC)
+
+    assert parse_position("42") == "42"
+    assert before - timedelta(minutes=10) <= datetime.fromisoformat(parse_position("10m")) <= before
+    with pytest.raises(typer.BadParameter, match="write it as 42, 10m or 2026-01-31T12:00:00Z"):
+        parse_position("yesterday")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from slipway.connection import find_connection, state_folder
-from slipway.errors import NotConnectedError
+from slipway.errors import InvalidInputError, NotConnectedError
 
 URL = "http://127.0.0.1:8080"
 
@@ -79,3 +79,16 @@ def test_a_broken_connection_file_is_named(tmp_path: Path, content: str) -> None
 )
 def test_the_default_state_folder_follows_the_xdg_rules(environment: dict[str, str], expected: Path) -> None:
     assert state_folder(environment) == expected
+
+
+def test_a_url_without_its_scheme_is_told_so_whether_a_key_is_known_or_not() -> None:
+    for key in ("slw_x", None):
+        with pytest.raises(InvalidInputError, match="http:// or https:// is missing") as refused:
+            find_connection(url="localhost:8080", key=key, environment={})
+        assert refused.value.hint == "Say http://localhost:8080"
+
+
+@pytest.mark.parametrize("url", ["ftp://localhost", "http://", "nats://localhost:4222"])
+def test_what_can_be_no_url_of_an_api_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInputError, match="is no URL of an API"):
+        find_connection(url=url, key="slw_x", environment={})

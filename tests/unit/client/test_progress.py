@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,18 +19,21 @@ def created(*, release: int = 3, build: str | None = None, replicas: int = 1) ->
     return make_event("release.created", release=release, build=build, config={"replicas": replicas})
 
 
-def starting(*, after: float = 0.0, release: int = 3) -> Event:
+def starting(*, after: float = 0.0, release: int = 3, endpoints: Sequence[object] = ()) -> Event:
     return make_event(
         "release.starting",
         after=after,
         release=release,
-        version=VERSION,
+        version=VERSION | {"endpoints": endpoints},
         workloads={"predict": "w1", "greet": "w2"},
     )
 
 
-def replica(state: str, *, endpoint: str = "predict", replica: str = "0-1", **data: Any) -> Event:
-    return make_event("replica", state=state, endpoint=endpoint, replica=replica, workload="w1", **data)
+def replica(
+    state: str, *, after: float = 0.0, endpoint: str = "predict", replica: str = "0-1", **data: Any
+) -> Event:
+    told = {"workload": "w1", **data}
+    return make_event("replica", after=after, state=state, endpoint=endpoint, replica=replica, **told)
 
 
 def steps(*events: Event) -> list[Step]:
@@ -76,7 +80,7 @@ def test_the_time_of_the_build_is_not_counted_to_the_release() -> None:
     assert shown[-1].seconds == pytest.approx(0.125)
 
 
-def test_what_is_waited_for_counts_replicas_that_became_ready() -> None:
+def test_what_is_waited_for_counts_the_replicas_that_are_ready() -> None:
     progress = Progress()
     seen = []
 
@@ -86,22 +90,56 @@ def test_what_is_waited_for_counts_replicas_that_became_ready() -> None:
         replica("ready"),
         replica("ready", replica="1-1"),
         replica("unready"),
-        replica("ready", endpoint="greet"),
+        replica("ready", endpoint="greet", workload="w2"),
         make_event("release.ready", release=3),
-        replica("ready", endpoint="greet", replica="1-1"),
+        replica("ready", endpoint="greet", workload="w2", replica="1-1"),
     ):
         progress.take(event)
         seen.append(progress.running)
 
     assert seen == [
         "release 3",
-        "release 3: waits for 4 replicas, 0 became ready",
-        "release 3: waits for 4 replicas, 1 became ready",
-        "release 3: waits for 4 replicas, 2 became ready",
-        "release 3: waits for 4 replicas, 1 became ready",
-        "release 3: waits for 4 replicas, 2 became ready",
+        "release 3: 0 of 4 replicas ready",
+        "release 3: 1 of 4 replicas ready",
+        "release 3: 2 of 4 replicas ready",
+        "release 3: 1 of 4 replicas ready",
+        "release 3: 2 of 4 replicas ready",
         "release 3: waits for the gateways",
         "release 3: waits for the gateways",
+    ]
+
+
+def test_replicas_that_are_shared_with_what_served_before_are_ready_from_the_start() -> None:
+    progress = Progress(ready={("w1", "0-1"), ("w1", "1-1"), ("another", "0-1")})
+
+    for event in (created(replicas=20), starting(), replica("ready", replica="2-1"), replica("unready")):
+        progress.take(event)
+
+    assert progress.running == "release 3: 2 of 40 replicas ready"
+
+
+def test_an_endpoint_with_a_fixed_port_counts_as_one_replica() -> None:
+    progress = Progress()
+    endpoints = [{"name": "predict", "fixed_port": 8080}, {"name": "greet", "fixed_port": None}]
+
+    for each in (created(replicas=3), starting(endpoints=endpoints)):
+        progress.take(each)
+
+    assert progress.running == "release 3: 0 of 4 replicas ready"
+
+
+def test_replicas_that_take_long_are_counted_aloud_now_and_then() -> None:
+    shown = steps(
+        created(replicas=5),
+        starting(after=0.1),
+        *(replica("ready", after=number, replica=f"{number}-1") for number in range(5)),
+        replica("unready", after=4.5, replica="4-1"),
+        make_event("release.ready", after=9, release=3),
+        replica("ready", after=20, endpoint="greet", workload="w2"),
+    )
+
+    assert [(step.text, step.mark) for step in shown[1:-1]] == [
+        ("4 of 10 replicas ready", Mark.NOTE),
     ]
 
 

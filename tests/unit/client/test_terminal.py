@@ -149,3 +149,62 @@ def test_waiting_shows_what_and_how_long_on_a_terminal(narrow: Screen) -> None:
         waiting.show("release 1: waits for 2 replicas")
 
     assert "release 1: waits for 2 replicas" in narrow.text()
+
+
+COLUMNS = [
+    Column(title="NAME"),
+    Column(title="BY", leaves=2),
+    Column(title="CREATED", leaves=1),
+    Column(title="WHY", wraps=True),
+]
+ROW = ["digits", "somebody-else", "2026-11-22T06:00:00Z", "it has several words " * 4]
+
+
+def test_a_narrow_terminal_leaves_columns_out_and_names_them(narrow: Screen) -> None:
+    narrow.terminal.table(COLUMNS[:3], [ROW[:3]])
+
+    lines = narrow.text().splitlines()
+
+    assert "CREATED" in lines[0]
+    assert "BY" not in lines[0]
+    assert "2026-11-22T06:00:00Z" in lines[1]
+    assert "somebody-else" not in lines[1]
+    assert "No room for BY: widen the terminal" in lines[2]
+
+
+def test_sentences_wrap_in_their_column_without_loss(narrow: Screen) -> None:
+    narrow.terminal.table(COLUMNS, [ROW])
+
+    said = narrow.text()
+
+    assert said.count("several") == 4
+    assert "NAME" in said.splitlines()[0]
+    assert "WHY" in said.splitlines()[0]
+
+
+def test_what_never_leaves_and_has_no_room_is_shown_whole_in_blocks(narrow: Screen) -> None:
+    digest = "sha256:" + "0123456789abcdef" * 4
+    narrow.terminal.table([Column(title="ID"), Column(title="BY", leaves=1)], [[digest, "admin"]])
+
+    said = "".join(narrow.text().split())
+
+    assert digest in said
+    assert "admin" in said
+
+
+def test_a_pipe_gets_every_column_and_every_sentence_on_its_line(pipe: Pipe) -> None:
+    pipe.terminal.table(COLUMNS, [ROW])
+
+    lines = pipe.out.getvalue().splitlines()
+
+    assert len(lines) == 2
+    assert lines[1].split() == " ".join(ROW).split()
+    assert pipe.err.getvalue() == ""
+
+
+def test_a_warning_while_something_is_drawn_gets_a_line_of_its_own(narrow: Screen) -> None:
+    with narrow.terminal.waiting() as waiting:
+        waiting.show("release 1")
+        narrow.terminal.warn("gone")
+
+    assert any(line.endswith("gone") or "gone\x1b" in line for line in narrow.text().splitlines())

@@ -58,3 +58,12 @@ def test_a_program_that_moves_on_without_an_end_is_given_up() -> None:
     assert not patience.is_used_up(100)
     assert patience.is_used_up(100.1)
     assert not patience.is_over(100.1)
+
+
+def test_the_user_hears_nothing_twice_of_what_goes_to_and_fro() -> None:
+    patience = make_patience()
+    reasons = ["it does not listen yet", "no answer within 4 s"]
+
+    told = [second for second in range(0, 60, 6) if patience.hear(reasons[second // 6 % 2], now=second)]
+
+    assert told == [12, 18]

@@ -14,21 +14,22 @@ PANEL: Final = "Aliases"
 
 
 async def list_aliases(invocation: Invocation, name: options.Deployment) -> None:
-    """List the aliases with their URLs and releases."""
-    from slipway.rendering import spoken_shares
+    """List the aliases with their releases and the URLs that answer."""
+    from slipway.addresses import addresses_of
     from slipway.terminal import Column
 
     async with invocation.client() as slipway:
         found = await slipway.aliases(name)
+        known = not invocation.as_json and found
+        addresses = await addresses_of(slipway, await slipway.deployment(name)) if known else ()
     if invocation.as_json:
         invocation.document([each.as_json() for each in found])
         return
     if not found:
         invocation.advise(f"{name} has no alias.")
         return
-    columns = [Column(title=title) for title in ("ALIAS", "RELEASES", "URL")]
-    rows = [(each.alias, spoken_shares(each), each.url) for each in found]
-    invocation.terminal.table(columns, rows)
+    columns = [Column(title=title) for title in ("ALIAS", "RELEASES", "ENDPOINT", "URL")]
+    invocation.terminal.table(columns, [row for each in addresses for row in each.rows()])
 
 
 async def set_alias(

@@ -20,6 +20,10 @@ PANEL: Final = "Look"
 _SHOWN: Final = 50
 _TITLES: Final = ("SEQUENCE", "TIME", "USER", "FROM", "ACTION", "ABOUT", "OUTCOME")
 
+_SENTENCES: Final = frozenset({"ACTION", "OUTCOME"})
+_LEAVING: Final = {"FROM": 3, "SEQUENCE": 2, "ABOUT": 1}
+"""In which order columns leave a narrow terminal."""
+
 
 async def audit(  # noqa: PLR0913 - one per option
     invocation: Invocation,
@@ -100,7 +104,10 @@ def _show(invocation: Invocation, entries: "list[AuditEntry]") -> None:
     if not entries:
         invocation.advise("Nothing of this is in the audit.")
         return
-    invocation.terminal.table([Column(title=title) for title in _TITLES], [_cells(each) for each in entries])
+    columns = [
+        Column(title=title, wraps=title in _SENTENCES, leaves=_LEAVING.get(title, 0)) for title in _TITLES
+    ]
+    invocation.terminal.table(columns, [_cells(each) for each in entries])
 
 
 def _cells(entry: "AuditEntry") -> tuple[str, ...]:

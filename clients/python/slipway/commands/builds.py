@@ -64,7 +64,12 @@ async def builds(invocation: Invocation, name: options.Deployment, *, limit: opt
     if not found:
         invocation.advise(f"{name} has no build.")
         return
-    columns = ("BUILD", "STATE", "VERSION", "CREATED", "BY", "REASON")
+    columns = [
+        *(Column(title=title) for title in ("BUILD", "STATE", "VERSION")),
+        Column(title="CREATED", leaves=1),
+        Column(title="BY", leaves=2),
+        Column(title="REASON"),
+    ]
     rows = [
         (
             each.id,
@@ -76,7 +81,7 @@ async def builds(invocation: Invocation, name: options.Deployment, *, limit: opt
         )
         for each in found
     ]
-    invocation.terminal.table([Column(title=title) for title in columns], rows)
+    invocation.terminal.table(columns, rows)
 
 
 def register(app: typer.Typer) -> None:

@@ -2,7 +2,8 @@
 
 # ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
 
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -10,6 +11,12 @@ from slipway import options
 from slipway.arguments import parse_changes, parse_environment, set_by_platform
 from slipway.errors import InvalidInputError
 from slipway.invocation import Invocation, mutating
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from slipway.client import Slipway
+    from slipway.tracking import Outcome
 
 PANEL: Final = "Deploy"
 
@@ -116,7 +123,9 @@ async def rollback(
     to: Annotated[
         int | None,
         typer.Option(
-            metavar="RELEASE", min=1, help="Release to copy; default: the one that served before this one."
+            metavar="RELEASE",
+            min=1,
+            help="Release to copy, which then serves alone; default: what served before this one.",
         ),
     ] = None,
     alias: Annotated[
@@ -126,13 +135,27 @@ async def rollback(
         str | None, typer.Option(help="Why; default: the number of the release that is copied.")
     ] = None,
 ) -> None:
-    """Release an exact copy of an earlier release, without a build."""
+    """Release an exact copy of an earlier release, without a build.
+
+    A second one without --to goes back to what served before the first; --to goes further.
+    """
     from slipway.carrying_out import carry_out
 
     async with invocation.client() as slipway:
-        await carry_out(
-            invocation, slipway, slipway.rollback(name, to=to, alias=alias, description=description)
-        )
+        mutation = slipway.rollback(name, to=to, alias=alias, description=description)
+        await carry_out(invocation, slipway, mutation, also=_further_back(invocation, slipway, name))
+
+
+def _further_back(
+    invocation: Invocation, slipway: "Slipway", name: str
+) -> "Callable[[Outcome], Awaitable[str]]":
+    async def said(outcome: "Outcome") -> str:
+        from slipway.returning import spoken_return
+
+        entries = [each async for each in slipway.history(name)]
+        return spoken_return(entries, outcome.release, again=partial(invocation.again, "rollback", name))
+
+    return said
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

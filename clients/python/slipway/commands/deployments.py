@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from slipway import options
-from slipway.arguments import parse_pairs
+from slipway.arguments import parse_pairs, parse_position
 from slipway.errors import InvalidInputError
 from slipway.invocation import Invocation, connected
 
@@ -20,7 +20,7 @@ PANEL: Final = "Look"
 _STATES: Final = frozenset(
     {
         *("NEW", "DEPLOYING", "DEPLOYED", "DEGRADED", "UNAVAILABLE", "UNKNOWN", "FAILED"),
-        *("STOPPING", "STOPPED", "DELETING", "DELETED"),
+        *("STOPPING", "STOPPED", "DELETING", "DELETED", "PURGING"),
     }
 )
 
@@ -79,7 +79,13 @@ async def ls(  # noqa: PLR0913 - one per option
     if not found:
         invocation.advise(f"The group {invocation.group} has no deployment. Make one: slipway deploy PATH")
         return
-    columns = ("NAME", "STATE", "RELEASE", "VERSION", "READY", "CHANGED")
+    columns = [
+        *(Column(title=title) for title in ("NAME", "STATE")),
+        Column(title="RELEASE", leaves=1),
+        Column(title="VERSION", leaves=2),
+        Column(title="READY"),
+        Column(title="CHANGED", leaves=3),
+    ]
     rows = [
         (
             each.id if each.name in {"", each.id} else f"{each.id} ({each.name})",
@@ -91,7 +97,7 @@ async def ls(  # noqa: PLR0913 - one per option
         )
         for each in found
     ]
-    invocation.terminal.table([Column(title=title) for title in columns], rows)
+    invocation.terminal.table(columns, rows)
 
 
 async def show(
@@ -101,21 +107,29 @@ async def show(
     at: Annotated[
         str | None,
         typer.Option(
+            parser=parse_position,
             metavar="MOMENT",
-            help="As it was at this sequence of the log, or at this time, as 2026-01-31T12:00:00Z.",
+            help="As it was at this sequence of the log, or at this time, as 10m or 2026-01-31T12:00:00Z.",
         ),
     ] = None,
 ) -> None:
     """Show a deployment: what serves, where it is called, and why it failed."""
+    from slipway.addresses import addresses_of
+
     async with invocation.client() as slipway:
         found = await slipway.deployment(name, at=at)
+        past = invocation.as_json or found.as_of is not None
+        addresses = () if past else await addresses_of(slipway, found)
     if invocation.as_json:
         invocation.document(found.as_json())
         return
     terminal = invocation.terminal
     terminal.fields(_status(found))
-    _table(invocation, ("ALIAS", "RELEASES", "URL"), _aliases(found))
-    _table(invocation, ("ENDPOINT", "URL"), [(each.name, each.url) for each in found.endpoints])
+    if found.as_of is None:
+        rows = [row for each in addresses for row in each.rows()]
+        _table(invocation, ("ALIAS", "RELEASES", "ENDPOINT", "URL"), rows)
+    else:
+        _table(invocation, ("ALIAS", "RELEASES"), _aliases(found))
     _table(invocation, ("CONDITION", "TRUE", "WHY"), _conditions(found))
     if found.call_example and found.as_of is None:
         terminal.say(f"Call it: {found.call_example}")
@@ -127,13 +141,14 @@ def _table(invocation: Invocation, titles: "Sequence[str]", rows: "Sequence[Sequ
     from slipway.terminal import Column
 
     if rows:
-        invocation.terminal.table([Column(title=title) for title in titles], rows)
+        columns = [Column(title=title, wraps=title == "WHY") for title in titles]
+        invocation.terminal.table(columns, rows)
 
 
 def _aliases(found: "DeploymentDetail") -> "Sequence[Sequence[str]]":
     from slipway.rendering import spoken_shares
 
-    return [(each.alias, spoken_shares(each), each.url) for each in found.aliases]
+    return [(each.alias, spoken_shares(each)) for each in found.aliases]
 
 
 def _conditions(found: "DeploymentDetail") -> "Sequence[Sequence[str]]":

@@ -30,6 +30,9 @@ _WIDE: Final = (
     ),
 )
 
+_LEAVING: Final = {"REPLICAS": 4, "BY": 3, "ALIAS": 2, "CAUSE": 1}
+"""In which order columns leave a narrow terminal; what was asked for with --wide stays."""
+
 
 async def history(
     invocation: Invocation,
@@ -55,7 +58,11 @@ async def history(
         return
     titles = _WIDE if wide else _NARROW
     rows = [[cells[title] for title in titles] for cells in map(_cells, found)]
-    invocation.terminal.table([Column(title=title) for title in titles], rows)
+    columns = [
+        Column(title=title, wraps=title == "DESCRIPTION", leaves=0 if wide else _LEAVING.get(title, 0))
+        for title in titles
+    ]
+    invocation.terminal.table(columns, rows)
 
 
 async def diff(

@@ -93,10 +93,14 @@ async def list_targets(invocation: Invocation) -> None:
     titles = ("TARGET", "ENGINE", "HEALTH", "CPU FREE", "MEMORY FREE", "GPU FREE", "UNKNOWN WORKLOADS")
     columns = [Column(title=title) for title in titles]
     invocation.terminal.table(columns, [_of_target(each) for each in found])
+    for each in found:
+        for notice in each.notices:
+            invocation.terminal.say(f"! {each.name}: {notice}", style="yellow")
 
 
 async def list_gateways(invocation: Invocation) -> None:
     """List who routes requests; a change of routes ends when each of them has applied it."""
+    from slipway.rendering import spoken_time
     from slipway.terminal import Column
 
     async with invocation.client() as slipway:
@@ -111,7 +115,7 @@ async def list_gateways(invocation: Invocation) -> None:
     rows = [
         (
             each.name,
-            f"{each.heard_at:%Y-%m-%d %H:%M:%S}" + (" (silent)" if each.silent else ""),
+            spoken_time(each.heard_at) + (" (silent)" if each.silent else ""),
             str(each.applied),
             each.envoy,
         )

@@ -51,7 +51,15 @@ async def list_versions(
     if not found:
         invocation.advise(f"{name} has no {'hidden ' if hidden else ''}version.")
         return
-    columns = ("VERSION", "ID", "PYTHON", "PLATFORM", "RESTORABLE", "CREATED", "BY")
+    columns = [
+        Column(title="VERSION"),
+        Column(title="ID", leaves=5),
+        Column(title="PYTHON", leaves=3),
+        Column(title="PLATFORM", leaves=4),
+        Column(title="RESTORABLE", leaves=1),
+        Column(title="CREATED"),
+        Column(title="BY", leaves=2),
+    ]
     rows = [
         (
             each.label,
@@ -64,7 +72,7 @@ async def list_versions(
         )
         for each in found
     ]
-    invocation.terminal.table([Column(title=title) for title in columns], rows)
+    invocation.terminal.table(columns, rows)
 
 
 async def show_version(invocation: Invocation, name: options.Deployment, version: VersionRef) -> None:

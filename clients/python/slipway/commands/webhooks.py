@@ -10,7 +10,7 @@ from slipway.invocation import FAILED, Body, Invocation, add_commands
 
 if TYPE_CHECKING:
     from slipway.client import Slipway
-    from slipway.webhook_documents import NewWebhook, Webhook
+    from slipway.webhook_documents import NewWebhook, Webhook, WebhookPending
     from slipway.webhooks import Webhooks
 
 PANEL: Final = "Secrets and access"
@@ -45,13 +45,17 @@ async def create_webhook(
     after: From = None,
     all_groups: AllGroups = False,
 ) -> None:
-    """Send events to a URL, and show the secret that verifies them, once."""
+    """Send events to a URL, and show the secret that verifies them, once.
+
+    Warns at once if the platform may not send there, and says what allows it.
+    """
     asked = {"url": receiver, "types": types or [], "description": description}
     optional = {"deployment": deployment, "format": format_, "after": after}
     body = asked | {name: value for name, value in optional.items() if value is not None}
     async with invocation.client() as slipway:
         found = await _of(slipway, all_groups=all_groups).create(body)
     _show_secret(invocation, found)
+    invocation.note(found.notice)
 
 
 async def list_webhooks(invocation: Invocation, *, all_groups: AllGroups = False) -> None:
@@ -73,13 +77,17 @@ async def list_webhooks(invocation: Invocation, *, all_groups: AllGroups = False
 
 
 async def show_webhook(invocation: Invocation, identifier: Id, *, all_groups: AllGroups = False) -> None:
-    """Show a webhook: what it gets, how far it is, and what is the matter with it."""
+    """Show a webhook: what it gets, how far it is, what waits, when it is tried next, and its last error."""
     async with invocation.client() as slipway:
         found = await _of(slipway, all_groups=all_groups).get(identifier)
     if invocation.as_json:
         invocation.document(found.as_json())
         return
     _show(invocation, found)
+    invocation.note(found.notice)
+    if found.state in ("disabled", "failing"):
+        words = ("--all-groups",) if all_groups else ()
+        invocation.note(f"Enable it: {invocation.again('webhook', 'enable', identifier, *words)}")
 
 
 async def update_webhook(
@@ -135,7 +143,10 @@ async def rotate_webhook(
 
 
 async def ping_webhook(invocation: Invocation, identifier: Id, *, all_groups: AllGroups = False) -> None:
-    """Send a signed test event at once, and say what the receiver answered; exits 1 unless that is 2xx."""
+    """Send a signed test event at once, and say what the receiver answered; exits 1 unless that is 2xx.
+
+    If it is, what waits after earlier failures is sent at once too.
+    """
     async with invocation.client() as slipway:
         found = await _of(slipway, all_groups=all_groups).ping(identifier)
     milliseconds = round(found.seconds * 1000)
@@ -144,6 +155,7 @@ async def ping_webhook(invocation: Invocation, identifier: Id, *, all_groups: Al
     else:
         text = f"Not delivered: {found.problem} (after {milliseconds} ms)."
     invocation.answer(found.as_json(), text)
+    invocation.note(found.notice)
     if not found.delivered:
         raise typer.Exit(FAILED)
 
@@ -161,6 +173,7 @@ async def _change(
     async with invocation.client() as slipway:
         found = await _of(slipway, all_groups=all_groups).change(identifier, changes)
     invocation.answer(found.as_json(), f"Webhook {found.id} is {found.state}.")
+    invocation.note(found.notice)
 
 
 def _of(slipway: "Slipway", *, all_groups: bool) -> "Webhooks":
@@ -199,14 +212,28 @@ def _show(invocation: Invocation, found: "Webhook") -> None:
             )
             if at is not None
         ]
-        fields.append(("problem", told.problem or ""))
+        fields.append(("last error", told.problem or ""))
+    if found.pending is not None:
+        fields.append(("pending", _pending(found.pending)))
     invocation.terminal.fields([(name, value) for name, value in fields if value])
+
+
+def _pending(waiting: "WebhookPending") -> str:
+    from slipway.rendering import spoken_time
+
+    if not waiting.events:
+        return "not counted: the log is long" if waiting.more else "nothing"
+    count = f"{'over ' if waiting.more else ''}{waiting.events} event{'s' if waiting.events > 1 else ''}"
+    first = f"{waiting.first_type} of {spoken_time(waiting.first_at)} (sequence {waiting.first_sequence})"
+    return f"{count}; first {first}"
 
 
 def _standing(found: "Webhook") -> str:
     told = found.delivery
     if told is None:
         return "not begun"
+    if found.notice is not None and found.state == "active":
+        return "may not be reached"
     if told.failures or told.hindered:
         return f"{told.failures} failures" if told.failures else f"{told.hindered} times not reached"
     return f"at {told.position}"
