@@ -5,6 +5,9 @@ PY := .venv/bin/python
 UV := .venv/bin/uv
 STATE ?= .slipway
 WORKERS ?= 2
+# Files in the order of their paths: platforms first, pure tests last. By the number of their tests, which is
+# the default, the files with one long test would come last, and one worker would wait for the other.
+SPREAD := --dist loadfile --no-loadscope-reorder
 PACKAGES := libs services clients standalone tests benchmarks examples
 BENCHES := deploy redeploy standalone rebuild gateway lists rebuild-projections fold projector commands stream
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -35,7 +38,7 @@ demo: setup ## Deploy a real model, call it, redeploy it under load, show its hi
 	$(PY) examples/demo.py --state $(STATE)
 
 test: setup lint types imports ## Everything that must be green before a merge
-	.venv/bin/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	.venv/bin/pytest -n $(WORKERS) $(SPREAD) $(PYTEST_ARGS)
 
 lint: setup ## Style
 	.venv/bin/ruff check .

@@ -11,6 +11,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ AFTER_BATCH: Final = "after-batch"
 AFTER_EFFECT: Final = "after-effect"
 BEFORE_ACK: Final = "before-ack"
 BOUNDARIES: Final = (RECEIVED, BEFORE_BATCH, AFTER_BATCH, AFTER_EFFECT, BEFORE_ACK)
+_RESYNC_EVERY: Final = timedelta(seconds=10)
 Around = Callable[..., Awaitable[Any]]
 Hook = Callable[..., None]
 
@@ -111,8 +113,14 @@ def of_chassis(point: Failpoint) -> None:
 
 
 def of_deployer(point: Failpoint) -> None:
-    """Its effects are the wishes that an engine has taken."""
+    """Its effects are the wishes that an engine has taken.
+
+    What changes no replica has none of its own: it comes to that boundary with the next resync, here soon.
+    """
+    from slipway_deployer.timing import agenda  # noqa: PLC0415
     from slipway_engines.supervisor.adapter import SupervisorEngine  # noqa: PLC0415
+
+    agenda.RESYNC_EVERY = _RESYNC_EVERY  # type: ignore[misc]
 
     def wished(_: Any, workload: Any, *_more: Any) -> None:
         point.reach(AFTER_EFFECT, [f".{workload.deployment}."])

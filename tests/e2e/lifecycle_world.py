@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,6 +23,7 @@ from slipway_contracts import subjects
 from slipway_contracts.codec import AnyMessage
 from slipway_contracts.desired import Desired, DesiredRelease
 from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.topology import ConsumerSpec
 from slipway_engines.engine import ReplicaObserved, SnapshotComplete
 from slipway_engines.select import make_engine
 from slipway_engines.supervisor.settings import SupervisorSettings
@@ -152,6 +154,14 @@ class LifecycleWorld:
         """Return the names of the leases that were ever taken and not forgotten."""
         told = self.run(call(self._nats, "STREAM.INFO.KV_leases", {"subjects_filter": ">"}, within=5))
         return {name.removeprefix("$KV.leases.") for name in told["state"].get("subjects", {})}
+
+    def shorten_ack_wait(self, consumer: ConsumerSpec, ack_wait: timedelta) -> None:
+        """Let what a consumer took and never acknowledged come again this late."""
+        name = f"{consumer.stream}.{consumer.durable}"
+        told = self.run(call(self._nats, f"CONSUMER.INFO.{name}", within=5))
+        config = told["config"] | {"ack_wait": ack_wait // timedelta(microseconds=1) * 1000}
+        request = {"stream_name": consumer.stream, "config": config, "action": "update"}
+        self.run(call(self._nats, f"CONSUMER.CREATE.{name}", request, within=5))
 
     def messages(self, deployment: str, *, after: int) -> list[AnyMessage]:
         """Return what the log says of a deployment behind this sequence."""

@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +16,15 @@ import pytest
 from e2e.lifecycle_world import Answer, LifecycleWorld
 from e2e.running_platform import RunningPlatform
 from slipway_contracts.replica import ReplicaFact, ReplicaState
+from slipway_contracts.topology import BUILDER, DEPLOYER
 
 _FAILPOINTS: Final = Path(failpoints.__file__)
 _SLEEPER: Final = {
     "slipway.yaml": "endpoints:\n  - name: greet\n    server-command: sleep 1000\n    health: /\n"
 }
 _ENDS: Final = ("operation.succeeded.v1", "operation.failed.v1", "operation.superseded.v1")
+_ACK_WAIT: Final = timedelta(seconds=3)
+"""What a dead consumer held comes again this late; one that lives says every 2 s that it does."""
 _WITHOUT_EFFECT: Final = {"undelete"}
 """Commands after which an engine has nothing to be told."""
 
@@ -72,6 +76,8 @@ def mined() -> Iterator[Mined]:
         try:
             world.run(platform.ready())
             mine(platform, folder, ("deployer", "builder", "projector"))
+            for consumer in (DEPLOYER, BUILDER):
+                world.shorten_ack_wait(consumer, _ACK_WAIT)
             world.run(platform.ready())
             yield Mined(world, folder)
         finally:
