@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
@@ -13,6 +13,16 @@ LARGEST_SMOKE_TEST: Final = 16 << 10
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\t -~]*$", max_length=4096)]
+
+
+def _or_with_unit(schema: dict[str, Any]) -> None:
+    """Allow the string that a file may have in place of the number: its reader makes the number of it."""
+    written = {"type": "string"}
+    if "anyOf" in schema:
+        schema["anyOf"].append(written)
+    else:
+        limits = ("type", "exclusiveMinimum", "maximum")
+        schema["anyOf"] = [{name: schema.pop(name) for name in limits if name in schema}, written]
 
 
 class ManifestFile(BaseModel):
@@ -36,7 +46,13 @@ class ManifestExpectation(BaseModel):
         alias="json",
         description="The answer must have these members and items, each of the same JSON type; null: any.",
     )
-    latency: float | None = Field(default=None, gt=0, le=3600, description="Seconds.")
+    latency: float | None = Field(
+        default=None,
+        gt=0,
+        le=3600,
+        description="Seconds; or written as `500ms`.",
+        json_schema_extra=_or_with_unit,
+    )
 
 
 class ManifestSmokeTest(BaseModel):
@@ -82,8 +98,19 @@ class ManifestEndpoint(BaseModel):
     asgi: str | None = Field(default=None, pattern=r"^[\w.]+:[\w.]+$", description="`module:callable`")
     files: tuple[ManifestFile, ...] = ()
     health: str | None = Field(default=None, pattern=r"^/")
-    timeout: float = Field(default=300.0, gt=0, le=86_400, description="Seconds, at most a day.")
-    max_body: int | None = Field(default=None, gt=0, description="Bytes.")
+    timeout: float = Field(
+        default=300.0,
+        gt=0,
+        le=86_400,
+        description="Seconds, at most a day; or written as `30s`, `5m`.",
+        json_schema_extra=_or_with_unit,
+    )
+    max_body: int | None = Field(
+        default=None,
+        gt=0,
+        description="Bytes; or written as `10MB`.",
+        json_schema_extra=_or_with_unit,
+    )
     idempotent: bool = False
     smoke_test: ManifestSmokeTest | None = Field(default=None, alias="smoke-test")
 
