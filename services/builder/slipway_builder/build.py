@@ -190,7 +190,8 @@ class SourceBuild:
             endpoints = [await self._endpoint(each, lower, own) for each in manifest.endpoints]
             images = {endpoint.name: endpoint.image for endpoint in endpoints}
             index = await write_index(images, platform=base.platform, blobs=self.blobs)
-            step.detail = f"{len(set(images.values()))} images, index {index}"
+            count = len(set(images.values()))
+            step.detail = f"{count} image{'' if count == 1 else 's'}, index {index}"
         return Draft(
             endpoints=tuple(endpoints),
             python=base.python,
