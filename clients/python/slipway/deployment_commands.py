@@ -8,7 +8,7 @@ from slipway.errors import ProblemError
 from slipway.exchange import Exchange
 from slipway.mutation import Mutation, Terms
 
-_OTHERWISE: Final = frozenset({"DeploymentExists", "NameTaken", "DeploymentNotFound"})
+_OTHERWISE: Final = frozenset({"DeploymentExists", "NameTaken", "DeploymentNotFound", "DeploymentPurging"})
 """Refusals of a creation or a deploy after which the other of the two may be right."""
 
 

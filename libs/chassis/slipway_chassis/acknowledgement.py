@@ -177,8 +177,9 @@ class _Delivery(BaseMiddleware[Any, Any]):
                 return await self._give_up(error)
             case Exception():
                 _log.error("handler failed", sequence=self._sequence, exc_info=error)
-                if self._run.tries >= self._rules.limits.tries:
+                if self._run.unforeseen + 1 >= self._rules.limits.tries:
                     return await self._give_up(error)
+                self._run = self._run.one_more_unforeseen()
                 await self._again_later(None, error)
                 return "failed"
             case _:

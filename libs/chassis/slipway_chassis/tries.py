@@ -38,6 +38,7 @@ class Run(BaseModel):
         last: when the last began.
         tries: how many began.
         unended: how many of the last ones in a row came to no end; while one is under way, it is one of them.
+        unforeseen: how many ended with an error that nobody foresaw: those of an outage are none of these.
         error: what the last one that did come to an end ended with.
     """
 
@@ -47,6 +48,7 @@ class Run(BaseModel):
     last: AwareDatetime
     tries: int
     unended: int
+    unforeseen: int = 0
     error: str | None = None
 
     def one_more(self, at: datetime) -> "Run":
@@ -56,6 +58,10 @@ class Run(BaseModel):
     def one_less(self) -> "Run":
         """Return the run without its last try, which was not made."""
         return self.model_copy(update={"tries": self.tries - 1, "unended": self.unended - 1})
+
+    def one_more_unforeseen(self) -> "Run":
+        """Return the run whose last try ended with an error that nobody foresaw."""
+        return self.model_copy(update={"unforeseen": self.unforeseen + 1})
 
     def ended(self, error: str | None) -> "Run":
         """Return the run whose last try came to an end: to this error, if to any."""

@@ -11,8 +11,11 @@ from eventually import eventually
 from servers import NatsServer
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.heartbeats import Heartbeats
 from slipway_contracts.events import BuildSucceeded
 from slipway_contracts.examples import EXAMPLES
+from slipway_contracts.topology import WEBHOOKS
+from slipway_contracts.webhooks import WebhookProgress
 from webhook_world import Receiver, WebhookWorld, receiving
 
 HOOKS = "/v1/groups/default/webhooks"
@@ -109,6 +112,19 @@ async def test_what_waits_is_counted_and_the_next_event_is_named(api: Api, world
     assert (pending["events"], pending["more"]) == (3, False)
     assert (pending["first_type"], pending["first_sequence"]) == ("release.ready.v1", first)
     assert pending["first_at"] is not None
+
+
+async def test_nothing_waits_behind_the_end_of_a_log_that_was_replaced_by_a_shorter_one(
+    api: Api, world: WebhookWorld
+) -> None:
+    made = await asked(api, "POST", HOOKS, url=URL)
+    progress = WebhookProgress(begun=made["sequence"], revision=made["sequence"], position=10_000)
+    records = Heartbeats(connection=world.connection, bucket=WEBHOOKS.name)
+    await records.beat(made["id"], progress.model_dump_json().encode())
+
+    shown = await asked(api, "GET", f"{HOOKS}/{made['id']}")
+
+    assert (shown["pending"]["events"], shown["pending"]["more"]) == (0, False)
 
 
 async def test_what_means_nothing_in_cdevents_does_not_wait_for_a_webhook_in_cdevents(

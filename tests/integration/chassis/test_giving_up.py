@@ -32,8 +32,15 @@ async def remember(connection: Connection, run: Run) -> None:
     await Tries(connection=connection).keep(Try(consumer=DEPLOYER.durable, sequence=1, delivery=MANY), run)
 
 
-def make_run(*, began: timedelta, last: timedelta, tries: int, unended: int = 0) -> Run:
-    return Run(since=now() - began, last=now() - last, tries=tries, unended=unended, error="KeyError: 'x'")
+def make_run(*, began: timedelta, last: timedelta, tries: int, unended: int = 0, unforeseen: int = 0) -> Run:
+    return Run(
+        since=now() - began,
+        last=now() - last,
+        tries=tries,
+        unended=unended,
+        unforeseen=unforeseen,
+        error="KeyError: 'x'",
+    )
 
 
 def record_stops(service: BoundService, *, failing: int = 0, error: Exception) -> list[str]:
@@ -135,7 +142,8 @@ async def test_bug_is_given_up_after_its_tries_without_patience(
 ) -> None:
     await send_stop(log)
     await deliver_in_vain(connection, 5)
-    await remember(connection, make_run(began=timedelta(minutes=5), last=timedelta(minutes=1), tries=4))
+    run = make_run(began=timedelta(minutes=5), last=timedelta(minutes=1), tries=4, unforeseen=4)
+    await remember(connection, run)
     service = BoundService(connection, limits=FIVE_TRIES_AND_AN_HOUR)
     tried = record_stops(service, failing=1, error=KeyError("a bug"))
 
@@ -144,6 +152,21 @@ async def test_bug_is_given_up_after_its_tries_without_patience(
     assert Counter(tried) == {"digits": 1, "next": 1}
     (dead,) = service.dead
     assert dead.error.startswith("KeyError: 'a bug' (tried 5 times since ")
+
+
+async def test_one_error_that_nobody_foresaw_after_an_outage_does_not_give_up(
+    connection: Connection, log: EventLog
+) -> None:
+    await send_stop(log)
+    await deliver_in_vain(connection, 5)
+    await remember(connection, make_run(began=timedelta(minutes=10), last=timedelta(minutes=1), tries=25))
+    service = BoundService(connection, limits=FIVE_TRIES_AND_AN_HOUR)
+    tried = record_stops(service, failing=1, error=KeyError("a bug"))
+
+    async with running(service.broker):
+        await eventually(lambda: len(tried) == 2)
+
+    assert service.dead == []
 
 
 async def test_message_that_ends_every_process_is_given_up_untried_and_delays_nobody(

@@ -195,6 +195,7 @@ async def test_a_deploy_of_what_is_there_asks_for_no_creation(server: FaultyServ
     ("found", "first", "asked"),
     [
         (answers({"id": "digits"}), "DeploymentNotFound", ["digits", "deploy", "deployments"]),
+        (answers({"id": "digits"}), "DeploymentPurging", ["digits", "deploy", "deployments"]),
         (refuses(404, "DeploymentNotFound"), "DeploymentExists", ["digits", "deployments", "deploy"]),
         (refuses(503, "ProjectionUnavailable"), "DeploymentExists", ["digits", "deployments", "deploy"]),
     ],

@@ -107,6 +107,11 @@ async def test_a_wish_that_supervisord_lost_keeps_no_stopped_one_from_coming_bac
         await seen.ready(workload)
 
 
+def say_more(file: Path) -> None:
+    """Let a file have a member that this release does not know."""
+    file.write_text(json.dumps({**json.loads(file.read_text()), "newer": True}))
+
+
 @pytest.mark.parametrize("damaged", ["launch.json", "wish"])
 async def test_a_wish_whose_file_a_power_cut_emptied_is_written_down_anew(
     target: LocalTarget, damaged: str
@@ -121,6 +126,25 @@ async def test_a_wish_whose_file_a_power_cut_emptied_is_written_down_anew(
     async with observing(engine) as seen:
         await seen.ready(workload)
     assert ProgramFiles(target.settings).wished() != [program]
+
+
+async def test_a_replica_whose_files_say_more_than_this_release_knows_runs_on(target: LocalTarget) -> None:
+    workload, engine = workload_of(target), target.engine()
+    async with observing(engine) as seen:
+        await engine.apply(workload)
+        await seen.ready(workload)
+        before = target.processes()
+        (program,) = ProgramFiles(target.settings).wished()
+        layout = ProgramFiles(target.settings).layout
+        for path in (layout.config_file(program.name), layout.record_file(program.name)):
+            say_more(Path(path))
+
+        await target.engine().apply(workload)
+
+    assert ProgramFiles(target.settings).wished() == [program]
+    async with observing(target.engine()) as seen:
+        await seen.ready(workload)
+    assert target.processes() == before
 
 
 async def test_a_replica_that_was_taken_for_forgotten_is_ended_by_its_removal(target: LocalTarget) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from slipway import options
 from slipway.arguments import parse_changes, parse_environment, set_by_platform
-from slipway.errors import InvalidInputError
+from slipway.errors import InvalidInputError, SlipwayError
 from slipway.invocation import Invocation, mutating
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from slipway.tracking import Outcome
 
 PANEL: Final = "Deploy"
+_FURTHER_BACK: Final = 100
+"""Releases among which another one to go back to is looked for."""
 
 
 async def update(  # noqa: PLR0913 - one per option
@@ -152,7 +154,11 @@ def _further_back(
     async def said(outcome: "Outcome") -> str:
         from slipway.returning import spoken_return
 
-        entries = [each async for each in slipway.history(name)]
+        try:
+            entries = [each async for each in slipway.history(name, limit=_FURTHER_BACK)]
+        except SlipwayError:
+            # The rollback is done: what cannot be said about it must not look like a failure of it.
+            return ""
         return spoken_return(entries, outcome.release, again=partial(invocation.again, "rollback", name))
 
     return said

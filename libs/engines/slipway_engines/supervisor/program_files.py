@@ -7,6 +7,7 @@ removed before supervisord is told to end it, so a wish survives a crash at any 
 import asyncio
 import errno
 import fcntl
+import json
 import math
 import os
 import random
@@ -190,12 +191,21 @@ class ProgramFiles:
         self._secrets.tell(program.name, known)
 
     def is_whole(self, program: Program) -> bool:
-        """Say whether a wish can be carried out: a power cut may have emptied its files."""
+        """Say whether a wish can be carried out: a power cut may have emptied its files.
+
+        What runs already needs its files no more; and what a newer release wrote is none of our business.
+        """
+        record = self.record(program)
+        if record is not None and process_tree.is_alive(record.launcher_pid, record.launcher_ticks):
+            return True
         try:
-            size = Path(self.layout.program_file(program.name)).stat().st_size
-        except FileNotFoundError:
+            told = Path(self.layout.program_file(program.name)).read_text()
+            return bool(told.strip()) and isinstance(json.loads(self._config_text(program)), dict)
+        except (FileNotFoundError, ValueError):
             return False
-        return size > 0 and self.config(program) is not None
+
+    def _config_text(self, program: Program) -> str:
+        return Path(self.layout.config_file(program.name)).read_text(encoding="utf-8")
 
     def withdraw(self, program: Program) -> None:
         """Take a wish back, to be ended whatever was noted of it before; doing so again changes nothing."""

@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from typing import Final
 
 from pydantic import ValidationError
-from slipway_chassis.errors import TransientError
+from slipway_chassis.errors import LogTruncatedError, TransientError
 from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_chassis.feed import Entry, Interest
 from slipway_chassis.heartbeats import Heartbeat, Heartbeats
@@ -94,7 +94,7 @@ class WebhookStanding:
         interest = Interest(group=wanted.group, deployment=wanted.deployment, types=wanted.types)
         counted = _Counted()
         after = known.start if progress is None else progress.position
-        with suppress(TimeoutError):
+        try:
             async with (
                 asyncio.timeout(_COUNT_SECONDS),
                 aclosing(self._log.follow(interest.subject, start=After(after))) as items,
@@ -107,6 +107,11 @@ class WebhookStanding:
                         counted.take(Entry(item))
                     if counted.is_enough:
                         break
+        except TimeoutError:
+            return counted.view(more=True)
+        except LogTruncatedError:
+            # The log was replaced by a shorter one: the notifier goes on at its end.
+            return counted.view(more=False)
         return counted.view(more=True)
 
 

@@ -20,15 +20,14 @@ from slipway_api.installation.uploads import storage_full
 from slipway_api.refusing import artifact_problems, problems, unreadable, validation
 from slipway_api.submitting.origins import current_given
 
+_UNREADABLE: Final = (UnknownMessageError, MalformedEnvelopeError, ValidationError)
 _HANDLED: Final = (
     HTTPException,
     RequestValidationError,
     ClientDisconnect,
     DatabaseUnavailableError,
     errors.SlipwayError,
-    UnknownMessageError,
-    MalformedEnvelopeError,
-    ValidationError,
+    *_UNREADABLE,
     Exception,
 )
 _log: Final = get_logger()
@@ -44,7 +43,15 @@ async def answer(request: Request, error: Exception) -> Response:
     """Return the problem document for an error."""
     problem = problem_of(error, request)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.warning("request failed", reason=problem.reason(), problem=problem.detail, because=repr(error))
+        # Of other errors the server itself tells where they came from.
+        place = error if isinstance(error, _UNREADABLE) else None
+        _log.warning(
+            "request failed",
+            reason=problem.reason(),
+            problem=problem.detail,
+            because=repr(error),
+            exc_info=place,
+        )
     request.state.problem = problem
     return problems.problem_response(problem, request.state.request_id, request.url.path)
 

@@ -2,9 +2,11 @@
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 from slipway_contracts import subjects
@@ -13,7 +15,7 @@ from slipway_store.deployment_reads import Sharing
 from slipway_store.queries import Reads
 
 _UNKNOWN_SECONDS: Final = 0.5
-_KNOWN_SECONDS: Final = 2.0
+_KNOWN_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,10 @@ class Origin:
 
     def release_at(self, at: datetime) -> int | None:
         """Return the release that had its replicas last, of those that had begun by then."""
-        begun = [each.number for each in self.releases if each.since <= at]
-        return begun[-1] if begun else self.releases[0].number if self.releases else None
+        if not self.releases:
+            return None
+        begun = bisect_right(self.releases, at, key=attrgetter("since"))
+        return self.releases[max(begun - 1, 0)].number
 
     def is_of(self, release: int) -> bool:
         """Say whether a release needs this workload."""

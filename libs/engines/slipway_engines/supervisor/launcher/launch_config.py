@@ -53,7 +53,7 @@ class LaunchConfig:
 
     @classmethod
     def load(cls, path: str) -> "LaunchConfig":
-        """Read one.
+        """Read one, without what a newer release has to say beside.
 
         Raises:
             OSError: there is none.
@@ -62,7 +62,7 @@ class LaunchConfig:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
         try:
-            return cls(**data)
+            return cls(**{name: data[name] for name in data if name in cls.__init__.__annotations__})
         except TypeError as error:
             raise ValueError(f"{path} is not of this version of the platform: {error}") from error
 

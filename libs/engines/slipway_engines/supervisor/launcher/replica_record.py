@@ -63,8 +63,11 @@ class ReplicaRecord:
         """
         try:
             with open(path, encoding="utf-8") as file:
-                record = cls(**json.load(file))
-        except (FileNotFoundError, ValueError, TypeError):
+                told = json.load(file)
+            # A newer release may have more to say.
+            known = cls.__init__.__annotations__
+            record = cls(**{name: value for name, value in told.items() if name in known})
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return None
         if record.boot is not None and record.boot != process_tree.boot():
             record.launcher_ticks = record.supervisor_ticks = _NEVER
