@@ -1,5 +1,6 @@
 """What a user does wrong ends in a failure record that says what to do, and changes nothing that served."""
 
+import asyncio
 import io
 import json
 import subprocess
@@ -72,14 +73,24 @@ def document(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return dict(json.loads(ran.stdout))
 
 
+def uploaded(platform: RunningPlatform, folder: Path) -> str:
+    """Upload a source as a program does, which need not look at it first; return its digest."""
+
+    async def upload() -> str:
+        async with platform.client() as client:
+            return await client.upload_folder(folder)
+
+    return asyncio.run(upload())
+
+
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_source_that_cannot_work_ends_with_a_failure_that_explains_itself(
     platform: RunningPlatform, tmp_path: Path, name: str
 ) -> None:
     files, reason, words = SOURCES[name]
-    folder = write_source(tmp_path / name, files)
+    digest = uploaded(platform, write_source(tmp_path / name, files))
 
-    ran = platform.slipway("deploy", str(folder), "--deadline", "3s", "--json")
+    ran = platform.slipway("deploy", digest, "--name", name, "--deadline", "3s", "--json")
 
     failure = document(ran)["failure"]
     assert ran.returncode == 1
@@ -87,6 +98,22 @@ def test_a_source_that_cannot_work_ends_with_a_failure_that_explains_itself(
     assert words in failure["message"]
     assert failure["hint"]
     assert document(platform.slipway("show", name, "--json"))["state"] == "FAILED"
+
+
+@pytest.mark.parametrize("name", ["broken-manifest", "unknown-key"])
+def test_what_is_wrong_with_a_manifest_is_told_before_anything_is_uploaded(
+    platform: RunningPlatform, tmp_path: Path, name: str
+) -> None:
+    files, _, words = SOURCES[name]
+    folder = write_source(tmp_path / f"{name}-unsent", files)
+
+    ran = platform.slipway("deploy", str(folder))
+    shown = platform.slipway("show", f"{name}-unsent")
+
+    assert ran.returncode == 2
+    assert words in ran.stderr
+    assert "Nothing was uploaded" in ran.stderr
+    assert "DeploymentNotFound" in shown.stderr
 
 
 def test_a_folder_without_a_manifest_is_not_even_uploaded(platform: RunningPlatform, tmp_path: Path) -> None:
