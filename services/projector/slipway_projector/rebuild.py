@@ -54,23 +54,32 @@ async def _run(log: EventLog, blobs: BlobStore, url: str, options: argparse.Name
     until = await position(url) if options.verify else None
     parts = options.parts or await parts_for(log)
     async with rebuilt(log, url, blobs=blobs, schema=options.schema, until=until, parts=parts) as rebuild:
-        counts = await rebuild.counts()
-        lines = [f"{table}: {rows}" for table, rows in counts.items()]
-        say(*lines, f"rebuilt into schema {options.schema} in {time.monotonic() - began:.1f} s")
+        made = f"rebuilt into schema {options.schema} in {time.monotonic() - began:.1f} s"
         if options.verify:
-            return await _verify(rebuild, url, options.schema)
+            return await _verify(rebuild, url, options.schema, made=made)
+        say(made, *await _table(rebuild))
         if options.swap:
             await rebuild.swap()
             say("the rebuilt tables are in use")
     return 0
 
 
-async def _verify(rebuild: Rebuild, url: str, schema: str) -> int:
+async def _verify(rebuild: Rebuild, url: str, schema: str, *, made: str) -> int:
     differences = await rebuild.differences()
-    say(*(str(difference) for difference in differences))
-    say("the tables in use differ from the log" if differences else "the tables in use are what the log says")
+    if differences:
+        say("the tables in use differ from the log; `slipway projections rebuild` makes them anew")
+        say(*(f"  {difference}" for difference in differences))
+    else:
+        say("the tables in use are what the log says")
+    say(made, *await _table(rebuild))
     await discard(url, schema)
     return 1 if differences else 0
+
+
+async def _table(rebuild: Rebuild) -> list[str]:
+    counts = await rebuild.counts()
+    wide, digits = max(map(len, counts)), len(str(max(counts.values())))
+    return [f"  {table:{wide}}  {rows:{digits}}" for table, rows in counts.items()]
 
 
 def main() -> int:
