@@ -30,6 +30,7 @@ class Timeline(Document):
     state: str
     deployment: str
     release: int | None = None
+    cause: str | None = None
     started_at: datetime
     ended_at: datetime | None = None
     seconds: float

@@ -28,6 +28,19 @@ def test_the_stages_of_the_last_operation_are_drawn(
     assert "\x1b" not in ran.stdout
 
 
+def test_the_heading_names_the_change_that_was_asked_for(
+    platform: RunningPlatform, ask: Ask, deployed: Deployed
+) -> None:
+    name = deployed("timed-scale")
+    ask("scale", name, "2")
+    told = ask("timeline", name)
+
+    ran = platform.slipway("timeline", name)
+
+    assert (told["kind"], told["cause"]) == ("redeploy", "scale")
+    assert ran.stdout.startswith(f"scale of {name}, release 2: SUCCEEDED after ")
+
+
 async def test_an_operation_that_runs_says_what_it_waits_for(
     platform: RunningPlatform, never_ready: Path, ask: Ask
 ) -> None:

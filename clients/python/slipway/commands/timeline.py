@@ -48,7 +48,8 @@ def _heading(found: "Timeline") -> str:
 
     release = f", release {found.release}" if found.release else ""
     took = f"{found.state} after" if found.ended_at else f"{found.state} since"
-    return f"{found.kind} of {found.deployment}{release}: {took} {spoken(found.seconds)} ({found.operation})"
+    what = found.cause or found.kind
+    return f"{what} of {found.deployment}{release}: {took} {spoken(found.seconds)} ({found.operation})"
 
 
 def register(app: typer.Typer) -> None:

@@ -73,6 +73,9 @@ class Timeline(View):
     group: str
     deployment: str
     release: int | None = None
+    cause: str | None = Field(
+        default=None, description="Why that release was made, as `scale` or `rollback`; null: it made none."
+    )
     started_at: AwareDatetime
     ended_at: AwareDatetime | None = None
     seconds: float = Field(description="From the command to the operation's end; until now, while it runs.")

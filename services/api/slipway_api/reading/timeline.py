@@ -69,6 +69,7 @@ class TimelineFold:
         self._state: OperationState | None = None
         self._ended: datetime | None = None
         self._release = operation.release
+        self._cause: str | None = None
         self._replicas = 0
         self._builds = operation.build is not None and operation.kind != "cancel-build"
         self._stages = [Stage(name=StageName.ACCEPTED, began=operation.created_at)]
@@ -127,6 +128,7 @@ class TimelineFold:
             group=row.group,
             deployment=row.deployment,
             release=self._release,
+            cause=self._cause,
             started_at=row.created_at,
             ended_at=ended,
             seconds=seconds_between(row.created_at, ended or now),
@@ -224,7 +226,7 @@ class TimelineFold:
     def _decided(self, message: AnyMessage, at: datetime) -> None:
         match message:
             case events.ReleaseCreated():
-                self._release = message.release
+                self._release, self._cause = message.release, message.cause
                 self._replicas = message.config.replicas
             case events.ReleaseStarting():
                 self._starting(message, at)
