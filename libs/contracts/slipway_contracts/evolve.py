@@ -151,10 +151,17 @@ def charge(facts: DeploymentFacts) -> Charge:
     return held(facts.desired).at_least(facts.asked_charge)
 
 
-def replica_counts(facts: DeploymentFacts) -> tuple[int, int]:
-    """Return (ready, wanted) replicas of what is behind the alias `live`; without it, of all that serves."""
+def replica_counts(facts: DeploymentFacts, *, release: int | None = None) -> tuple[int, int]:
+    """Return (ready, wanted) replicas of what is behind the alias `live`; without it, of all that serves.
+
+    Args:
+        facts: those of a deployment.
+        release: count those of this release instead, whether it serves or not.
+    """
     if facts.desired is None:
         return 0, 0
+    if release is not None:
+        return _counts(facts, tuple(each for each in facts.desired.releases if each.number == release))
     return _counts(facts, facts.desired.serving() or _all_serving(facts.desired))
 
 

@@ -49,10 +49,12 @@ async def test_an_operation_that_runs_says_what_it_waits_for(
 
     await eventually(lambda: "replicas to answer" in ask("timeline", "stuck")["waits_for"], timeout=30)
     ran = platform.slipway("timeline", "stuck")
+    shown = platform.slipway("show", "stuck")
     platform.slipway("delete", "stuck")
 
     assert "deploy of stuck, release 1: RUNNING since " in ran.stdout
     assert "Waits for replicas to answer: 0 of 1. Owed by: replicas." in ran.stdout
+    assert "Starting: 0 of 1 replicas are ready." in shown.stdout
     assert any(line.startswith("answering") and ">" in line for line in ran.stdout.splitlines())
 
 

@@ -38,6 +38,17 @@ def test_a_live_release_with_all_replicas_is_deployed() -> None:
     assert replica_counts(fold(world)) == (2, 2)
 
 
+def test_replicas_are_counted_of_a_release_that_does_not_serve_yet() -> None:
+    world = World()
+    world.send(make_deploy(make_version(1), replicas=2))
+    workload = world.record.workloads[0].workload
+    world.see(workload.id, workload.replica_ids[0], ReplicaState.READY)
+
+    assert replica_counts(fold(world)) == (0, 0)
+    assert replica_counts(fold(world), release=1) == (1, 2)
+    assert replica_counts(fold(world), release=2) == (0, 0)
+
+
 @pytest.mark.parametrize(("dead", "state"), [(1, S.DEGRADED), (2, S.UNAVAILABLE)])
 def test_deployed_is_withdrawn_when_replicas_die(dead: int, state: DeploymentState) -> None:
     world = live_world(replicas=2)

@@ -118,11 +118,12 @@ def _replicas_ready(
     if newest is None or newest.state not in {ReleaseState.STARTING, ReleaseState.READY}:
         return None
     all_ready = newest.state is ReleaseState.READY
+    ready, wanted = replica_counts(facts, release=newest.number)
     return Condition(
         type="ReplicasReady",
         status=True if all_ready else None,
         reason="AllReady" if all_ready else "Starting",
-        message="All replicas were seen ready." if all_ready else "The replicas are starting.",
+        message="All replicas were seen ready." if all_ready else f"{ready} of {wanted} replicas are ready.",
         release=newest.number,
         since=newest.ready_at or newest.started_at,
     )
