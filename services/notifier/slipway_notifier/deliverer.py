@@ -4,8 +4,9 @@ import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 from slipway_chassis.errors import SlipwayError
 from slipway_chassis.feed import Entry, Gap
 from slipway_chassis.secrets import Secrets, Vault
@@ -18,7 +19,7 @@ from slipway_contracts.subjects import NONE
 from slipway_notifier.contents import GAP, Content, contents_of, gap_content
 from slipway_notifier.meters import Meters
 from slipway_notifier.outcome import Delivered, DeliveryError, Failed, Gone, Meaningless, Outcome
-from slipway_notifier.sender import Answer, Sender
+from slipway_notifier.sender import PORTS, Answer, Sender
 from slipway_notifier.signing import signatures, signing_key
 
 SOURCE: Final = "/slipway/notifier"
@@ -116,16 +117,24 @@ class Deliverer:
     ) -> Outcome:
         """Make one attempt with one event, in the trace of its message, and count it."""
         began = time.monotonic()
-        attributes = {"slipway.message.type": type_}
+        attributes = {"slipway.message.type": type_, **_request_attributes(webhook.url)}
         with self._telemetry.span(
             "POST webhook", kind=SpanKind.CLIENT, parent=parent, attributes=attributes
         ) as span:
+            outcome: Outcome
+            error_type: str | None
             try:
-                outcome = _meaning(await self.post(webhook, content))
+                answer = await self.post(webhook, content)
             except DeliveryError as error:
                 outcome = Failed(kind=error.kind, problem=str(error), fault=error.fault)
-            if isinstance(outcome, Failed):
-                span.set_attribute("error.type", outcome.kind)
+                error_type = error.kind
+            else:
+                outcome = _meaning(answer)
+                error_type = None if answer.is_success else str(answer.status)
+                span.set_attribute("http.response.status_code", answer.status)
+            if error_type is not None:
+                span.set_attribute("error.type", error_type)
+                span.set_status(StatusCode.ERROR)
         self._meters.attempted(outcome, seconds=time.monotonic() - began)
         return outcome
 
@@ -137,6 +146,13 @@ class Deliverer:
         """
         keys = await self.keys_of(webhook)
         return await self._sender.post(webhook.url, _headers(content, keys), content.body)
+
+
+def _request_attributes(url: str) -> dict[str, str | int]:
+    """Return what OpenTelemetry's conventions ask of a client span; not the path, which may hold a token."""
+    parts = urlsplit(url)
+    port = parts.port or PORTS[parts.scheme]
+    return {"http.request.method": "POST", "server.address": parts.hostname or "", "server.port": port}
 
 
 def _headers(content: Content, keys: Sequence[bytes]) -> Mapping[str, str]:

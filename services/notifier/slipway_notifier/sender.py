@@ -25,7 +25,7 @@ _LARGEST_BODY: Final = 16 << 10
 _REST_SECONDS: Final = 1.0
 _CHUNK: Final = 4096
 _LOOKS: Final = 16
-_PORTS: Final = {"http": 80, "https": 443}
+PORTS: Final = {"http": 80, "https": 443}
 _ITS_OWN: Final = (ConnectionRefusedError, ConnectionResetError, ssl.SSLError)
 """Errors that only a machine can cause which was reached."""
 
@@ -110,7 +110,7 @@ class Sender:
             DeliveryError: nothing could be sent now.
         """
         parts = urlsplit(url)
-        port = parts.port or _PORTS[parts.scheme]
+        port = parts.port or PORTS[parts.scheme]
         try:
             async with self._looking, asyncio.timeout(self._timeout):
                 await addresses_of(
@@ -142,7 +142,7 @@ class Sender:
         region: Region = "internet"
         try:
             async with asyncio.timeout_at(deadline):
-                port = parts.port or _PORTS[parts.scheme]
+                port = parts.port or PORTS[parts.scheme]
                 addresses = await addresses_of(host, port, private=self._private, resolving=self._resolving)
                 region = region_of(addresses[0])
                 return await self._connect_to_one(host, port, addresses, secure=parts.scheme == "https")
