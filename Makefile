@@ -90,4 +90,4 @@ asyncapi: .venv/asyncapi/node_modules ## AsyncAPI's own parser over docs/asyncap
 bench: $(addprefix bench-,$(BENCHES)) ## Every benchmark, one JSON line each
 
 bench-%: setup
-	@PYTHONPATH=tests:benchmarks $(PY) benchmarks/$(subst -,_,$*).py
+	@PYTHONPATH=tests:tests/support:benchmarks $(PY) benchmarks/$(subst -,_,$*).py

@@ -19,7 +19,7 @@ from slipway_chassis.jetstream_api import call
 from slipway_chassis.provision import provision
 
 SAMPLE = Path(__file__).with_name("sample_service.py")
-TESTS = Path(__file__).parents[2]
+SUPPORT = Path(__file__).parents[2] / "support"
 STOP_TIMEOUT = 15
 """Seconds: the default of every service."""
 
@@ -66,7 +66,7 @@ async def start() -> AsyncIterator[Start]:
     async def start_sample(main: str, nats_url: str, **variables: str) -> Sample:
         port = free_port()
         environment = clean_environment(
-            SLIPWAY_NATS_URL=nats_url, SLIPWAY_PROBE_PORT=str(port), PYTHONPATH=str(TESTS), **variables
+            SLIPWAY_NATS_URL=nats_url, SLIPWAY_PROBE_PORT=str(port), PYTHONPATH=str(SUPPORT), **variables
         )
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(SAMPLE), main, env=environment, stderr=asyncio.subprocess.PIPE
