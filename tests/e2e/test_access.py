@@ -70,13 +70,13 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-async def test_an_open_deployment_is_called_as_its_example_says(client: Slipway, url: str) -> None:
+@pytest.mark.usefixtures("url")
+async def test_an_open_deployment_is_called_as_its_example_says(client: Slipway) -> None:
     await carried_out(client, client.access.set_mode(NAME, "open"))
 
     example = (await client.deployment(NAME)).call_example
 
     assert await pasted(example) == ("hello", "200")
-    assert url
 
 
 async def test_a_user_calls_with_the_password_and_nobody_without(client: Slipway, url: str) -> None:
@@ -190,7 +190,8 @@ async def test_open_again_needs_nothing(client: Slipway, url: str) -> None:
     assert (await called(url))[0] == 200
 
 
-async def test_neither_tokens_nor_passwords_can_be_read_back(client: Slipway, url: str) -> None:
+@pytest.mark.usefixtures("url")
+async def test_neither_tokens_nor_passwords_can_be_read_back(client: Slipway) -> None:
     document = (await made(client, client.access.add_key(NAME, "once"))).as_json()
     user = (await made(client, client.access.add_user(NAME, "once"))).as_json()
 
@@ -200,4 +201,3 @@ async def test_neither_tokens_nor_passwords_can_be_read_back(client: Slipway, ur
     for hidden in (document["token"], user["password"], base64.b64encode(user["password"].encode()).decode()):
         assert hidden not in read
         assert hidden not in json.dumps(events, default=str)
-    assert url

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 from e2e.running_platform import FIXTURES, RunningPlatform
 
 
@@ -49,7 +50,8 @@ def test_a_deployment_lives_and_ends_and_lives_again(platform: RunningPlatform) 
     assert [each["release"] for each in releases] == [4, 3, 2, 1]
 
 
-def test_the_lines_of_a_replica_and_of_its_build_can_be_read(platform: RunningPlatform, serving: str) -> None:
+@pytest.mark.usefixtures("serving")
+def test_the_lines_of_a_replica_and_of_its_build_can_be_read(platform: RunningPlatform) -> None:
     replica = platform.slipway("logs", "serving")
     version = done(platform, "show", "serving")["version_label"]
     builds = json.loads(platform.slipway("builds", "serving", "--json").stdout)
@@ -58,18 +60,18 @@ def test_the_lines_of_a_replica_and_of_its_build_can_be_read(platform: RunningPl
     assert "listening on" in replica.stdout
     assert "code" in build.stdout
     assert version
-    assert serving
 
 
-def test_events_can_be_read_from_the_first_one(platform: RunningPlatform, serving: str) -> None:
+@pytest.mark.usefixtures("serving")
+def test_events_can_be_read_from_the_first_one(platform: RunningPlatform) -> None:
     ran = platform.slipway("events", "serving", "--type", "release", "--json")
 
     types = [json.loads(line)["type"] for line in ran.stdout.splitlines()]
     assert any("release.live" in each for each in types)
-    assert serving
 
 
-def test_a_rebuilt_projection_has_the_same_rows(platform: RunningPlatform, serving: str) -> None:
+@pytest.mark.usefixtures("serving")
+def test_a_rebuilt_projection_has_the_same_rows(platform: RunningPlatform) -> None:
     before = platform.slipway("history", "serving", "--json").stdout
 
     verified = platform.slipway("projections", "verify")
@@ -79,7 +81,6 @@ def test_a_rebuilt_projection_has_the_same_rows(platform: RunningPlatform, servi
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
     assert json.loads(after) == json.loads(before)
-    assert serving
 
 
 def test_a_manifest_of_valohai_builds_as_it_is(platform: RunningPlatform) -> None:

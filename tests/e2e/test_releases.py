@@ -23,6 +23,7 @@ from slipway.documents import Configuration
 
 NAME = "managed"
 PATIENT = "patient"
+OVERTAKEN = "overtaken"
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,8 @@ async def test_in_place_says_its_downtime_first_and_works(client: Slipway, url: 
     assert await answer(url) == (200, "beside")
 
 
-async def test_a_plan_changes_nothing(client: Slipway, url: str) -> None:
+@pytest.mark.usefixtures("url")
+async def test_a_plan_changes_nothing(client: Slipway) -> None:
     before = (await client.deployment(NAME)).as_json()
 
     plan = await client.redeploy(NAME, config=greeting("planned")).plan()
@@ -123,7 +125,6 @@ async def test_a_plan_changes_nothing(client: Slipway, url: str) -> None:
     assert [each.field for each in plan.changes] == ["environment.GREETING"]
     assert plan.steps
     assert (after["etag"], after["live_release"]) == (before["etag"], before["live_release"])
-    assert url
 
 
 async def test_a_stale_writer_is_refused(client: Slipway, url: str) -> None:
@@ -179,19 +180,23 @@ async def has_ready_only(client: Slipway, name: str) -> bool:
     return {each["state"] for each in replicas} <= {"ready", "exited", "gone"}
 
 
-async def test_a_newer_deploy_takes_the_place_of_one_that_is_on_its_way(client: Slipway, url: str) -> None:
-    older = await client.redeploy(NAME, config=greeting("overtaken"))
-    newer = await client.redeploy(NAME, config=greeting("newest"))
+async def test_a_newer_deploy_takes_the_place_of_one_that_is_on_its_way(
+    platform: RunningPlatform, client: Slipway
+) -> None:
+    done(platform, "deploy", str(MISBEHAVING), "--name", OVERTAKEN)
+    older = await client.redeploy(OVERTAKEN, config=Configuration(environment={"SLOW_START_SECONDS": "1000"}))
+    await eventually(lambda: is_starting(client, OVERTAKEN))
+    newer = await client.redeploy(OVERTAKEN, config=Configuration(environment={"SLOW_START_SECONDS": "0"}))
 
     states = [(await ended(client, each)).state for each in (older, newer)]
 
-    assert states in (["SUPERSEDED", "SUCCEEDED"], ["SUCCEEDED", "SUCCEEDED"])
-    assert await answer(url) == (200, "newest")
+    assert states == ["SUPERSEDED", "SUCCEEDED"]
+    assert (await client.deployment(OVERTAKEN)).live_release == 3
+    await carried_out(client, client.delete(OVERTAKEN))
 
 
-async def test_history_and_differences_are_told_as_tables(
-    platform: RunningPlatform, client: Slipway, url: str
-) -> None:
+@pytest.mark.usefixtures("url")
+async def test_history_and_differences_are_told_as_tables(platform: RunningPlatform, client: Slipway) -> None:
     first = await release_of(client, client.redeploy(NAME, config=greeting("plain")))
     second = await release_of(
         client,
@@ -213,7 +218,6 @@ async def test_history_and_differences_are_told_as_tables(
     )
     assert all(image.startswith("sha256:") for image in entry.images.values())
     assert (entry.group, entry.stopped, entry.restorable) == ("default", False, True)
-    assert url
 
 
 async def test_a_hidden_version_is_neither_listed_nor_deployed(client: Slipway, url: str) -> None:
@@ -325,7 +329,8 @@ async def adoptable(platform: RunningPlatform, client: Slipway) -> str:
     return path
 
 
-async def test_a_hidden_artifact_is_neither_listed_nor_built(client: Slipway, url: str) -> None:
+@pytest.mark.usefixtures("url")
+async def test_a_hidden_artifact_is_neither_listed_nor_built(client: Slipway) -> None:
     digest = await client.upload_folder(MISBEHAVING)
     await carried_out(client, client.build("hidden-source", source=digest))
     await client.artifacts.hide(digest)
@@ -338,4 +343,3 @@ async def test_a_hidden_artifact_is_neither_listed_nor_built(client: Slipway, ur
     assert digest not in listed
     assert digest in hidden
     assert refused.reason == "ArtifactHidden"
-    assert url

@@ -212,16 +212,14 @@ async def test_a_new_version_reaches_releases_that_are_made_from_then_on(client:
     assert updated == seen_as("the new one")
 
 
-async def test_a_secret_that_is_not_there_is_refused_before_anything_happens(
-    client: Slipway, url: str
-) -> None:
+@pytest.mark.usefixtures("url")
+async def test_a_secret_that_is_not_there_is_refused_before_anything_happens(client: Slipway) -> None:
     before = (await client.deployment(NAME)).as_json()["etag"]
 
     unknown = await refusal(client.redeploy(NAME, config=referring("no-such-secret")))
 
     assert (unknown.status, unknown.reason) == (404, "SecretNotFound")
     assert (await client.deployment(NAME)).as_json()["etag"] == before
-    assert url
 
 
 async def test_a_secret_in_use_is_kept_and_one_that_was_removed_fails_the_start(
@@ -274,7 +272,8 @@ def literally(value: str) -> Configuration:
     return Configuration(environment={"TOKEN": value})
 
 
-async def test_what_ends_leaves_no_value_behind(platform: RunningPlatform, client: Slipway, url: str) -> None:
+@pytest.mark.usefixtures("url")
+async def test_what_ends_leaves_no_value_behind(platform: RunningPlatform, client: Slipway) -> None:
     await client.secrets.set(STORED, "gone with its replica")
     await carried_out(client, client.redeploy(NAME, config=referring()))
     folder = (platform.state / "engine" / "secrets").resolve()
@@ -285,4 +284,3 @@ async def test_what_ends_leaves_no_value_behind(platform: RunningPlatform, clien
     assert len(before) == 1
     assert not before[0].is_relative_to(platform.state.resolve())
     assert list(files_with(folder, [b"gone with its replica"])) == []
-    assert url

@@ -18,7 +18,8 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +33,9 @@ from slipway_chassis.provision import provision
 
 _PR_SET_PDEATHSIG: Final = 1
 _PLAIN_USER: Final = "nobody"
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a file system, not a file
+_ROOM_BYTES: Final = 4 << 30
+_FOLDERS: Final = "slipway-server-"
 
 
 def free_port() -> int:
@@ -41,6 +45,28 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """Make a folder for a server's data: in memory where there is room, since tests share one slow disk."""
+    in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
+    base = _MEMORY if in_memory else Path(tempfile.gettempdir())
+    _remove_abandoned(base)
+    with tempfile.TemporaryDirectory(prefix=f"{_FOLDERS}{os.getpid()}-", dir=base) as name:
+        folder = Path(name)
+        # Under root Postgres runs as a plain user.
+        folder.chmod(0o755)
+        yield folder
+
+
+@cache
+def _remove_abandoned(base: Path) -> None:
+    """Give back what test processes left that were killed."""
+    for folder in base.glob(f"{_FOLDERS}*"):
+        owner = folder.name.removeprefix(_FOLDERS).partition("-")[0]
+        if not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def die_with_parent(signal_number: int = signal.SIGKILL) -> Callable[[], None] | None:
@@ -222,21 +248,26 @@ class PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+def nats_server() -> Iterator[NatsServer]:
     """One nats-server for all tests that do not mind each other."""
-    server = NatsServer(tmp_path_factory.mktemp("nats"))
-    server.start()
-    yield server
-    server.stop()
+    with _nats() as server:
+        yield server
 
 
 @pytest.fixture
-def fresh_nats(tmp_path: Path) -> Iterator[NatsServer]:
+def fresh_nats() -> Iterator[NatsServer]:
     """A nats-server of this test alone, empty, to be killed and restarted at will."""
-    server = NatsServer(tmp_path / "nats")
-    server.start()
-    yield server
-    server.stop()
+    with _nats() as server:
+        yield server
+
+
+@contextmanager
+def _nats() -> Iterator[NatsServer]:
+    with server_folder() as folder:
+        server = NatsServer(folder)
+        server.start()
+        yield server
+        server.kill9()
 
 
 @pytest.fixture
@@ -264,23 +295,21 @@ async def log(connection: Connection) -> EventLog:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """One Postgres for all tests; take a database of your own from `make_database`."""
-    # Not below pytest's own folder: that is 0700, and under root Postgres runs as a plain user.
-    with tempfile.TemporaryDirectory(prefix="slipway-postgres-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        server = PostgresServer(folder)
-        server.create()
-        server.start()
+    with _postgres() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
     """A Postgres of this test alone, without tables, to be killed and restarted at will."""
-    with tempfile.TemporaryDirectory(prefix="slipway-own-postgres-") as name:
-        Path(name).chmod(0o755)
-        server = PostgresServer(Path(name))
+    with _postgres() as server:
+        yield server
+
+
+@contextmanager
+def _postgres() -> Iterator[PostgresServer]:
+    with server_folder() as folder:
+        server = PostgresServer(folder)
         server.create()
         server.start()
         yield server
@@ -315,7 +344,7 @@ async def make_database(
 
 
 async def _create_database(server: PostgresServer, name: str, *, template: str) -> None:
-    await _execute(server, f'create database "{name}" template "{template}"')
+    await _execute(server, f'create database "{name}" template "{template}" strategy file_copy')
 
 
 async def _execute(server: PostgresServer, statement: str) -> None:

@@ -88,10 +88,10 @@ def followers() -> list[str]:
     return [each.get_name() for each in asyncio.all_tasks() if each.get_name() == f"logs of {REPLICA.id}"]
 
 
+@pytest.mark.usefixtures("log")
 async def test_a_log_that_could_not_be_read_is_read_although_its_replica_does_not_change(
-    log: EventLog, connection: Connection
+    connection: Connection,
 ) -> None:
-    assert log is not None
     engine = StumblingEngine()
     engine.lines[REPLICA.id] = [LogLine(at=AT, stream="stdout", text="one", position=Position("1"))]
 
@@ -103,8 +103,8 @@ async def test_a_log_that_could_not_be_read_is_read_although_its_replica_does_no
     assert texts == ["one"]
 
 
-async def test_a_log_that_is_read_out_is_left_to_the_next_term(log: EventLog, connection: Connection) -> None:
-    assert log is not None
+@pytest.mark.usefixtures("log")
+async def test_a_log_that_is_read_out_is_left_to_the_next_term(connection: Connection) -> None:
     engine = EndlessEngine()
     engine.lines[REPLICA.id] = [LogLine(at=AT, stream="stdout", text="one", position=Position("1"))]
     logs = ReplicaLogs(connection=connection, engine=engine)
@@ -119,10 +119,8 @@ async def test_a_log_that_is_read_out_is_left_to_the_next_term(log: EventLog, co
     assert followers() == []
 
 
-async def test_a_log_is_read_out_for_as_long_as_lines_come_of_it(
-    log: EventLog, connection: Connection
-) -> None:
-    assert log is not None
+@pytest.mark.usefixtures("log")
+async def test_a_log_is_read_out_for_as_long_as_lines_come_of_it(connection: Connection) -> None:
     engine = SlowEngine()
     engine.lines[REPLICA.id] = [
         LogLine(at=AT, stream="stdout", text=str(number), position=Position(str(number)))
@@ -137,10 +135,8 @@ async def test_a_log_is_read_out_for_as_long_as_lines_come_of_it(
     assert await shipped(connection) == [str(number) for number in range(1, 9)]
 
 
-async def test_a_log_that_gives_nothing_more_and_does_not_end_is_left(
-    log: EventLog, connection: Connection
-) -> None:
-    assert log is not None
+@pytest.mark.usefixtures("log")
+async def test_a_log_that_gives_nothing_more_and_does_not_end_is_left(connection: Connection) -> None:
     engine = EndlessEngine()
     engine.lines[REPLICA.id] = [LogLine(at=AT, stream="stdout", text="one", position=Position("1"))]
     logs = ReplicaLogs(connection=connection, engine=engine, read_out_seconds=1)

@@ -84,10 +84,10 @@ async def test_a_monitor_that_loses_its_lease_in_an_outage_takes_it_again(
         assert not watching.done()
 
 
+@pytest.mark.usefixtures("log")
 async def test_a_target_that_cannot_be_watched_is_tried_again_after_a_pause(
-    log: EventLog, connection: Connection, settings: MonitorSettings
+    connection: Connection, settings: MonitorSettings
 ) -> None:
-    assert log is not None
     engine = DeafEngine()
 
     async def watch(service: Service[MonitorSettings]) -> None:

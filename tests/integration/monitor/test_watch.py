@@ -150,9 +150,8 @@ async def test_a_predecessors_late_write_is_refused(log: EventLog, connection: C
     assert (await facts(log))[-1].state is ReplicaState.UNREADY
 
 
-async def test_a_next_monitor_ships_only_the_lines_that_were_not_shipped(
-    log: EventLog, connection: Connection
-) -> None:
+@pytest.mark.usefixtures("log")
+async def test_a_next_monitor_ships_only_the_lines_that_were_not_shipped(connection: Connection) -> None:
     engine = MemoryEngine()
     lines = EventLog(connection=connection, stream=LOG_LINES.name)
     engine.lines["0-1"] = [LogLine(at=AT, stream="stdout", text="one", position=Position("1"))]
@@ -166,7 +165,6 @@ async def test_a_next_monitor_ships_only_the_lines_that_were_not_shipped(
         texts = await eventually(lambda: shipped_last(lines, "two"))
 
     assert texts == ["one", "two"]
-    assert log is not None
 
 
 async def shipped(lines: EventLog) -> list[str]:
