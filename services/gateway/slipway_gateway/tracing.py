@@ -12,6 +12,9 @@ _SERVICE: Final = "slipway-gateway"
 _DETECTOR: Final = "envoy.tracers.opentelemetry.resource_detectors.static_config"
 _NEVER: Final = frozenset({"always_off", "parentbased_always_off"})
 _DEFAULT_SAMPLED: Final = 0.01
+_BY_PARENT: Final = "parentbased_"
+_DEFAULT_SAMPLER: Final = "parentbased_traceidratio"
+_MILLION: Final = 1_000_000
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -25,6 +28,8 @@ class Tracing:
 
     url: str
     sampled: float = _DEFAULT_SAMPLED
+    follows_callers: bool = True
+    """Whether a request that belongs to a trace is sampled as its caller is."""
     service: str = _SERVICE
     headers: Mapping[str, str] = field(default_factory=dict)
     resource: Mapping[str, str] = field(default_factory=dict)
@@ -51,14 +56,19 @@ class Tracing:
         return cls(
             url=url,
             sampled=_sampled(environment),
+            follows_callers=_sampler(environment).startswith(_BY_PARENT),
             service=environment.get("OTEL_SERVICE_NAME") or named,
             headers=_pairs(headers or environment.get("OTEL_EXPORTER_OTLP_HEADERS")),
             resource=resource,
         )
 
 
+def _sampler(environment: Mapping[str, str]) -> str:
+    return environment.get("OTEL_TRACES_SAMPLER", "").strip().lower() or _DEFAULT_SAMPLER
+
+
 def _sampled(environment: Mapping[str, str]) -> float:
-    if environment.get("OTEL_TRACES_SAMPLER", "").strip().lower() in _NEVER:
+    if _sampler(environment) in _NEVER:
         return 0.0
     argument = environment.get("OTEL_TRACES_SAMPLER_ARG") or str(_DEFAULT_SAMPLED)
     try:
@@ -87,14 +97,28 @@ def tracing_rules(tracing: Tracing | None) -> dict[str, Any]:
         http_service=report,
         service_name=tracing.service,
         resource_detectors=_resource(tracing.resource),
+        sampler=_sampler_rule(tracing),
     )
     return {
         "tracing": {
             "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider},
-            "random_sampling": {"value": round(100 * tracing.sampled, 4)},
             "spawn_upstream_span": False,
         }
     }
+
+
+def _sampler_rule(tracing: Tracing) -> dict[str, Any]:
+    # The connection manager's own share would overrule what the caller decided.
+    share = {"numerator": round(tracing.sampled * _MILLION), "denominator": "MILLION"}
+    rule = _extension("trace_id_ratio_based", "TraceIdRatioBasedSamplerConfig", sampling_percentage=share)
+    if tracing.follows_callers:
+        rule = _extension("parent_based", "ParentBasedSamplerConfig", wrapped_sampler=rule)
+    return rule
+
+
+def _extension(name: str, message: str, **values: object) -> dict[str, Any]:
+    config = typed(f"envoy.extensions.tracers.opentelemetry.samplers.v3.{message}", **values)
+    return {"name": f"envoy.tracers.opentelemetry.samplers.{name}", "typed_config": config}
 
 
 def _literal(value: str) -> str:

@@ -111,6 +111,33 @@ async def test_answers_are_counted_by_status_per_workload_only_on_request(
     assert counted == ({"upstream_rq_total", "upstream_rq_2xx"} if count_statuses else {"upstream_rq_total"})
 
 
+@pytest.mark.parametrize(
+    ("sampler", "flags", "sampled"),
+    [
+        ({}, "01", True),
+        ({}, "00", False),
+        ({"OTEL_TRACES_SAMPLER_ARG": "1"}, "00", False),
+        ({"OTEL_TRACES_SAMPLER": "parentbased_always_off"}, "01", True),
+        ({"OTEL_TRACES_SAMPLER": "always_off"}, "01", False),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1"}, "00", True),
+    ],
+)
+async def test_a_request_is_sampled_as_its_caller_is_unless_the_sampler_says_otherwise(
+    house: GatewayHouse, replicas: list[Replica], sampler: dict[str, str], flags: str, sampled: bool
+) -> None:
+    with receiving() as receiver:
+        told = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, **sampler}
+        await restart_with(house, replicas[0], tracing=Tracing.from_environment(told))
+        traceparent = f"00-{'a' * 32}-{'b' * 16}-{flags}"
+
+        _, answered = await house.get("/default/digits/predict", headers={"traceparent": traceparent})
+
+        trace, flag = answered["headers"]["traceparent"].split("-")[1::2]
+        assert (trace, flag) == ("a" * 32, "01" if sampled else "00")
+        if sampled:
+            await eventually(lambda: receiver.trace(trace), timeout=20)
+
+
 async def test_a_sampled_request_is_a_span_in_the_trace_it_came_with(
     house: GatewayHouse, replicas: list[Replica]
 ) -> None:
