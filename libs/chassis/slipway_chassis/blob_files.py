@@ -1,18 +1,18 @@
 """Files on their way to becoming blobs, and the lock under which blobs come and go. Knows no digests."""
 
-import errno
 import fcntl
 import hashlib
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final, Self
 
-_COPIED_INSTEAD: Final = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
+from slipway_chassis.logs import get_logger
+
+_log: Final = get_logger()
 
 
 @dataclass
@@ -42,22 +42,25 @@ class UnfinishedFile:
         self.file.close()
         return f"sha256:{self.digest.hexdigest()}"
 
-    def become(self, path: Path) -> None:
-        """Be `path` itself, or a copy of it on another file system."""
-        self.discard()
-        try:
-            os.link(path, self.temporary)
-        except OSError as error:
-            if error.errno not in _COPIED_INSTEAD:
-                raise
-            shutil.copyfile(path, self.temporary)
-        with self.temporary.open("rb") as file:
-            os.fsync(file.fileno())
-
     def discard(self) -> None:
         """Remove it, unless it has become something else."""
         self.file.close()
         self.temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, *, untouched_since: float) -> None:
+    """Remove the files in this folder that nobody has touched since then, in seconds since 1970.
+
+    A file that cannot be removed is named in the service's log and left.
+    """
+    for path in folder.glob("*"):
+        try:
+            if path.stat().st_mtime < untouched_since:
+                path.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            _log.warning("an unfinished blob cannot be removed", path=str(path), problem=str(error))
 
 
 def sync_folder(folder: Path) -> None:

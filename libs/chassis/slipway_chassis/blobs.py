@@ -8,13 +8,14 @@ import errno
 import filecmp
 import hashlib
 import re
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Final, Protocol
 
-from slipway_chassis.blob_files import UnfinishedFile, locked, sync_folder
+from slipway_chassis.blob_files import UnfinishedFile, locked, remove_unfinished, sync_folder
 from slipway_chassis.errors import (
     BlobError,
     BlobMissingError,
@@ -23,7 +24,7 @@ from slipway_chassis.errors import (
     IncomingUnsettledError,
     StorageFullError,
 )
-from slipway_chassis.incoming import FoundFile, Incoming
+from slipway_chassis.incoming import FoundFile, IncomingFolder
 
 CHUNK: Final = 1 << 20
 _READ_ONLY: Final = 0o444
@@ -35,7 +36,9 @@ class BlobStore(Protocol):
     """Blobs by digest (`sha256:<hex>`), and small named references to them."""
 
     async def put(self, stream: AsyncIterable[bytes], *, expected: str | None = None) -> str:
-        """Store a stream and return its digest; storing it again changes nothing, but mends a damaged blob.
+        """Store a stream and return its digest; storing it again changes nothing.
+
+        Without `expected` that mends a damaged blob. What is `expected` and stored already is not read.
 
         Raises:
             DigestMismatchError: the stream is not `expected`.
@@ -43,12 +46,16 @@ class BlobStore(Protocol):
         """
         ...
 
-    async def put_file(self, path: Path, *, expected: str | None = None) -> str:
-        """Store a local file and return its digest; the file must not be changed afterwards."""
-        ...
-
     def open(self, digest: str, *, offset: int = 0) -> AsyncIterator[bytes]:
         """Return the bytes in chunks.
+
+        Raises:
+            BlobMissingError: it is not stored.
+        """
+        ...
+
+    def as_file(self, digest: str) -> AbstractAsyncContextManager[Path]:
+        """Give a local file with the bytes, to be read only, while the body runs.
 
         Raises:
             BlobMissingError: it is not stored.
@@ -82,6 +89,13 @@ class BlobStore(Protocol):
         """Remove a blob, unless somebody stored or claimed it since then; say whether it is gone.
 
         Claiming and reclaiming exclude each other: a claim that succeeds after this moment's is kept.
+        """
+        ...
+
+    async def remove_unfinished(self, *, older_than: timedelta) -> None:
+        """Remove what is left of a `put` whose process was killed, when nobody wrote to it for so long.
+
+        What cannot be removed is named in the service's log and left. Blobs are not touched.
         """
         ...
 
@@ -135,7 +149,8 @@ class FilesystemBlobStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._incoming = Incoming(root / "incoming")
+        self._unfinished = root / "tmp"
+        self._incoming = IncomingFolder(root / "incoming")
 
     def path_of(self, digest: str) -> Path:
         """Return where the blob lies, stored or not.
@@ -163,10 +178,6 @@ class FilesystemBlobStore:
         finally:
             await asyncio.to_thread(writer.discard)
 
-    async def put_file(self, path: Path, *, expected: str | None = None) -> str:
-        """Store a local file, without copying it where a hard link is possible; see `BlobStore.put_file`."""
-        return await asyncio.to_thread(self._put_file, path, expected)
-
     async def open(self, digest: str, *, offset: int = 0) -> AsyncIterator[bytes]:
         """Return the bytes from `offset` in chunks of 1 MiB; see `BlobStore.open`."""
         file = await asyncio.to_thread(self._open, digest, offset)
@@ -175,6 +186,12 @@ class FilesystemBlobStore:
                 yield chunk
         finally:
             file.close()
+
+    @asynccontextmanager
+    async def as_file(self, digest: str) -> AsyncIterator[Path]:
+        """Give the blob's own file; see `BlobStore.as_file`."""
+        await self.size(digest)
+        yield self.path_of(digest)
 
     async def exists(self, digest: str) -> bool:
         """Say whether the blob is stored."""
@@ -202,6 +219,11 @@ class FilesystemBlobStore:
     async def reclaim(self, digest: str, *, unclaimed_since: datetime) -> bool:
         """Remove the blob unless it was claimed; see `BlobStore.reclaim`. The file system's clock counts."""
         return await asyncio.to_thread(self._reclaim, digest, unclaimed_since.timestamp())
+
+    async def remove_unfinished(self, *, older_than: timedelta) -> None:
+        """Remove what killed processes left; see `BlobStore.remove_unfinished`."""
+        since = time.time() - older_than.total_seconds()
+        await asyncio.to_thread(remove_unfinished, self._unfinished, untouched_since=since)
 
     async def set_ref(self, name: str, digest: str) -> None:
         """Let `name` mean this digest from now on; readers see the old or the new one, never a part."""
@@ -251,7 +273,7 @@ class FilesystemBlobStore:
 
     def _begin(self) -> UnfinishedFile:
         with self._space_named():
-            return UnfinishedFile.begin(self._root / "tmp")
+            return UnfinishedFile.begin(self._unfinished)
 
     def _write(self, writer: UnfinishedFile, chunk: bytes) -> None:
         with self._space_named():
@@ -293,21 +315,6 @@ class FilesystemBlobStore:
             return True
         return True
 
-    def _put_file(self, path: Path, expected: str | None) -> str:
-        with path.open("rb") as file:
-            digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-        _check(digest, expected)
-        if self._claim(digest) and _is_same(self.path_of(digest), path):
-            return digest
-        with self._space_named():
-            writer = UnfinishedFile.begin(self._root / "tmp")
-            try:
-                writer.become(path)
-                self._adopt(writer.temporary, digest)
-            finally:
-                writer.discard()
-        return digest
-
     def _open(self, digest: str, offset: int) -> IO[bytes]:
         try:
             file = self.path_of(digest).open("rb")
@@ -323,7 +330,7 @@ class FilesystemBlobStore:
 
     def _set_ref(self, path: Path, digest: str) -> None:
         with self._space_named():
-            writer = UnfinishedFile.begin(self._root / "tmp")
+            writer = UnfinishedFile.begin(self._unfinished)
             try:
                 writer.write(digest.encode())
                 writer.finish()

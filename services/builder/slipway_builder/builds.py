@@ -22,19 +22,19 @@ from slipway_contracts.events import Event
 from slipway_contracts.failure import FailureRecord
 from slipway_contracts.subjects import build_log
 
-from slipway_builder.build import Draft, SourceBuild
-from slipway_builder.build_log import BuildLog
-from slipway_builder.dependencies import Installer
-from slipway_builder.endings import failed, succeeded
-from slipway_builder.failures import exhausted, failure_of, label_taken, overdue
-from slipway_builder.image_blobs import first_missing
-from slipway_builder.journal import BuildEndedError, BuildJournal, BuildTakenOverError
-from slipway_builder.labels import Labels, free_label
-from slipway_builder.record import BuildRecord
-from slipway_builder.running_builds import RunningBuilds
-from slipway_builder.source_archive import ArchiveLimits
-from slipway_builder.steps import Steps
-from slipway_builder.work_folders import WorkFolders
+from slipway_builder.images.image_blobs import first_missing
+from slipway_builder.installing.dependencies import Installer
+from slipway_builder.journal.build_journal import BuildEndedError, BuildJournal, BuildTakenOverError
+from slipway_builder.journal.build_log import BuildLog
+from slipway_builder.journal.build_record import BuildRecord
+from slipway_builder.journal.endings import failed, succeeded
+from slipway_builder.journal.failures import exhausted, failure_of, label_taken, overdue
+from slipway_builder.journal.labels import Labels, free_label
+from slipway_builder.journal.steps import Steps
+from slipway_builder.making.running_builds import RunningBuilds
+from slipway_builder.making.source_build import Draft, SourceBuild
+from slipway_builder.making.work_folders import WorkFolders
+from slipway_builder.source.source_archive import ArchiveLimits
 
 MOST_RUNS: Final = 10
 _log: Final = get_logger()

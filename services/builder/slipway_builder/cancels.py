@@ -2,20 +2,17 @@
 
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
 
 from slipway_chassis.event_log import EventLog, New
 from slipway_chassis.stored import Stored
+from slipway_contracts import subjects
 from slipway_contracts.commands import CancelBuild
 from slipway_contracts.events import BuildCanceled
-from slipway_contracts.topology import BUILDER
 
-from slipway_builder.endings import canceled, not_canceled
-from slipway_builder.failures import not_cancelable
-from slipway_builder.journal import BuildEndedError, BuildJournal
-from slipway_builder.running_builds import RunningBuilds
-
-_ALL_CANCELED: Final = "slipway.*.*.evt.build.canceled"
+from slipway_builder.journal.build_journal import BuildEndedError, BuildJournal
+from slipway_builder.journal.endings import canceled, not_canceled
+from slipway_builder.journal.failures import not_cancelable
+from slipway_builder.making.running_builds import RunningBuilds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +42,7 @@ class Cancels:
 
     async def watch(self) -> None:
         """End work as soon as any builder has written that its build is canceled; runs until cancelled."""
-        async with aclosing(self.log.follow(_ALL_CANCELED, start=New())) as items:
+        async with aclosing(self.log.follow(subjects.ALL_BUILD_CANCELS, start=New())) as items:
             async for item in items:
                 message = item.readable if isinstance(item, Stored) else None
                 if isinstance(message, BuildCanceled):
@@ -53,7 +50,7 @@ class Cancels:
 
     async def _asked_at(self, command: CancelBuild) -> int | None:
         """Return where the build was asked for; the newest is looked at first, for people cancel that."""
-        subject = BUILDER.filters[0].replace("*.*", f"{command.group}.{command.deployment}")
+        subject = subjects.build_commands(command.group, command.deployment)
         last = await self.log.last(subject)
         if last is None or _id_of(last) == command.build:
             return last.sequence if last is not None else None

@@ -4,15 +4,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from slipway_chassis.broker import DeadMessage
-from slipway_chassis.event_log import EventLog, Outgoing
+from slipway_chassis.event_log import EventLog, Outgoing, Stored
 from slipway_contracts.envelope import TYPE_PREFIX, Envelope, MalformedEnvelopeError, now
 from slipway_contracts.events import MessageDead
-from slipway_contracts.names import derived_id
-from slipway_contracts.subjects import of, owner_of
+from slipway_contracts.names import derived_id, is_id
+from slipway_contracts.subjects import dead_owner_of, of, owner_of
 
-from slipway_builder.endings import failed, not_canceled
-from slipway_builder.failures import undeliverable
-from slipway_builder.journal import SOURCE, BuildEndedError, BuildJournal
+from slipway_builder.journal.build_journal import SOURCE, BuildEndedError, BuildJournal
+from slipway_builder.journal.endings import failed, not_canceled
+from slipway_builder.journal.failures import undeliverable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class DeadCommands:
         The body may be what is wrong, so only subject and envelope are used; without an envelope nobody
         waits, for the operation's id is in it.
         """
-        if not dead.stored.subject.endswith(".remove"):
+        if not dead.stored.subject.endswith(".remove") and _is_somebodys(dead.stored):
             with suppress(MalformedEnvelopeError, BuildEndedError):
                 await self._end(dead)
         await self.log.publish(_announcement(dead))
@@ -45,8 +45,14 @@ class DeadCommands:
             await journal.append(*failed(owner, operation, failure))
 
 
+def _is_somebodys(asked: Stored) -> bool:
+    """Return whether anybody can wait for the end: who asked the api has names and an id."""
+    is_named = dead_owner_of(asked.subject) == owner_of(asked.subject)
+    return is_named and is_id(asked.headers.get("ce-id", ""))
+
+
 def _announcement(dead: DeadMessage) -> Outgoing:
-    group, deployment = owner_of(dead.stored.subject)
+    group, deployment = dead_owner_of(dead.stored.subject)
     headers = dead.stored.headers
     message = MessageDead(
         group=group,

@@ -6,7 +6,7 @@ from slipway_contracts.topology import BUILDER, BUILDER_CANCEL, BUILDER_REMOVE
 
 from slipway_builder.builds import Builds
 from slipway_builder.cancels import Cancels
-from slipway_builder.removals import Removals
+from slipway_builder.removing.removals import Removals
 
 
 def handle(

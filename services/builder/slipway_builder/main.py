@@ -1,41 +1,41 @@
 """The builder's process: commands in, builds in a bounded pool, put together."""
 
-import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
 
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.broker import LogBroker, handle_until, make_broker
 from slipway_chassis.log_lines import LogLinePublisher
 from slipway_chassis.process import Service, run_service
 
-from slipway_builder.blob_leftovers import remove_leftovers
 from slipway_builder.builds import Builds
 from slipway_builder.cancels import Cancels
 from slipway_builder.dead_commands import DeadCommands
-from slipway_builder.dependencies import Installer
 from slipway_builder.handlers import handle
-from slipway_builder.host_base import host_base
-from slipway_builder.image_use import ImageUse
-from slipway_builder.labels import Labels
-from slipway_builder.package_cache import PackageCache
-from slipway_builder.removals import Removals
-from slipway_builder.running_builds import RunningBuilds
+from slipway_builder.installing.dependencies import Installer
+from slipway_builder.installing.host_base import host_base
+from slipway_builder.installing.package_cache import PackageCache
+from slipway_builder.journal.labels import Labels
+from slipway_builder.making.running_builds import RunningBuilds
+from slipway_builder.making.work_folders import WorkFolders
+from slipway_builder.removing.image_use import ImageUse
+from slipway_builder.removing.removals import Removals
 from slipway_builder.settings import BuilderSettings
 from slipway_builder.sweep import Sweep
-from slipway_builder.work_folders import WorkFolders
 
-_GRACE_SECONDS = 1.0
+_GRACE_SECONDS: Final = 1.0
+_UNFINISHED_FOR: Final = timedelta(days=1)
 
 
 async def build(service: Service[BuilderSettings]) -> None:
     """Build until the process is told to stop; builds in hand are ended, and begun again elsewhere."""
     settings = service.settings
-    await asyncio.to_thread(remove_leftovers, settings.blob_root, at=time.time())
     sweep = Sweep(log=service.log, connection=service.connection)
     cache = PackageCache(folder=settings.work_dir / "packages", most_bytes=settings.package_cache_bytes)
     with make_builds(service) as builds:
+        await builds.blobs.remove_unfinished(older_than=_UNFINISHED_FOR)
         cancels = Cancels(log=service.log, running=builds.running)
         removals = Removals(log=service.log, blobs=builds.blobs, use=ImageUse(log=service.log))
         broker = _broker(service)
@@ -46,6 +46,7 @@ async def build(service: Service[BuilderSettings]) -> None:
             cancels.watch(),
             sweep.forever(every=settings.sweep_interval),
             cache.forever(every=settings.package_cache_interval),
+            probes=service.probes,
         )
 
 

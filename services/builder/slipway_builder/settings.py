@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field
 from slipway_chassis.settings import ServiceSettings
 
-from slipway_builder.source_archive import ArchiveLimits
+from slipway_builder.source.source_archive import ArchiveLimits
 
 
 class BuilderSettings(ServiceSettings):

@@ -16,9 +16,9 @@ from slipway_contracts.envelope import now
 from slipway_contracts.subjects import owner_of
 from slipway_contracts.topology import BUILDER
 
-from slipway_builder.endings import failed
-from slipway_builder.failures import overdue
-from slipway_builder.journal import BuildEndedError, BuildJournal
+from slipway_builder.journal.build_journal import BuildEndedError, BuildJournal
+from slipway_builder.journal.endings import failed
+from slipway_builder.journal.failures import overdue
 
 _API_SECONDS: Final = 5.0
 _OWNER_FIRST: Final = timedelta(seconds=5)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from integration.builder.builder_world import BuilderWorld, GatedIndex, SilentIndex, Upload
 from servers import NatsServer
-from slipway_builder.dependencies import Installer
-from slipway_builder.host_base import host_base
+from slipway_builder.images.layer_cache import put_bytes
+from slipway_builder.installing.dependencies import Installer
+from slipway_builder.installing.host_base import host_base
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
@@ -38,7 +39,7 @@ def world(fresh_nats: NatsServer, connection: Connection, log: EventLog, tmp_pat
 
 
 @pytest.fixture
-def upload(blobs: FilesystemBlobStore, tmp_path: Path) -> Upload:
+def upload(blobs: FilesystemBlobStore) -> Upload:
     """Return a function that packs files by name and stores the archive."""
 
     async def run(files: Mapping[str, str | bytes]) -> str:
@@ -49,10 +50,7 @@ def upload(blobs: FilesystemBlobStore, tmp_path: Path) -> Upload:
                 info = tarfile.TarInfo(name)
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
-        archive = tmp_path / "upload.tar.gz"
-        archive.unlink(missing_ok=True)
-        archive.write_bytes(buffer.getvalue())
-        return await blobs.put_file(archive)
+        return await put_bytes(blobs, buffer.getvalue())
 
     return run
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from eventually import eventually
-from slipway_builder.image_blobs import image_blobs
-from slipway_builder.image_use import ImageUse
-from slipway_builder.layer_cache import Layer, LayerCache, layer_key, put_bytes
-from slipway_builder.oci import ImageSpec, write_image, write_index
-from slipway_builder.removals import Removals
+from slipway_builder.images.image_blobs import image_blobs
+from slipway_builder.images.layer_cache import Layer, LayerCache, layer_key, put_bytes
+from slipway_builder.images.oci import ImageSpec, write_image, write_index
+from slipway_builder.removing.image_use import ImageUse
+from slipway_builder.removing.removals import Removals
 from slipway_chassis.blobs import BlobStore, FilesystemBlobStore
 from slipway_chassis.event_log import EventLog, Outgoing, Stored
 from slipway_contracts.commands import RemoveVersions, VersionImages

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from child_processes import children
 from integration.builder.builder_world import SilentIndex, Upload
-from slipway_builder.build import Draft, SourceBuild
-from slipway_builder.code_files import EndpointFileMissingError
-from slipway_builder.dependencies import Installer, RequirementsUnresolvableError
-from slipway_builder.failures import failure_of
-from slipway_builder.host_base import PythonNotAvailableError
-from slipway_builder.manifest_file import ManifestMissingError
-from slipway_builder.source_archive import ArchiveLimits
-from slipway_builder.steps import StepEvent, Steps
+from slipway_builder.installing.dependencies import Installer, RequirementsUnresolvableError
+from slipway_builder.installing.host_base import PythonNotAvailableError
+from slipway_builder.journal.failures import failure_of
+from slipway_builder.journal.steps import StepEvent, Steps
+from slipway_builder.making.source_build import Draft, SourceBuild
+from slipway_builder.source.code_files import EndpointFileMissingError
+from slipway_builder.source.manifest_file import ManifestMissingError
+from slipway_builder.source.source_archive import ArchiveLimits
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.errors import BlobMissingError
 from slipway_contracts.events import BuildStepFinished

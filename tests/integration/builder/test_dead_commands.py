@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from eventually import eventually
 from integration.builder.builder_world import MANIFEST, BuilderWorld, Upload
 from slipway_chassis.jetstream_api import publish
@@ -9,9 +10,13 @@ from slipway_contracts.envelope import Envelope, new_id, now
 from slipway_contracts.subjects import build_ends
 
 
-async def poison(world: BuilderWorld, deployment: str) -> None:
+async def poison(world: BuilderWorld, deployment: str, identifier: str = "") -> None:
     envelope = Envelope(
-        id=new_id(), type="command.build.v1", source="/test", subject=f"default/{deployment}", time=now()
+        id=identifier or new_id(),
+        type="command.build.v1",
+        source="/test",
+        subject=f"default/{deployment}",
+        time=now(),
     )
     subject = f"slipway.default.{deployment}.cmd.builder.build"
     await publish(world.connection, subject, b"\xff", headers=envelope.to_headers(), within=5)
@@ -46,3 +51,18 @@ async def test_a_build_that_cannot_be_handled_delays_no_other(
     failed = await positions(world, "slipway.default.unreadable.evt.build.failed")
     assert len(dead) == len(failed) == 20
     assert max(dead) < made
+
+
+@pytest.mark.parametrize(
+    ("deployment", "identifier", "told"), [("ILL", "", "ill-named"), ("sick", "p1", "sick")]
+)
+async def test_a_build_that_nobody_can_have_asked_for_is_given_up_like_any_other(
+    world: BuilderWorld, deployment: str, identifier: str, told: str
+) -> None:
+    await poison(world, deployment, identifier)
+
+    async with world.builder():
+        dead = await eventually(lambda: positions(world, f"slipway.default.{told}.evt.message.dead"), 30)
+
+    assert len(dead) == 1
+    assert await positions(world, "slipway.default.*.evt.build.failed") == []

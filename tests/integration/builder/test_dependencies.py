@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from child_processes import children
 from integration.builder.builder_world import SilentIndex
-from slipway_builder.dependencies import (
+from slipway_builder.images.layers import GZIP, entries_of, write_layer
+from slipway_builder.installing.dependencies import (
     Installation,
     Installer,
     RequirementsUnresolvableError,
     build_environment,
+    unread_indexes,
 )
-from slipway_builder.layers import GZIP, entries_of, write_layer
 from slipway_builder.stop_flag import StopFlag
 from slipway_chassis.blobs import FilesystemBlobStore
 
@@ -131,6 +132,30 @@ async def test_cancelling_ends_the_installer(
     assert children() == []
 
 
+async def test_a_user_is_told_of_an_index_that_was_chosen_for_pip_alone(
+    installer: Installer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://ada:lovelace@127.0.0.1:1/simple")
+    lines: list[str] = []
+    task = make_task(tmp_path, "./missing-1-py3-none-any.whl\n")
+
+    with pytest.raises(RequirementsUnresolvableError, match="UV_DEFAULT_INDEX") as caught:
+        await installer.install(task, line=lines.append)
+
+    assert lines[0].startswith("notice: PIP_INDEX_URL is set for the builder")
+    assert "lovelace" not in "\n".join([*lines, *caught.value.lines])
+
+
+def test_an_index_that_was_chosen_for_uv_needs_no_word() -> None:
+    both = {"PIP_INDEX_URL": "house", "UV_DEFAULT_INDEX": "house"}
+
+    assert unread_indexes(both) == []
+    assert unread_indexes({"PIP_TIMEOUT": "1"}) == []
+    assert len(unread_indexes(both | {"PIP_EXTRA_INDEX_URL": "other"})) == 1
+
+
 def test_a_child_knows_nothing_of_the_platform() -> None:
     outer = {
         "PATH": "/bin",
@@ -152,7 +177,6 @@ def test_a_child_knows_nothing_of_the_platform() -> None:
         "HOME": "/work/home",
         "LANG": "C.UTF-8",
         "UV_INDEX_URL": "index",
-        "PIP_INDEX_URL": "index",
         "SSL_CERT_FILE": "ca.pem",
         "https_proxy": "proxy",
     }

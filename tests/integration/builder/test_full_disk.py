@@ -4,8 +4,6 @@ import asyncio
 import gzip
 import json
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,18 +11,19 @@ from typing import Any
 
 import pytest
 from contract.engines.images import tar_of
+from servers import can_mount
 from slipway_chassis.blobs import FilesystemBlobStore
 
 SCRIPT = """
 import asyncio, json, sys
 from pathlib import Path
-from slipway_builder.build import SourceBuild
-from slipway_builder.dependencies import Installer
-from slipway_builder.failures import failure_of
-from slipway_builder.host_base import host_base
-from slipway_builder.source_archive import ArchiveLimits
-from slipway_builder.steps import Steps
-from slipway_builder.work_folders import WorkFolders
+from slipway_builder.making.source_build import SourceBuild
+from slipway_builder.installing.dependencies import Installer
+from slipway_builder.journal.failures import failure_of
+from slipway_builder.installing.host_base import host_base
+from slipway_builder.source.source_archive import ArchiveLimits
+from slipway_builder.journal.steps import Steps
+from slipway_builder.making.work_folders import WorkFolders
 from slipway_chassis.blobs import FilesystemBlobStore
 
 async def publish(_):
@@ -59,13 +58,6 @@ async def main(disk, store, source):
 asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
 """
 GREET = "endpoints:\n  - name: greet\n    server-command: python greet.py $PORT\n"
-
-
-def can_mount() -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    probe = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    return subprocess.run(probe, check=False, capture_output=True).returncode == 0
 
 
 async def built_on_a_small_disk(disk: Path, store: Path, source: str) -> Any:

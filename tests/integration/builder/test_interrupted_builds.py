@@ -14,8 +14,8 @@ from integration.builder.builder_world import (
     run,
     waiting_for,
 )
-from slipway_builder.endings import failed
-from slipway_builder.failures import overdue
+from slipway_builder.journal.endings import failed
+from slipway_builder.journal.failures import overdue
 from slipway_contracts.failure import Reason
 
 

@@ -1,7 +1,7 @@
 """Which labels of a deployment are taken, read from the log."""
 
 from deployment_world import make_version
-from slipway_builder.labels import Labels
+from slipway_builder.journal.labels import Labels
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_chassis.jetstream_api import call

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from slipway_builder.dependencies import Installation, Installer
-from slipway_builder.host_base import host_base
-from slipway_builder.package_cache import PackageCache
+from slipway_builder.installing.dependencies import Installation, Installer
+from slipway_builder.installing.host_base import host_base
+from slipway_builder.installing.package_cache import PackageCache
 
 MakeWheel = Callable[..., tuple[str, bytes]]
 

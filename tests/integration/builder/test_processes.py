@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from eventually import eventually
-from slipway_builder.processes import run
+from slipway_builder.installing.processes import run
 
 SHELL = "/bin/sh"
 
@@ -84,7 +84,7 @@ async def test_a_child_dies_with_a_builder_that_is_killed(tmp_path: Path) -> Non
     script = f"""
 import asyncio, os
 from pathlib import Path
-from slipway_builder.processes import run
+from slipway_builder.installing.processes import run
 asyncio.run(run(["{SHELL}", "-c", "echo $$; exec sleep 1000"], cwd=Path("{tmp_path}"), env=dict(os.environ),
     on_line=lambda line: print(line, flush=True)))
 """

@@ -9,8 +9,8 @@ import pytest
 from eventually import eventually
 from integration.builder.removal_world import RemovalWorld
 from slipway_builder.dead_commands import DeadCommands
-from slipway_builder.image_blobs import first_missing
-from slipway_builder.image_use import UseUnreadableError
+from slipway_builder.images.image_blobs import first_missing
+from slipway_builder.removing.image_use import UseUnreadableError
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_chassis.broker import DeadMessage
 from slipway_chassis.event_log import EventLog, Outgoing

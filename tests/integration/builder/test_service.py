@@ -91,7 +91,7 @@ async def test_a_builder_removes_unfinished_blobs_when_it_starts(
     unfinished = world.folder / "blobs" / "tmp" / "0123"
     unfinished.parent.mkdir(parents=True)
     unfinished.touch()
-    monkeypatch.setattr("slipway_builder.blob_leftovers._LEFT_FOR", timedelta(seconds=-1))
+    monkeypatch.setattr("slipway_builder.main._UNFINISHED_FOR", timedelta(seconds=-1))
 
     async with world.builder():
         await eventually(lambda: not unfinished.exists())

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from servers import free_port
-from slipway_builder.dependencies import Installation, Installer
-from slipway_builder.endpoint_server import SERVER_MODULE, SERVER_REQUIREMENTS
-from slipway_builder.host_base import host_base
+from slipway_builder.endpoints.endpoint_server import SERVER_MODULE, SERVER_REQUIREMENTS
+from slipway_builder.installing.dependencies import Installation, Installer
+from slipway_builder.installing.host_base import host_base
 
 APPLICATIONS = """
 import asyncio, time

@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from slipway_builder.code_files import EndpointFileMissingError, SourceFiles
-from slipway_builder.source_archive import SourceFile, SourceLink, SourceTree
+from slipway_builder.source.code_files import EndpointFileMissingError, SourceFiles
+from slipway_builder.source.source_archive import SourceFile, SourceLink, SourceTree
 from slipway_contracts.manifest import Manifest
 
 

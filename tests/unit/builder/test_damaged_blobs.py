@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from slipway_builder.host_base import host_base
-from slipway_builder.image_blobs import first_missing
-from slipway_builder.layer_cache import Layer, LayerCache, put_bytes
-from slipway_builder.oci import ImageSpec, write_image
+from slipway_builder.images.image_blobs import first_missing
+from slipway_builder.images.layer_cache import Layer, LayerCache, put_bytes
+from slipway_builder.images.oci import ImageSpec, write_image
+from slipway_builder.installing.host_base import host_base
 from slipway_chassis.blobs import FilesystemBlobStore
 from slipway_contracts.version import CommandSpec
 from slipway_engines.supervisor.image_plan import plan_image
@@ -55,20 +55,6 @@ async def test_storing_the_same_bytes_again_replaces_a_damaged_blob(
     again = await put_bytes(blobs, CONTENT)
 
     assert again == digest
-    assert blobs.path_of(digest).read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize("damaged", [TRUNCATED, FLIPPED])
-async def test_storing_the_same_file_again_replaces_a_damaged_blob(
-    blobs: FilesystemBlobStore, tmp_path: Path, damaged: bytes
-) -> None:
-    digest = await put_bytes(blobs, CONTENT)
-    damage(blobs, digest, damaged)
-    file = tmp_path / "model.bin"
-    file.write_bytes(CONTENT)
-
-    await blobs.put_file(file)
-
     assert blobs.path_of(digest).read_bytes() == CONTENT
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from slipway_builder.endpoint_server import command_of, fixed_port, needs_server, notices_of
+from slipway_builder.endpoints.endpoint_server import command_of, fixed_port, needs_server, notices_of
 from slipway_contracts.manifest import ManifestEndpoint
 
 

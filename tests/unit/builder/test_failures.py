@@ -4,14 +4,18 @@ import errno
 from pathlib import Path
 
 import pytest
-from slipway_builder.code_files import EndpointFileMissingError
-from slipway_builder.dependencies import BytecodeError, DiskFullError, RequirementsUnresolvableError
-from slipway_builder.failures import failure_of
-from slipway_builder.host_base import HostBase, PythonNotAvailableError
-from slipway_builder.layers import FileChangedError
-from slipway_builder.manifest_file import ManifestInvalidError, ManifestMissingError, ManifestProblem
-from slipway_builder.requirements import RequirementsError
-from slipway_builder.source_archive import ArchiveRefusedError
+from slipway_builder.images.layers import FileChangedError
+from slipway_builder.installing.dependencies import (
+    BytecodeError,
+    DiskFullError,
+    RequirementsUnresolvableError,
+)
+from slipway_builder.installing.host_base import HostBase, PythonNotAvailableError
+from slipway_builder.journal.failures import failure_of
+from slipway_builder.source.code_files import EndpointFileMissingError
+from slipway_builder.source.manifest_file import ManifestInvalidError, ManifestMissingError, ManifestProblem
+from slipway_builder.source.requirements import RequirementsError
+from slipway_builder.source.source_archive import ArchiveRefusedError
 from slipway_chassis.errors import BlobMissingError, LogUnavailableError, StorageFullError
 from slipway_contracts.failure import Reason, Stage
 

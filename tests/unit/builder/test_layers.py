@@ -8,8 +8,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from slipway_builder.layer_cache import Layer, LayerCache, layer_key
-from slipway_builder.layers import GZIP, PLAIN, Entry, FileChangedError, entries_of, write_layer
+from slipway_builder.images.layer_cache import Layer, LayerCache, layer_key
+from slipway_builder.images.layers import GZIP, PLAIN, Entry, FileChangedError, entries_of, write_layer
 from slipway_builder.stop_flag import StopFlag, StoppedError
 from slipway_chassis.blobs import FilesystemBlobStore
 

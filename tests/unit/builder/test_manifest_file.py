@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from slipway_builder.manifest_file import (
+from slipway_builder.source.manifest_file import (
     FoundManifest,
     ManifestInvalidError,
     ManifestMissingError,

@@ -1,7 +1,7 @@
 """Credentials in lines that users read."""
 
 import pytest
-from slipway_builder.masking import Mask
+from slipway_builder.installing.masking import Mask
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_the_values_of_secret_variables_are_masked_wherever_they_appear() -> Non
         {
             "UV_INDEX_A_PASSWORD": "one.two",
             "UV_INDEX_B_PASSWORD": "one.two.three",
-            "PIP_token": "four",
+            "UV_token": "four",
             "UV_SECRET_EMPTY": "",
             "UV_INDEX_URL": "index",
         }

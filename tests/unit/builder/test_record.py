@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from slipway_builder.labels import free_label
-from slipway_builder.record import BuildRecord
+from slipway_builder.journal.build_record import BuildRecord
+from slipway_builder.journal.labels import free_label
 from slipway_chassis.stored import Stored
 from slipway_contracts.codec import encode
 from slipway_contracts.envelope import Envelope, new_id

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from slipway_builder.requirements import Requirements, RequirementsError, read_requirements
+from slipway_builder.source.requirements import Requirements, RequirementsError, read_requirements
 from slipway_builder.stop_flag import StopFlag, StoppedError
 
 

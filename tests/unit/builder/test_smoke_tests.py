@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from slipway_builder.manifest_file import ManifestInvalidError, parse_manifest
-from slipway_builder.smoke_tests import smoke_test_of
+from slipway_builder.endpoints.smoke_tests import smoke_test_of
+from slipway_builder.source.manifest_file import ManifestInvalidError, parse_manifest
 from slipway_contracts.manifest import LARGEST_SMOKE_TEST
 from slipway_contracts.version import SmokeTest
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slipway_builder.source_archive import ArchiveLimits, ArchiveRefusedError, SourceTree, unpack
+from slipway_builder.source.source_archive import ArchiveLimits, ArchiveRefusedError, SourceTree, unpack
 from slipway_builder.stop_flag import StopFlag, StoppedError
 
 Member = tuple[str, bytes | None, dict[str, Any]]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from slipway import archive as client
-from slipway_builder import code_files
-from slipway_builder.code_files import SourceFiles
-from slipway_builder.source_archive import ArchiveLimits, unpack
+from slipway_builder.source import code_files
+from slipway_builder.source.code_files import SourceFiles
+from slipway_builder.source.source_archive import ArchiveLimits, unpack
 from slipway_builder.stop_flag import StopFlag
 from slipway_contracts.manifest import Manifest
 

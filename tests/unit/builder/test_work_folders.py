@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from slipway_builder.work_folders import WorkFolders
+from slipway_builder.making.work_folders import WorkFolders
 
 
 def contents(folder: Path) -> list[Path]:

@@ -111,44 +111,6 @@ async def test_fifty_writers_of_one_blob_all_succeed(store: FilesystemBlobStore)
     assert leftovers(store) == []
 
 
-async def test_local_file_is_taken_over_without_a_copy(store: FilesystemBlobStore, tmp_path: Path) -> None:
-    file = tmp_path / "model.bin"
-    file.write_bytes(HELLO)
-
-    digest = await store.put_file(file)
-    again = await store.put_file(file, expected=digest)
-
-    assert digest == again == digest_of(HELLO)
-    assert store.path_of(digest).stat().st_ino == file.stat().st_ino
-    assert leftovers(store) == []
-
-
-@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")  # noqa: S108
-async def test_local_file_of_another_file_system_is_copied(tmp_path: Path) -> None:
-    file = tmp_path / "model.bin"
-    file.write_bytes(HELLO)
-    root = Path("/dev/shm") / f"slipway-blobs-{os.getpid()}"  # noqa: S108
-    store = FilesystemBlobStore(root)
-    if os.stat(tmp_path).st_dev == os.stat("/dev/shm").st_dev:  # noqa: S108, PTH116
-        pytest.skip("needs a second file system")
-
-    digest = await store.put_file(file)
-
-    assert await read(store, digest) == HELLO
-    assert leftovers(store) == []
-    await store.delete(digest)
-
-
-async def test_local_file_with_other_content_is_refused(store: FilesystemBlobStore, tmp_path: Path) -> None:
-    file = tmp_path / "model.bin"
-    file.write_bytes(b"changed")
-
-    with pytest.raises(DigestMismatchError):
-        await store.put_file(file, expected=digest_of(HELLO))
-
-    assert not await store.exists(digest_of(b"changed"))
-
-
 async def test_missing_blob_is_named(store: FilesystemBlobStore) -> None:
     digest = digest_of(b"never stored")
 
@@ -156,6 +118,8 @@ async def test_missing_blob_is_named(store: FilesystemBlobStore) -> None:
         await read(store, digest)
     with pytest.raises(BlobMissingError, match=digest):
         await store.size(digest)
+    with pytest.raises(BlobMissingError, match=digest):
+        await store.as_file(digest).__aenter__()
     assert not await store.exists(digest)
 
 
@@ -207,17 +171,6 @@ async def test_whoever_relies_on_a_stored_blob_keeps_it_from_being_reclaimed(
 
     assert not await store.reclaim(digest, unclaimed_since=since)
     assert await store.exists(digest)
-
-
-async def test_a_file_with_an_old_time_is_as_safe_as_any(store: FilesystemBlobStore, tmp_path: Path) -> None:
-    file = tmp_path / "old"
-    file.write_bytes(HELLO)
-    os.utime(file, (0, 0))
-    since = datetime.fromtimestamp(file.stat().st_ctime - 0.001, tz=UTC)
-
-    digest = await store.put_file(file)
-
-    assert not await store.reclaim(digest, unclaimed_since=since)
 
 
 async def test_a_claim_of_what_is_not_stored_fails(store: FilesystemBlobStore) -> None:

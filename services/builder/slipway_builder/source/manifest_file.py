@@ -20,8 +20,8 @@ from slipway_contracts.manifest import (
     ManifestSmokeTest,
 )
 
-from slipway_builder.yaml_document import BrokenYamlError, Document, Plain, read_document
-from slipway_builder.yaml_document import Path as KeyPath
+from slipway_builder.source.yaml_document import BrokenYamlError, Document, Plain, read_document
+from slipway_builder.source.yaml_document import Path as KeyPath
 
 SLIPWAY_FILE: Final = "slipway.yaml"
 VALOHAI_FILE: Final = "valohai.yaml"

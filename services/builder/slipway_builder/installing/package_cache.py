@@ -11,8 +11,8 @@ from typing import Final
 from slipway_chassis.logs import get_logger
 from uv import find_uv_bin
 
-from slipway_builder.dependencies import build_environment
-from slipway_builder.processes import run
+from slipway_builder.installing.dependencies import build_environment
+from slipway_builder.installing.processes import run
 
 _FIRST_AFTER: Final = timedelta(minutes=1)
 _log: Final = get_logger()

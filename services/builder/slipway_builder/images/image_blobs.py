@@ -11,7 +11,7 @@ from slipway_chassis.blobs import BlobStore
 from slipway_chassis.errors import BlobMissingError
 from slipway_chassis.logs import get_logger
 
-from slipway_builder.layer_cache import Layer, descriptor_digest
+from slipway_builder.images.layer_cache import Layer, descriptor_digest
 
 _log: Final = get_logger()
 

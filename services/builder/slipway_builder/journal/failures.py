@@ -10,13 +10,17 @@ from slipway_chassis.errors import BlobMissingError, StorageFullError
 from slipway_contracts.envelope import now
 from slipway_contracts.failure import FailureRecord, Reason, Stage
 
-from slipway_builder.code_files import EndpointFileMissingError
-from slipway_builder.dependencies import BytecodeError, DiskFullError, RequirementsUnresolvableError
-from slipway_builder.host_base import PythonNotAvailableError
-from slipway_builder.layers import FileChangedError
-from slipway_builder.manifest_file import ManifestInvalidError, ManifestMissingError
-from slipway_builder.requirements import RequirementsError
-from slipway_builder.source_archive import ArchiveRefusedError
+from slipway_builder.images.layers import FileChangedError
+from slipway_builder.installing.dependencies import (
+    BytecodeError,
+    DiskFullError,
+    RequirementsUnresolvableError,
+)
+from slipway_builder.installing.host_base import PythonNotAvailableError
+from slipway_builder.source.code_files import EndpointFileMissingError
+from slipway_builder.source.manifest_file import ManifestInvalidError, ManifestMissingError
+from slipway_builder.source.requirements import RequirementsError
+from slipway_builder.source.source_archive import ArchiveRefusedError
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 _UNREACHABLE: Final = ("error sending request", "dns error", "failed to fetch", "connection", "timed out")

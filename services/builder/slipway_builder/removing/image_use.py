@@ -15,19 +15,19 @@ from typing import Final
 from slipway_chassis.errors import PermanentError
 from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_chassis.stored import Stored
+from slipway_contracts import subjects
 from slipway_contracts.commands import RemoveVersions
 from slipway_contracts.envelope import now
 from slipway_contracts.events import BuildCanceled, BuildFailed, BuildStarted, BuildSucceeded, VersionRemoved
 from slipway_contracts.installation_events import ArtifactAdopted
 from slipway_contracts.version import Version
 
-_ENDS: Final = tuple(f"slipway.*.*.evt.build.{verb}" for verb in ("succeeded", "failed", "canceled"))
 _READ: Final = (
-    *_ENDS,
-    "slipway.*.*.evt.build.started",
-    "slipway.*.*.cmd.builder.remove",
-    "slipway.*.*.evt.version.removed",
-    "slipway.*.*.evt.artifact.adopted",
+    *subjects.ALL_BUILD_ENDS,
+    subjects.ALL_BUILD_STARTS,
+    subjects.ALL_REMOVAL_COMMANDS,
+    subjects.ALL_REMOVED_VERSIONS,
+    subjects.ADOPTED_ARTIFACTS,
 )
 _SWEPT_AFTER: Final = timedelta(minutes=1)
 
@@ -95,7 +95,7 @@ class ImageUse:
         with suppress(TimeoutError):
             async with (
                 asyncio.timeout(at_most.total_seconds()),
-                aclosing(self.log.follow(*_ENDS, start=After(self._position))) as items,
+                aclosing(self.log.follow(*subjects.ALL_BUILD_ENDS, start=After(self._position))) as items,
             ):
                 async for item in items:
                     if isinstance(item, Stored):

@@ -14,7 +14,7 @@ from slipway_chassis.blobs import BlobStore
 from slipway_chassis.errors import BlobMissingError
 from slipway_contracts.version import CommandSpec
 
-from slipway_builder.layer_cache import Layer, put_bytes
+from slipway_builder.images.layer_cache import Layer, put_bytes
 
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"

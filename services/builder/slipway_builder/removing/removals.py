@@ -21,10 +21,10 @@ from slipway_contracts.events import VersionRemoved
 from slipway_contracts.names import derived_id
 from slipway_contracts.subjects import of
 
-from slipway_builder.image_blobs import ImageBlobs, image_blobs, layer_descriptors
-from slipway_builder.image_use import ImageUse
-from slipway_builder.journal import SOURCE
-from slipway_builder.oci import index_digest
+from slipway_builder.images.image_blobs import ImageBlobs, image_blobs, layer_descriptors
+from slipway_builder.images.oci import index_digest
+from slipway_builder.journal.build_journal import SOURCE
+from slipway_builder.removing.image_use import ImageUse
 
 _LOOK_AGAIN: Final = timedelta(seconds=60)
 _log: Final = get_logger()

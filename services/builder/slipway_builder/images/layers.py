@@ -15,7 +15,7 @@ from typing import Final, Self
 from isal import isal_zlib
 from slipway_chassis.blobs import BlobStore
 
-from slipway_builder.layer_cache import Layer
+from slipway_builder.images.layer_cache import Layer
 from slipway_builder.stop_flag import StopFlag
 
 PLAIN: Final = "application/vnd.oci.image.layer.v1.tar"

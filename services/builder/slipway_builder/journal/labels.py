@@ -9,7 +9,7 @@ from typing import Final
 from slipway_chassis.errors import LogTruncatedError
 from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
 from slipway_contracts.events import BuildSucceeded
-from slipway_contracts.subjects import build_events
+from slipway_contracts.subjects import successful_builds
 
 _MOST_DEPLOYMENTS: Final = 256
 
@@ -39,7 +39,7 @@ class Labels:
         """Return every label and endpoint name of the deployment's versions: they share one namespace."""
         known = self._known.setdefault((group, deployment), _Known())
         self._known.move_to_end((group, deployment))
-        subject = build_events(group, deployment).replace(">", "succeeded")
+        subject = successful_builds(group, deployment)
         try:
             async with aclosing(self._log.follow(subject, start=After(known.sequence))) as items:
                 async for item in items:

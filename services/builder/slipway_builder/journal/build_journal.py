@@ -23,7 +23,7 @@ from slipway_contracts.events import (
 from slipway_contracts.names import derived_id
 from slipway_contracts.subjects import build_events, of, owner_of
 
-from slipway_builder.record import BuildRecord
+from slipway_builder.journal.build_record import BuildRecord
 
 SOURCE: Final = "/slipway/builder"
 

@@ -12,24 +12,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from slipway_chassis.blobs import BlobStore, FilesystemBlobStore
+from slipway_chassis.blobs import BlobStore
 from slipway_chassis.errors import BlobMissingError
 from slipway_contracts.commands import Build
 from slipway_contracts.envelope import now
 from slipway_contracts.manifest import Manifest, ManifestEndpoint
 from slipway_contracts.version import EndpointSpec, Version
 
-from slipway_builder.code_files import SourceFiles
-from slipway_builder.dependencies import DiskFullError, Installer
-from slipway_builder.endpoint_server import command_of, fixed_port, needs_server, notices_of
-from slipway_builder.layer_cache import Layer
-from slipway_builder.layer_maker import LayerMaker, human_size
-from slipway_builder.manifest_file import read_manifest
-from slipway_builder.oci import ImageSpec, write_image, write_index
-from slipway_builder.requirements import read_requirements
-from slipway_builder.smoke_tests import smoke_test_of
-from slipway_builder.source_archive import ArchiveLimits, ArchiveRefusedError, SourceTree, unpack
-from slipway_builder.steps import Steps
+from slipway_builder.endpoints.endpoint_server import command_of, fixed_port, needs_server, notices_of
+from slipway_builder.endpoints.smoke_tests import smoke_test_of
+from slipway_builder.images.layer_cache import Layer
+from slipway_builder.images.oci import ImageSpec, write_image, write_index
+from slipway_builder.installing.dependencies import DiskFullError, Installer
+from slipway_builder.journal.steps import Steps
+from slipway_builder.making.layer_maker import LayerMaker, human_size
+from slipway_builder.source.code_files import SourceFiles
+from slipway_builder.source.manifest_file import read_manifest
+from slipway_builder.source.requirements import read_requirements
+from slipway_builder.source.source_archive import ArchiveLimits, ArchiveRefusedError, SourceTree, unpack
 from slipway_builder.stop_flag import StopFlag
 
 
@@ -108,23 +108,26 @@ class SourceBuild:
 
     async def _unpacked(self, stop: StopFlag) -> SourceTree:
         async with self.steps.step("source") as step:
-            archive = await self._archive()
-            root = self.folder / "source"
-            root.mkdir()
-            work = asyncio.create_task(
-                asyncio.to_thread(unpack, archive, root, limits=self.limits, stop=stop), name="unpack"
-            )
-            try:
-                tree = await asyncio.shield(work)
-            except asyncio.CancelledError:
-                stop.set()
-                await asyncio.wait([work])  # the folder goes next: nothing may write into it any more
-                raise
-            except ArchiveRefusedError:
-                await self._require_sound_source(archive)
-                raise
+            async with self.blobs.as_file(self.source) as archive:
+                tree = await self._unpacked_from(archive, stop)
             step.detail = f"{len(tree.files)} files, {human_size(sum(each.size for each in tree.files))}"
         return tree
+
+    async def _unpacked_from(self, archive: Path, stop: StopFlag) -> SourceTree:
+        root = self.folder / "source"
+        root.mkdir()
+        work = asyncio.create_task(
+            asyncio.to_thread(unpack, archive, root, limits=self.limits, stop=stop), name="unpack"
+        )
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            stop.set()
+            await asyncio.wait([work])  # the folder goes next: nothing may write into it any more
+            raise
+        except ArchiveRefusedError:
+            await self._require_sound_source(archive)
+            raise
 
     async def _require_sound_source(self, archive: Path) -> None:
         """Remove a source that was damaged where it lies, or nobody could upload it again."""
@@ -134,16 +137,6 @@ class SourceBuild:
         if self.source != f"sha256:{digest}":
             await self.blobs.reclaim(self.source, unclaimed_since=began)
             raise BlobMissingError(f"the stored source {self.source} was damaged, and is removed")
-
-    async def _archive(self) -> Path:
-        await self.blobs.size(self.source)
-        if isinstance(self.blobs, FilesystemBlobStore):
-            return self.blobs.path_of(self.source)
-        local = self.folder / "source.tar.gz"
-        with local.open("wb") as file:
-            async for chunk in self.blobs.open(self.source):
-                await asyncio.to_thread(file.write, chunk)
-        return local
 
     async def _described(self, tree: SourceTree) -> tuple[Manifest, SourceFiles]:
         async with self.steps.step("manifest") as step:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from slipway_builder.masking import mask_urls
+from slipway_builder.installing.masking import mask_urls
 from slipway_builder.stop_flag import StopFlag
 
 DEFAULT_FILE: Final = "requirements.txt"

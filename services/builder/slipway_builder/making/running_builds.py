@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Coroutine
 from typing import Any
 
-from slipway_builder.build import Draft
+from slipway_builder.making.source_build import Draft
 
 
 class RunningBuilds:

@@ -14,21 +14,25 @@ from typing import Final
 
 from uv import find_uv_bin
 
-from slipway_builder.host_base import HostBase
-from slipway_builder.masking import Mask
-from slipway_builder.processes import run
+from slipway_builder.installing.host_base import HostBase
+from slipway_builder.installing.masking import Mask
+from slipway_builder.installing.processes import run
 
 _TAIL_LINES: Final = 20
 _PASSED_ON: Final = re.compile(
-    r"UV_(?!CACHE_DIR$).+|PIP_.+|SSL_CERT_(?:FILE|DIR)|(?:HTTPS?|NO|ALL)_PROXY|(?:https?|no|all)_proxy"
+    r"UV_(?!CACHE_DIR$).+|SSL_CERT_(?:FILE|DIR)|(?:HTTPS?|NO|ALL)_PROXY|(?:https?|no|all)_proxy"
 )
+_INDEX_OF_PIP: Final = {
+    "PIP_INDEX_URL": ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE"),
+    "PIP_EXTRA_INDEX_URL": ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_CONFIG_FILE"),
+}
 _TESTS: Final = re.compile(r"(?:^|/)tests?/")
 _SHEBANG: Final = re.compile(rb"#!(?:/bin/sh\n'''exec' [^\n]*\n' '''|[^\n]*python[^\n]*)\n")
 _NO_SPACE: Final = "No space left on device"
 
 
 class RequirementsUnresolvableError(Exception):
-    """The installer found no set of wheels; `lines` are its own last words."""
+    """The installer found no set of wheels; `lines` are the last that the user was told."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = tuple(lines)
@@ -36,7 +40,7 @@ class RequirementsUnresolvableError(Exception):
 
 
 class DiskFullError(Exception):
-    """No space was left while packages were installed."""
+    """No space was left on a disk that a build writes to."""
 
 
 class BytecodeError(Exception):
@@ -88,6 +92,8 @@ class Installer:
             tail.append(masked)
             line(masked)
 
+        for notice in unread_indexes():
+            hear(notice)
         code = await run(self._command(task), cwd=task.source, env=environment, on_line=hear)
         if code != 0 and any(_NO_SPACE in text for text in tail):
             raise DiskFullError(
@@ -135,6 +141,19 @@ def build_environment(home: Path, outer: Mapping[str, str] = os.environ) -> dict
     """Return all that a child of a build may know: nothing of the platform's own settings and secrets."""
     passed = {name: value for name, value in outer.items() if _PASSED_ON.fullmatch(name)}
     return passed | {"PATH": outer.get("PATH", os.defpath), "HOME": str(home), "LANG": "C.UTF-8"}
+
+
+def unread_indexes(outer: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a line for each index that somebody chose for pip alone: uv reads no variable of pip's.
+
+    Source: https://docs.astral.sh/uv/pip/compatibility.
+    """
+    return [
+        f"notice: {name} is set for the builder, but packages are installed by uv, which does not read it; "
+        f"whoever runs the builder can set {instead[0]}"
+        for name, instead in _INDEX_OF_PIP.items()
+        if outer.get(name) and not any(outer.get(each) for each in instead)
+    ]
 
 
 def _normalise(target: Path) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from slipway_chassis.blobs import BlobStore
 
-from slipway_builder.code_files import SourceFiles
-from slipway_builder.dependencies import Installation, Installer
-from slipway_builder.endpoint_server import SERVER_MODULE, SERVER_REQUIREMENTS
-from slipway_builder.layer_cache import Layer, LayerCache, layer_key
-from slipway_builder.layers import GZIP, PLAIN, Entry, entries_of, write_layer
-from slipway_builder.oci import APP, SERVER, SITE_PACKAGES
-from slipway_builder.requirements import Requirements
+from slipway_builder.endpoints.endpoint_server import SERVER_MODULE, SERVER_REQUIREMENTS
+from slipway_builder.images.layer_cache import Layer, LayerCache, layer_key
+from slipway_builder.images.layers import GZIP, PLAIN, Entry, entries_of, write_layer
+from slipway_builder.images.oci import APP, SERVER, SITE_PACKAGES
+from slipway_builder.installing.dependencies import Installation, Installer
+from slipway_builder.source.code_files import SourceFiles
+from slipway_builder.source.requirements import Requirements
 from slipway_builder.stop_flag import StopFlag
 
 

@@ -10,8 +10,8 @@ from typing import Final
 from pathspec import GitIgnoreSpec
 from slipway_contracts.manifest import Manifest
 
-from slipway_builder.layers import Entry
-from slipway_builder.source_archive import SourceTree
+from slipway_builder.images.layers import Entry
+from slipway_builder.source.source_archive import SourceTree
 
 IGNORE_FILE: Final = ".slipwayignore"
 IGNORED: Final = (".git", ".venv", "__pycache__", "*.pyc", ".slipway")

@@ -1,0 +1,1 @@
+"""How the endpoints of a version start, and how they are tried."""

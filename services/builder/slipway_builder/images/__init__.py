@@ -1,0 +1,1 @@
+"""Layers and images, as they lie in the blob store."""

@@ -1,0 +1,1 @@
+"""What is written of a build: its events, how it ended and why, its lines of text."""

@@ -1,0 +1,1 @@
+"""What was uploaded: unpacked, read and checked."""
