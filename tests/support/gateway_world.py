@@ -151,6 +151,15 @@ class DeploymentStory:
         )
 
 
+def two_releases() -> DeploymentStory:
+    """Return a deployment whose requests all go to the first of its two releases."""
+    story = DeploymentStory()
+    story.add_release(1)
+    story.add_release(2)
+    story.traffic = {1: 100}
+    return story
+
+
 def stored(sequence: int, message: Desired | ReplicaFact) -> Stored:
     """Return a record as a reader of the log gets it."""
     envelope = Envelope(id=new_id(), type=message.type, source="/test", subject="default/x", time=now())

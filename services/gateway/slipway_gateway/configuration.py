@@ -6,10 +6,11 @@ deployment. Where other access was asked for than that record has, it is closed 
 open more than its owner wants.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from slipway_chassis.logs import get_logger
 from slipway_chassis.stored import Stored
@@ -20,27 +21,39 @@ from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.subjects import desired, owner_of
 
 from slipway_gateway.claims import Claims
-from slipway_gateway.clusters import cluster
 from slipway_gateway.known import Key, Known
 from slipway_gateway.known_deployment import KnownDeployment
-from slipway_gateway.model import Place, Section
+from slipway_gateway.model import Section
 from slipway_gateway.plan import closed, guard_at, section
-from slipway_gateway.routes import is_guarded_by, route_list
+from slipway_gateway.rendered import Rendered
+from slipway_gateway.routes import is_guarded_by
 from slipway_gateway.writer import ConfigurationRefusedError, Target
 
 _log: Final = get_logger()
 
 
-@dataclass(frozen=True)
-class _Rendered:
-    deployment: KnownDeployment | None = None
-    section: Section = field(default_factory=Section)
-    clusters: dict[str, str] = field(default_factory=dict)
-    routes: dict[str, str] = field(default_factory=dict)
+@dataclass
+class _Standing:
+    """Where a deployment stands between what was asked for and what Envoy takes.
+
+    Attributes:
+        serves: which record it is served by: the one asked for, its last good one, or none.
+        refused_at: the first record that Envoy refused, until it has taken a later one.
+        unreadable_at: the first record that this release cannot read, until one comes that it can.
+        asked_anew: whether a record came since the last target: the next one tries what it asks for.
+        ends_at: when the next of its names and keys ends.
+    """
+
+    serves: Literal["asked", "last_good", "closed"] = "asked"
+    refused_at: int | None = None
+    unreadable_at: int | None = None
+    asked_anew: bool = False
+    ends_at: datetime | None = None
 
     @property
-    def names(self) -> set[str]:
-        return {*self.clusters, *self.routes}
+    def held_from(self) -> int | None:
+        """The first record that is not served."""
+        return min((each for each in (self.refused_at, self.unreadable_at) if each is not None), default=None)
 
 
 class Configuration:
@@ -59,16 +72,12 @@ class Configuration:
         self._checks_keys = checks_keys
         self._clock = clock
         self._claims = Claims()
-        self._ends: dict[Key, datetime] = {}
-        self._wanted: dict[Key, _Rendered] = {}
-        self._accepted: dict[Key, _Rendered] = {}
-        self._changed: dict[Key, int] = {(each.group, each.deployment): 0 for each in known.deployments()}
+        self._standings: defaultdict[Key, _Standing] = defaultdict(_Standing)
+        # The last record of each that changed: since the last target, and in targets that are not confirmed.
+        self._learnt: dict[Key, int] = {(each.group, each.deployment): 0 for each in known.deployments()}
         self._offered: dict[Key, int] = {}
-        self._unreadable: dict[Key, int] = {}
-        self._refused: dict[Key, int] = {}
-        self._by_last_good: set[Key] = set()
-        self._closed: set[Key] = set()
-        self._told_anew: set[Key] = set()
+        self._wanted: dict[Key, Rendered] = {}
+        self._accepted: dict[Key, Rendered] = {}
 
     @property
     def sections(self) -> Iterable[Section]:
@@ -83,45 +92,63 @@ class Configuration:
     def take(self, stored: Stored) -> bool:
         """Learn from a record; return whether a deployment may have changed."""
         key = owner_of(stored.subject)
-        message = stored.readable
-        if message is None and stored.subject == desired(*key):
-            # Its routes stay as they are.
-            self._unreadable.setdefault(key, stored.sequence)
-        if not isinstance(message, Desired | ReplicaFact):
-            return False
-        if isinstance(message, Desired):
-            self._unreadable.pop(key, None)
-        again = isinstance(message, Desired) and stored.sequence > self._refused.get(key, stored.sequence)
-        if self.known.take(message) is None and not again:
-            return False
-        if isinstance(message, Desired):
-            self._told_anew.add(key)
-        self._changed[key] = stored.sequence
-        return True
+        match stored.readable:
+            case Desired() as record:
+                is_news = self._take_record(key, record, stored.sequence)
+            case ReplicaFact() as fact:
+                is_news = self.known.take(fact) is not None
+            case None if stored.subject == desired(*key):
+                is_news = False
+                self._note_unreadable(key, stored.sequence)
+            case _:
+                return False
+        if is_news:
+            self._learnt[key] = stored.sequence
+        return is_news
+
+    def _take_record(self, key: Key, record: Desired, sequence: int) -> bool:
+        standing = self._standings.get(key, _Standing())
+        standing.unreadable_at = None
+        is_later = standing.refused_at is not None and sequence > standing.refused_at
+        is_news = self.known.take(record) is not None or is_later
+        if is_news:
+            standing.asked_anew = True
+            self._standings[key] = standing
+        return is_news
+
+    def _note_unreadable(self, key: Key, sequence: int) -> None:
+        """Its routes stay as they are."""
+        standing = self._standings[key]
+        if standing.unreadable_at is None:
+            standing.unreadable_at = sequence
 
     @property
     def changed(self) -> bool:
         """Whether anything was learnt since the last target."""
-        return bool(self._changed)
+        return bool(self._learnt)
 
     def target(self) -> Target:
         """Return everything wanted now; what is learnt from here on belongs to the next target."""
-        self._by_last_good -= self._told_anew
-        self._closed -= self._told_anew
-        self._told_anew = set()
+        learnt, self._learnt = self._learnt, {}
         moment = self._clock()
-        changed = self._changed | {
-            key: 0 for key, end in self._ends.items() if end <= moment and key not in self._changed
-        }
-        self._changed = {}
-        self._offer(changed)
+        for key, standing in self._standings.items():
+            if standing.asked_anew:
+                standing.serves = "asked"
+                standing.asked_anew = False
+            if standing.ends_at is not None and standing.ends_at <= moment:
+                learnt.setdefault(key, 0)
+        self._offer(learnt)
         return self._target()
 
     def accept(self) -> None:
         """Remember that Envoy has confirmed the last target."""
         self._accepted = dict(self._wanted)
-        for key in self._offered.keys() - self._by_last_good - self._closed:
-            self._refused.pop(key, None)
+        for key in self._offered:
+            standing = self._standings[key]
+            if standing.serves == "asked":
+                standing.refused_at = None
+            if key not in self._wanted and standing == _Standing():
+                del self._standings[key]
         self._offered = {}
 
     def hold(self, refused: ConfigurationRefusedError) -> Target | None:
@@ -129,31 +156,53 @@ class Configuration:
         names = set(refused.resources)
         found = [key for key in self._offered if key in self._wanted and self._wanted[key].names & names]
         for key in found:
-            self._refused.setdefault(key, self._offered.pop(key))
-            self._fall_back(key, refused)
+            sequence, standing = self._offered.pop(key), self._standings[key]
+            if standing.refused_at is None:
+                standing.refused_at = sequence
+            if self._falls_back(key, standing, refused):
+                self._offer({key: standing.refused_at})
         return self._target() if found else None
 
     @property
     def held(self) -> dict[str, int]:
         """The first record that is not served, of each deployment that keeps its last good routes."""
-        reasons = (self._refused, self._unreadable)
-        keys = {key for reason in reasons for key in reason}
-        return {"/".join(key): min(reason[key] for reason in reasons if key in reason) for key in keys}
+        found = {"/".join(key): standing.held_from for key, standing in self._standings.items()}
+        return {name: sequence for name, sequence in found.items() if sequence is not None}
 
-    def _fall_back(self, key: Key, refused: ConfigurationRefusedError) -> None:
-        if key in self._closed:
+    def _falls_back(self, key: Key, standing: _Standing, refused: ConfigurationRefusedError) -> bool:
+        """Choose what it is served by from now on; return whether that has to be offered yet."""
+        if standing.serves == "closed":
             del self._wanted[key]
-        elif refused.kind == "routes" and key not in self._by_last_good and self._asks_as_last_good(key):
-            self._by_last_good.add(key)
-            self._offer({key: self._refused[key]})
-        else:
-            self._restore(key, refused.before)
+            return False
+        if refused.kind == "routes" and standing.serves == "asked" and self._asks_as_last_good(key):
+            standing.serves = "last_good"
+            return True
+        self._restore(key, refused.before)
+        if self._opens_as_asked(key):
+            return False
+        _log.error("a deployment is closed: its new access cannot be applied", deployment="/".join(key))
+        standing.serves = "closed"
+        return True
 
     def _asks_as_last_good(self, key: Key) -> bool:
         asked, last = self.known.deployment(key), self._last_good(key)
         if asked is None or last is None:
             return False
         return asked.access.mode is AccessMode.OPEN or asked.access == last.access
+
+    def _opens_as_asked(self, key: Key) -> bool:
+        asked = self.known.deployment(key)
+        guard = guard_at(asked, self._clock()) if asked else None
+        return guard is None or all(is_guarded_by(each, guard) for each in self._wanted[key].routes.values())
+
+    def _restore(self, key: Key, before: Target) -> None:
+        """Go back to what Envoy confirmed last, or, since the last start, to what its files have."""
+        refused = self._wanted.pop(key)
+        if key in self._accepted:
+            self._wanted[key] = self._accepted[key]
+        else:
+            kept = before.part(refused.routes)
+            self._wanted[key] = Rendered(clusters=dict(kept.clusters), routes=dict(kept.routes))
 
     def _offer(self, changed: Mapping[Key, int]) -> None:
         moment = self._clock()
@@ -168,59 +217,30 @@ class Configuration:
     def _claim(self, key: Key, moment: datetime) -> Iterable[Key]:
         """Bring the claims of a deployment up to date; return those whose names changed."""
         deployment = self._deployment(key)
-        self._ends.pop(key, None)
-        if deployment is None:
-            return self._claims.put(key, ())
-        if end := deployment.next_end(moment):
-            self._ends[key] = end
-        return self._claims.put(key, deployment.names_at(moment))
-
-    def _deployment(self, key: Key) -> KnownDeployment | None:
-        return self._last_good(key) if key in self._by_last_good else self.known.deployment(key)
-
-    def _last_good(self, key: Key) -> KnownDeployment | None:
-        return self._accepted[key].deployment if key in self._accepted else None
+        self._standings[key].ends_at = deployment.next_end(moment) if deployment else None
+        return self._claims.put(key, deployment.names_at(moment) if deployment else ())
 
     def _render(self, key: Key, moment: datetime) -> None:
         deployment = self._deployment(key)
         if deployment is None:
             self._wanted.pop(key, None)
             return
-        names = self._claims.names_of(key)
-        if key in self._closed:
-            self._wanted[key] = _close(self._wanted.get(key, _Rendered()), closed(deployment, names))
-            return
-        ready = self.known.ready(key)
-        found = section(deployment, ready, names, moment=moment, checks_keys=self._checks_keys)
-        before = self._wanted.get(key)
-        if before is not None and before.section == found:
-            self._wanted[key] = replace(before, deployment=deployment)
+        names, before = self._claims.names_of(key), self._wanted.get(key, Rendered())
+        if self._standings[key].serves == "closed":
+            self._wanted[key] = before.closed(closed(deployment, names))
         else:
-            self._wanted[key] = _Rendered(
-                deployment=deployment,
-                section=found,
-                clusters={each.name: cluster(each) for each in found.clusters},
-                routes=_route_lists(found.places),
+            found = section(
+                deployment, self.known.ready(key), names, moment=moment, checks_keys=self._checks_keys
             )
+            self._wanted[key] = before.serving(deployment, found)
 
-    def _restore(self, key: Key, before: Target) -> None:
-        """Go back to what Envoy confirmed last, or, since the last start, to what its files have."""
-        refused = self._wanted.pop(key)
-        if key in self._accepted:
-            self._wanted[key] = self._accepted[key]
-        else:
-            kept = before.part(refused.routes)
-            self._wanted[key] = _Rendered(clusters=dict(kept.clusters), routes=dict(kept.routes))
-        if not self._opens_as_asked(key):
-            _log.error("a deployment is closed: its new access cannot be applied", deployment="/".join(key))
-            self._by_last_good.discard(key)
-            self._closed.add(key)
-            self._offer({key: self._refused[key]})
+    def _deployment(self, key: Key) -> KnownDeployment | None:
+        if self._standings[key].serves == "last_good":
+            return self._last_good(key)
+        return self.known.deployment(key)
 
-    def _opens_as_asked(self, key: Key) -> bool:
-        asked = self.known.deployment(key)
-        guard = guard_at(asked, self._clock()) if asked else None
-        return guard is None or all(is_guarded_by(each, guard) for each in self._wanted[key].routes.values())
+    def _last_good(self, key: Key) -> KnownDeployment | None:
+        return self._accepted[key].deployment if key in self._accepted else None
 
     def _target(self) -> Target:
         every = list(self._held_first())
@@ -229,16 +249,8 @@ class Configuration:
             routes={prefix: text for each in every for prefix, text in each.routes.items()},
         )
 
-    def _held_first(self) -> Iterator[_Rendered]:
+    def _held_first(self) -> Iterator[Rendered]:
         """A name that a held deployment still has may be another's by now."""
-        yield from (each for key, each in self._wanted.items() if key in self._refused)
-        yield from (each for key, each in self._wanted.items() if key not in self._refused)
-
-
-def _close(kept: _Rendered, places: tuple[Place, ...]) -> _Rendered:
-    """Requests on their way keep their clusters."""
-    return replace(kept, section=replace(kept.section, places=places), routes=_route_lists(places))
-
-
-def _route_lists(places: Iterable[Place]) -> dict[str, str]:
-    return {each.prefix: route_list(each) for each in places if each.routes}
+        held = {key for key in self._wanted if self._standings[key].refused_at is not None}
+        yield from (each for key, each in self._wanted.items() if key in held)
+        yield from (each for key, each in self._wanted.items() if key not in held)

@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
-Resource = Mapping[str, Any]
 _TEN_YEARS: Final = 315_576_000.0
 _TYPE_PREFIX: Final = "type.googleapis.com/"
 

@@ -6,16 +6,8 @@ import json
 from eventually import eventually
 from gateway_replicas import Replica
 from gateway_servers import GatewayHouse
-from gateway_world import DeploymentStory
+from gateway_world import DeploymentStory, two_releases
 from slipway_contracts.lifecycle import Wanted
-
-
-def two_releases() -> DeploymentStory:
-    story = DeploymentStory()
-    story.add_release(1)
-    story.add_release(2)
-    story.traffic = {1: 100}
-    return story
 
 
 async def test_a_request_in_flight_is_counted_until_it_ends_after_its_release_lost_the_traffic(

@@ -10,7 +10,7 @@ import pytest
 from eventually import eventually
 from gateway_replicas import Replica, ReplicaProcess
 from gateway_servers import GatewayHouse, Load
-from gateway_world import DeploymentStory, make_endpoint
+from gateway_world import DeploymentStory, make_endpoint, two_releases
 from slipway_contracts.replica import ReplicaState
 
 
@@ -22,14 +22,6 @@ async def processes() -> AsyncIterator[list[ReplicaProcess]]:
     yield started
     for each in started:
         each.end()
-
-
-def two_releases() -> DeploymentStory:
-    story = DeploymentStory()
-    story.add_release(1)
-    story.add_release(2)
-    story.traffic = {1: 100}
-    return story
 
 
 async def test_switching_releases_back_and_forth_under_load_loses_nothing(
@@ -147,7 +139,9 @@ async def test_replicas_join_and_leave_under_load_without_loss(
 
     async with Load(house.session, house.envoy.url + "/default/digits/predict").running() as load:
         for state in [ReplicaState.READY, ReplicaState.UNREADY] * 10:
-            await house.serve(story.fact(workload, "1-1", state=state, address=replicas[1].address))
+            fact = story.fact(workload, "1-1", state=state, address=replicas[1].address)
+            # With the record behind it: the gateway tells at once how far it is only of records.
+            await house.serve(fact, story.desired)
             await load.more(10)
 
     assert load.failures == []
