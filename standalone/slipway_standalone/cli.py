@@ -79,37 +79,37 @@ def _up(  # noqa: PLR0913 - one parameter per option
 
 def _down(*, state: StateOption = None, verbose: VerboseOption = False, as_json: JsonOption = False) -> None:
     """Stop the platform; its data stay, and `up` brings everything back."""
-    from slipway_standalone import commands  # noqa: PLC0415
+    from slipway_standalone import other_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.down(state=state, verbose=verbose, as_json=as_json))
+    raise typer.Exit(other_commands.down(state=state, verbose=verbose, as_json=as_json))
 
 
 def _status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
     """Show every process; the exit code is 0 only when all are ready."""
-    from slipway_standalone import commands  # noqa: PLC0415
+    from slipway_standalone import other_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.show_status(state=state, as_json=as_json))
+    raise typer.Exit(other_commands.show_status(state=state, as_json=as_json))
 
 
 def _rebuild(*, state: StateOption = None) -> None:
     """Make the tables anew from the log, then put them in the place of those in use."""
-    from slipway_standalone import commands  # noqa: PLC0415
+    from slipway_standalone import other_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.rebuild_projections(state=state, how="--swap"))
+    raise typer.Exit(other_commands.rebuild_projections(state=state, how="--swap"))
 
 
 def _verify(*, state: StateOption = None) -> None:
     """Compare the tables in use with what the log says; the exit code is 1 when they differ."""
-    from slipway_standalone import commands  # noqa: PLC0415
+    from slipway_standalone import other_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.rebuild_projections(state=state, how="--verify"))
+    raise typer.Exit(other_commands.rebuild_projections(state=state, how="--verify"))
 
 
 def _show_log(*, state: StateOption = None, as_json: JsonOption = False) -> None:
     """Show how much the log holds, from where on it is whole, and its newest snapshot."""
-    from slipway_standalone import commands  # noqa: PLC0415
+    from slipway_standalone import other_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.keep_log("show", *(("--json",) if as_json else ()), state=state))
+    raise typer.Exit(other_commands.keep_log("show", *(("--json",) if as_json else ()), state=state))
 
 
 def _take_snapshot(*, keep: KeepOption = 2, state: StateOption = None) -> None:
@@ -117,9 +117,9 @@ def _take_snapshot(*, keep: KeepOption = 2, state: StateOption = None) -> None:
 
     Older snapshots than the newest two go, or as many as `--keep` says, but for what a newer one has too.
     """
-    from slipway_standalone import commands  # noqa: PLC0415
+    from slipway_standalone import other_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.keep_log("snapshot", "--keep", str(keep), state=state))
+    raise typer.Exit(other_commands.keep_log("snapshot", "--keep", str(keep), state=state))
 
 
 def _truncate_log(
@@ -140,11 +140,11 @@ def _truncate_log(
     History, audit and the past stay: Postgres and the snapshot have them. Event streams, webhooks and
     subscribers cannot begin before that any more.
     """
-    from slipway_standalone import commands  # noqa: PLC0415
+    from slipway_standalone import other_commands  # noqa: PLC0415
 
     options = [flag for flag, given in (("--yes", yes), ("--dry-run", dry_run)) if given]
     kept = "--keep", str(keep)
-    raise typer.Exit(commands.keep_log("truncate", "--before", before, *options, *kept, state=state))
+    raise typer.Exit(other_commands.keep_log("truncate", "--before", before, *options, *kept, state=state))
 
 
 def _add_subscriber(
@@ -160,16 +160,16 @@ def _add_subscriber(
 
     It sees whole messages, with who asked for what. What came before is in the event stream of the API.
     """
-    from slipway_standalone import commands  # noqa: PLC0415
+    from slipway_standalone import other_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.add_subscriber(state=state, name=name, group=group, as_json=as_json))
+    raise typer.Exit(other_commands.add_subscriber(state=state, name=name, group=group, as_json=as_json))
 
 
 def _list_subscribers(*, state: StateOption = None, as_json: JsonOption = False) -> None:
     """Show the users of NATS that read groups."""
-    from slipway_standalone import commands  # noqa: PLC0415
+    from slipway_standalone import other_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.list_subscribers(state=state, as_json=as_json))
+    raise typer.Exit(other_commands.list_subscribers(state=state, as_json=as_json))
 
 
 def _remove_subscriber(
@@ -179,6 +179,6 @@ def _remove_subscriber(
     as_json: JsonOption = False,
 ) -> None:
     """Take such a user away; its connections end at once."""
-    from slipway_standalone import commands  # noqa: PLC0415
+    from slipway_standalone import other_commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.remove_subscriber(state=state, name=name, as_json=as_json))
+    raise typer.Exit(other_commands.remove_subscriber(state=state, name=name, as_json=as_json))

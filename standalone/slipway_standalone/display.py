@@ -12,7 +12,7 @@ from slipway.connection import ConnectionFile
 from slipway_standalone.choices import PRIVATE_RECEIVERS
 from slipway_standalone.errors import StandaloneError
 from slipway_standalone.folder import StateFolder
-from slipway_standalone.run import Run
+from slipway_standalone.running import Run
 from slipway_standalone.status import ProcessStatus
 
 _COLUMNS = ("process", "state", "pid", "uptime", "memory", "ready")

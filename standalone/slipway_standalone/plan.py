@@ -29,6 +29,8 @@ _FOR_DOWNLOADS: Final = (
     "NO_PROXY",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    "PIP_INDEX_URL",  # the builder tells its users that it goes unread
+    "PIP_EXTRA_INDEX_URL",
 )
 
 YIELDING: Final = 15

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from slipway_standalone import plan, site
+from slipway_standalone import plan
 from slipway_standalone.errors import SupervisorUnreachableError
 from slipway_standalone.folder import StateFolder
-from slipway_standalone.run import running_supervisor
+from slipway_standalone.gathering import gather
+from slipway_standalone.running import running_supervisor
 from slipway_standalone.wishes import Wishes
 
 
@@ -18,7 +19,7 @@ def rebuild(folder: StateFolder, environment: Mapping[str, str], how: Literal["-
     Raises:
         SupervisorUnreachableError: The platform does not run.
     """
-    return _run(folder, environment, "slipway_projector.rebuild", how, settings=_as_projector)
+    return _run(folder, environment, "slipway_projector.rebuild_command", how, settings=_as_projector)
 
 
 def keep_log(folder: StateFolder, environment: Mapping[str, str], *arguments: str) -> int:
@@ -47,7 +48,7 @@ def _run(
         raise SupervisorUnreachableError(
             f"Not running: {folder.path}.", remedy="`slipway up` starts it; then repeat the command."
         )
-    gathered = site.gather(folder, Wishes(state=folder.path, environment=environment), is_running=True)
+    gathered = gather(folder, Wishes(state=folder.path, environment=environment), is_running=True)
     ran = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         env=settings(gathered),

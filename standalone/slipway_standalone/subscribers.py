@@ -21,7 +21,7 @@ from slipway_standalone.credentials import NATS_PROVISIONER
 from slipway_standalone.errors import SubscriberError
 from slipway_standalone.folder import StateFolder
 from slipway_standalone.plan import LOOPBACK
-from slipway_standalone.run import running_supervisor
+from slipway_standalone.running import running_supervisor
 
 _FOR_ADMINS: Final = (
     subjects.told("slipway.*._.evt.request.>"),

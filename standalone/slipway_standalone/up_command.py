@@ -9,13 +9,13 @@ import typer
 from slipway.connection import state_folder
 
 from slipway_standalone import display, watch
+from slipway_standalone.bringing_up import bring_up
 from slipway_standalone.errors import PortError
 from slipway_standalone.interruption import Interruption
 from slipway_standalone.outcome import errors_shown
 from slipway_standalone.report import Report, report_to_terminal
-from slipway_standalone.run import Run, running_supervisor
+from slipway_standalone.running import Run, running_supervisor
 from slipway_standalone.stop import stop
-from slipway_standalone.up import up as bring_up
 from slipway_standalone.wishes import Wishes
 
 

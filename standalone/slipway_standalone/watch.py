@@ -7,7 +7,7 @@ from slipway_standalone import former
 from slipway_standalone.errors import SupervisorUnreachableError
 from slipway_standalone.interruption import Interruption
 from slipway_standalone.report import Report
-from slipway_standalone.run import Run
+from slipway_standalone.running import Run
 
 _LOOK_EVERY: Final = 1.0
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from slipway_standalone.launch import log_limit
+from slipway_standalone.starting_supervisor import log_limit
 
 GIB = 1 << 30
 

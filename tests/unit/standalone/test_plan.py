@@ -24,6 +24,7 @@ CALLER = {
     "OTEL_EXPORTER_OTLP_HEADERS": "authorization=telemetry",
     "https_proxy": "http://proxy",
     "UV_INDEX_URL": "http://index",
+    "PIP_INDEX_URL": "http://index-of-pip",
 }
 
 
@@ -60,7 +61,8 @@ def test_no_process_inherits_what_it_has_no_use_for(name: str) -> None:
     assert "canary" not in environment.values()
     assert "SLIPWAY_STATE" not in environment
     assert ("OTEL_EXPORTER_OTLP_HEADERS" in environment) == (name in SERVICES)
-    assert ("https_proxy" in environment) == (name == "builder")
+    for download in ("https_proxy", "UV_INDEX_URL", "PIP_INDEX_URL"):
+        assert (download in environment) == (name == "builder")
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -12,7 +12,7 @@ from slipway_standalone import display, projections, status
 from slipway_standalone.folder import StateFolder
 from slipway_standalone.outcome import errors_shown
 from slipway_standalone.report import report_to_terminal
-from slipway_standalone.run import running_supervisor
+from slipway_standalone.running import running_supervisor
 from slipway_standalone.stop import stop
 from slipway_standalone.subscribers import Subscribers
 

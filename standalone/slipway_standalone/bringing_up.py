@@ -4,20 +4,22 @@ import asyncio
 
 from slipway.connection import ConnectionFile
 
-from slipway_standalone import choices, former, launch, site
+from slipway_standalone import choices, former
 from slipway_standalone.errors import HostError, PortError, PortLostError
 from slipway_standalone.folder import Installation, StateFolder
+from slipway_standalone.gathering import gather
 from slipway_standalone.interruption import Interruption
 from slipway_standalone.plan import Site
 from slipway_standalone.report import Report
-from slipway_standalone.run import Run, running_supervisor
-from slipway_standalone.start import Start
+from slipway_standalone.running import Run, running_supervisor
+from slipway_standalone.starting_programs import Start
+from slipway_standalone.starting_supervisor import launch, write_plan
 from slipway_standalone.stop import stop
 from slipway_standalone.supervision import Supervisor
 from slipway_standalone.wishes import Wishes
 
 
-def up(wishes: Wishes, report: Report, interruption: Interruption) -> Run:
+def bring_up(wishes: Wishes, report: Report, interruption: Interruption) -> Run:
     """Make the platform run, all of it ready. What runs already is left as it is.
 
     Raises:
@@ -30,7 +32,7 @@ def up(wishes: Wishes, report: Report, interruption: Interruption) -> Run:
         if supervisor is not None:
             _refuse_another_place(folder.load(), wishes)
             choices.refuse_other(wishes.environment, folder.load())
-            _start(site.gather(folder, wishes, is_running=True), supervisor, wishes, report)
+            _start(gather(folder, wishes, is_running=True), supervisor, wishes, report)
         else:
             supervisor = _start_anew(folder, wishes, report, interruption)
     return Run(
@@ -76,11 +78,11 @@ def _start_once(
     supervisor = None
     try:
         with report.step("planned"):
-            gathered = site.gather(folder, wishes, is_running=False)
+            gathered = gather(folder, wishes, is_running=False)
         with report.step("supervisor answers"):
-            launch.write(gathered)
+            write_plan(gathered)
             former.begin(folder.records)
-            supervisor = launch.launch(gathered, detach=wishes.detach)
+            supervisor = launch(gathered, detach=wishes.detach)
         _start(gathered, supervisor, wishes, report)
         interruption.check()
     except BaseException as error:

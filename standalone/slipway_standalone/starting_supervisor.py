@@ -15,7 +15,7 @@ from slipway_gateway.tracing import Tracing, TracingSettingError
 from slipway_standalone import last_words, nats, plan, private_files, supervision
 from slipway_standalone.errors import StartError, SupervisorUnreachableError, VariableError
 from slipway_standalone.plan import Site
-from slipway_standalone.run import identifier
+from slipway_standalone.running import identifier
 from slipway_standalone.subscribers import Subscribers, users
 from slipway_standalone.supervision import Supervisor
 
@@ -28,7 +28,7 @@ _LEAST_LOG_LIMIT: Final = 8 << 30
 """More than the topology's streams reserve, or the server refuses to create them."""
 
 
-def write(site: Site) -> None:
+def write_plan(site: Site) -> None:
     """Write all files that the programs of a run read.
 
     Raises:
