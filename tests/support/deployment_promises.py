@@ -152,8 +152,6 @@ class Promises:
             moves = [move for move in desired.moves if move.alias == alias]
             assert any(number not in releases_of(move.shares) for move in moves)
 
-    # ---- what a gateway may still use
-
     def applied(self, gateway: str) -> None:
         """Note what this gateway sends requests to from now on."""
         desired = self.world.record

@@ -1,6 +1,6 @@
 """The deployer's rounds in memory: what is new is decided, what was seen is judged, the record is kept."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from slipway_contracts.desired import Desired
@@ -10,17 +10,14 @@ from slipway_contracts.gateway import GatewayRecord
 from slipway_contracts.message import Message
 from slipway_contracts.names import derived_id
 from slipway_contracts.replica import ReplicaFact
-from slipway_deployer.commands.decide import decide
 from slipway_deployer.desired.decision import Decision
 from slipway_deployer.desired.message import DeployerMessage, Incoming
 from slipway_deployer.desired.observed import Observed, Refusal, seems_hung
-from slipway_deployer.desired.starting import build_ended, waiting_for_builds
-from slipway_deployer.desired.workloads import numbered
 from slipway_deployer.fixed_ports import Claim, Port
 from slipway_deployer.judging.judge import judge
+from slipway_deployer.rounds import folded, newly_waiting, told_of_builds, with_attempts
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-UNKNOWN = Desired(group="default", deployment="digits", position=0)
 
 
 @dataclass
@@ -84,19 +81,16 @@ class Rounds:
                 return
         raise AssertionError("the judgement does not settle")
 
-    def _decided(self) -> Decision:
-        decision = Decision(desired=self.desired or UNKNOWN, at=self.at)
-        for inbox in self.inbox:
-            after = decide(decision.desired, inbox, at=self.at)
-            decision = replace(after, emitted=decision.emitted + after.emitted)
-        self.inbox.clear()
-        for waiting in waiting_for_builds(decision.desired):
-            known = self.desired is not None and self.desired.release(waiting.number) is not None
-            end = self.build_ends.get(waiting.build or "")
-            decision = decision if known or end is None else build_ended(decision, end)
-        decision = decision.changed_to(numbered(decision.desired, self.desired, self.facts))
+    def _decided(self) -> Decision | None:
+        decision = folded(self.desired, self.inbox, at=self.at)
+        if decision is None:
+            return None
+        self.inbox = [each for each in self.inbox if each.sequence > decision.desired.position]
+        waiting = newly_waiting(decision, self.desired)
+        ends = [(each, self.build_ends.get(each.build or "")) for each in waiting]
+        decision = with_attempts(told_of_builds(decision, ends), self.desired, self.facts)
         judged = judge(decision, self._observed(written=decision.desired == self.desired))
-        return judged.changed_to(numbered(judged.desired, self.desired, self.facts))
+        return with_attempts(judged, self.desired, self.facts)
 
     def _observed(self, *, written: bool) -> Observed:
         return Observed(
@@ -114,7 +108,9 @@ class Rounds:
     def _long_unready(self) -> set[tuple[str, str]]:
         return {key for key in self.were_ready if seems_hung(self.facts[key], self.at)}
 
-    def _keep(self, decision: Decision) -> None:
+    def _keep(self, decision: Decision | None) -> None:
+        if decision is None:
+            return
         self.told += [each.message for each in decision.emitted]
         # One operation is one trace, whenever and by whatever its messages are decided.
         for each in decision.emitted:

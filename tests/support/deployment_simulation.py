@@ -166,8 +166,6 @@ class Simulation:
             if self.states[number] in {S.LIVE, S.DRAINING, S.RETIRED}
         }
 
-    # ---- what holds after every step
-
     def after_step(self) -> None:
         self._read_events()
         if self.world.desired is None:
@@ -275,8 +273,6 @@ class Simulation:
                 self.ended.get(operation),
                 operation in waiting,
             )
-
-    # ---- what holds at the end
 
     def calm_down(self) -> None:
         """Let everything answer until nothing is on its way."""

@@ -128,8 +128,6 @@ class Walk:
         number = self.random.choice(numbers)
         return number, (restorable[number],) if number in restorable else ()
 
-    # ---- commands
-
     def deploy(self) -> None:
         version = self.version()
         if self.random.random() < 0.3:
@@ -222,8 +220,6 @@ class Walk:
                 stop_deadline_seconds=self.random.choice((5, 300)),
             )
         )
-
-    # ---- what the target, the monitor, the gateway and the clock do
 
     def take_wishes(self) -> None:
         self.simulation.take_wishes()

@@ -218,6 +218,12 @@ class World(Rounds):
         )
         self.settle()
 
+    def go_well(self) -> None:
+        """Let replicas come up and the gateway follow, until nothing is on its way."""
+        for _ in range(4):
+            self.replicas(ReplicaState.READY)
+            self.apply_gateway()
+
     def names(self) -> list[str]:
         return [message.type.removesuffix(".v1") for message in self.told]
 

@@ -7,7 +7,6 @@ the deployer can do it, twice or half, and the next one finishes it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
 
 from slipway_chassis.errors import ConflictError, DuplicateError
 from slipway_chassis.event_log import EventLog, Expect, Outgoing
@@ -21,22 +20,18 @@ from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.workload import Workload
 from slipway_engines.engine import Engine
 
-from slipway_deployer.commands.decide import decide
 from slipway_deployer.desired.decision import Decision, Emitted
 from slipway_deployer.desired.observed import Observed, Refusal
 from slipway_deployer.desired.postponing import postponed
-from slipway_deployer.desired.starting import build_ended, waiting_for_builds
-from slipway_deployer.desired.workloads import numbered
 from slipway_deployer.fixed_ports import Claim, FixedPorts, Port, claims_of
 from slipway_deployer.judging.judge import judge
 from slipway_deployer.reconcile import Opener, Wishes
 from slipway_deployer.records import Key, Loaded, Records
+from slipway_deployer.rounds import folded, newly_waiting, told_of_builds, with_attempts
 from slipway_deployer.source import SOURCE
 from slipway_deployer.timing.attendance import Attendance
 from slipway_deployer.unknown_workloads import report_unknown
 
-MOST_EMITTED: Final = 400
-"""Of the 1000 messages that one batch may have."""
 _log = get_logger()
 
 
@@ -161,16 +156,20 @@ class Deployments:
         return not (await self._wishes.remove(key, disowned)).refused
 
     async def _decided(self, key: Key, loaded: Loaded) -> Decision | None:
-        decision = await self._folded(key, loaded)
+        decision = folded(await self._attended(loaded), loaded.inbox, at=self._clock())
         if decision is None:
             return None
-        history = await self._records.earlier_lives(key, loaded.desired, decision.desired)
-        decision = decision.changed_to(numbered(decision.desired, loaded.desired, history))
-        observed = await self._observed(key, loaded, decision)
-        judged = judge(decision, observed)
-        if judged.desired.workloads != decision.desired.workloads:
-            history = await self._records.earlier_lives(key, loaded.desired, judged.desired)
-        return judged.changed_to(numbered(judged.desired, loaded.desired, history))
+        waiting = newly_waiting(decision, loaded.desired)
+        ends = [(each, await self._records.build_end(key, each.build or "")) for each in waiting]
+        decision = await self._numbered(key, loaded, told_of_builds(decision, ends))
+        judged = judge(decision, await self._observed(key, loaded, decision))
+        if judged.desired.workloads == decision.desired.workloads:
+            return judged
+        return await self._numbered(key, loaded, judged)
+
+    async def _numbered(self, key: Key, loaded: Loaded, decision: Decision) -> Decision:
+        earlier_lives = await self._records.earlier_lives(key, loaded.desired, decision.desired)
+        return with_attempts(decision, loaded.desired, earlier_lives)
 
     async def _observed(self, key: Key, loaded: Loaded, decision: Decision) -> Observed:
         desired, at = decision.desired, decision.at
@@ -213,27 +212,6 @@ class Deployments:
             return loaded.desired
         absences = await self._attendance.absences()
         return postponed(loaded.desired, decided_at=loaded.decided_at, absences=absences)
-
-    async def _folded(self, key: Key, loaded: Loaded) -> Decision | None:
-        """Decide the messages that fit into one batch; the next round takes the others."""
-        desired, at = await self._attended(loaded), self._clock()
-        emitted: tuple[Emitted, ...] = ()
-        for each in loaded.inbox:
-            decision = decide(desired, each, at=at)
-            desired = decision.desired
-            emitted += decision.emitted
-            if len(emitted) > MOST_EMITTED:
-                break
-        if desired is None:
-            return None
-        decision = Decision(desired=desired, at=at, emitted=emitted)
-        for waiting in waiting_for_builds(decision.desired):
-            if loaded.desired is None or loaded.desired.release(waiting.number) is None:
-                end = await self._records.build_end(key, waiting.build or "")
-                decision = (
-                    decision if end is None else build_ended(decision.because_of(waiting.operation), end)
-                )
-        return decision.because_of(None)
 
     async def _write(self, key: Key, loaded: Loaded, decision: Decision) -> int | None:
         """Write the decision; None where another replica decided meanwhile."""

@@ -25,18 +25,11 @@ from slipway_contracts.lifecycle import ReleaseState
 from slipway_contracts.replica import ReplicaState
 
 
-def go_well(world: World) -> None:
-    """Let replicas come up and the gateway follow, until nothing is on its way."""
-    for _ in range(4):
-        world.replicas(ReplicaState.READY)
-        world.apply_gateway()
-
-
 def two_live() -> World:
     """Release 1 behind `live`, release 2 behind `staging`."""
     world = live_world()
     world.send(make_deploy(make_version(2), alias="staging"))
-    go_well(world)
+    world.go_well()
     world.told.clear()
     return world
 
@@ -49,7 +42,7 @@ def test_a_deploy_to_another_alias_leaves_live_alone() -> None:
     world = live_world()
 
     world.send(make_deploy(make_version(2), alias="staging"))
-    go_well(world)
+    world.go_well()
 
     assert world.last(ReleaseCreated).alias == "staging"
     assert states(world) == {1: ReleaseState.LIVE, 2: ReleaseState.LIVE}
@@ -62,7 +55,7 @@ def test_commands_of_two_aliases_do_not_supersede_each_other() -> None:
 
     first = world.send(make_deploy(make_version(2), alias="staging"))
     second = world.send(make_deploy(make_version(3)))
-    go_well(world)
+    world.go_well()
 
     succeeded = {each.operation for each in world.told if isinstance(each, OperationSucceeded)}
     assert succeeded == {first, second}
@@ -74,7 +67,7 @@ def test_an_alias_moves_at_once_to_a_release_that_runs() -> None:
 
     operation = world.send(make_set_alias("live", {2: 100}))
     at_once = world.record.traffic
-    go_well(world)
+    world.go_well()
 
     assert at_once == shares({2: 100})
     assert world.last(OperationSucceeded).operation == operation
@@ -85,11 +78,11 @@ def test_an_alias_moves_at_once_to_a_release_that_runs() -> None:
 def test_an_alias_starts_a_retired_release_under_its_number_and_moves_when_that_is_ready() -> None:
     world = live_world()
     world.send(make_deploy(make_version(2)))
-    go_well(world)
+    world.go_well()
 
     world.send(make_set_alias("live", {1: 100}, make_restored(1, make_version())))
     before = world.record.traffic
-    go_well(world)
+    world.go_well()
 
     assert before == shares({2: 100})
     assert states(world) == {1: ReleaseState.LIVE}
@@ -99,7 +92,7 @@ def test_an_alias_starts_a_retired_release_under_its_number_and_moves_when_that_
 def test_a_retired_release_that_fails_again_is_retired_again() -> None:
     world = live_world()
     world.send(make_deploy(make_version(2)))
-    go_well(world)
+    world.go_well()
 
     operation = world.send(make_set_alias("live", {1: 100}, make_restored(1, make_version())))
     workload = world.record.workloads[-1].workload.id
@@ -115,7 +108,7 @@ def test_a_deploy_beside_another_release_shares_the_alias_by_weight() -> None:
     world = live_world()
 
     world.send(make_deploy(make_version(2), weight=10, beside={1: 90}))
-    go_well(world)
+    world.go_well()
 
     assert world.record.traffic == shares({2: 10, 1: 90})
     assert states(world) == {1: ReleaseState.LIVE, 2: ReleaseState.LIVE}
@@ -130,7 +123,7 @@ def test_a_draining_release_that_an_alias_names_goes_back_to_serving() -> None:
     draining = states(world)[1]
 
     world.send(make_set_alias("staging", {1: 100}))
-    go_well(world)
+    world.go_well()
     world.wait(1000)
 
     assert draining is ReleaseState.DRAINING
@@ -141,7 +134,7 @@ def test_an_alias_that_is_removed_lets_its_release_drain() -> None:
     world = two_live()
 
     operation = world.send(make_remove_alias("staging"))
-    go_well(world)
+    world.go_well()
 
     assert world.last(OperationSucceeded).operation == operation
     assert states(world) == {1: ReleaseState.LIVE}
@@ -171,7 +164,7 @@ def test_a_newer_move_of_an_alias_supersedes_what_waits_and_keeps_what_both_name
 
     first = world.send(make_deploy(make_version(2)))
     second = world.send(make_set_alias("live", {1: 50, 2: 50}))
-    go_well(world)
+    world.go_well()
 
     assert world.last(OperationSuperseded).operation == first
     assert world.last(OperationSucceeded).operation == second
@@ -210,10 +203,10 @@ def test_a_pinned_release_runs_on_although_no_alias_names_it() -> None:
 
     world.send(make_pin(1))
     world.send(make_deploy(make_version(2)))
-    go_well(world)
+    world.go_well()
     pinned = states(world)
     world.send(make_pin(1, pinned=False))
-    go_well(world)
+    world.go_well()
 
     assert pinned == {1: ReleaseState.LIVE, 2: ReleaseState.LIVE}
     assert states(world) == {2: ReleaseState.LIVE}
@@ -223,11 +216,11 @@ def test_a_pinned_release_runs_on_although_no_alias_names_it() -> None:
 def test_a_pin_of_a_release_that_does_not_run_ends_when_it_does() -> None:
     world = live_world()
     world.send(make_deploy(make_version(2)))
-    go_well(world)
+    world.go_well()
 
     operation = world.send(make_pin(1, make_restored(1, make_version())))
     early = world.last(OperationSucceeded).operation
-    go_well(world)
+    world.go_well()
 
     assert early != operation
     assert world.last(OperationSucceeded).operation == operation
@@ -246,7 +239,7 @@ def test_a_stop_parks_the_aliases_and_a_start_brings_all_of_them_back() -> None:
     operation = world.send(
         make_start(make_version(), {"staging": {2: 100}}, (make_restored(2, make_version(2)),))
     )
-    go_well(world)
+    world.go_well()
 
     assert parked == {"live": shares({1: 100}), "staging": shares({2: 100})}
     assert routes == ()
@@ -272,7 +265,7 @@ def test_a_start_of_which_one_alias_fails_ends_once_and_brings_the_others_back()
     assert workload is not None
     world.see(workload.workload.id, workload.workload.replica_ids[0], ReplicaState.BLOCKED, detail="no")
     world.settle()
-    go_well(world)
+    world.go_well()
 
     ends = [each for each in world.told if getattr(each, "operation", "") == operation]
     assert [each.type for each in ends if "started" not in each.type and "created" not in each.type] == [

@@ -24,12 +24,6 @@ from slipway_contracts.version import Version
 Told = tuple[str, str, str | None]
 
 
-def go_well(world: World) -> None:
-    for _ in range(4):
-        world.replicas(ReplicaState.READY)
-        world.apply_gateway()
-
-
 def envelope_of(message: Message) -> Envelope:
     return Envelope(
         id=new_id(),
@@ -69,7 +63,7 @@ def _owner() -> dict[str, str]:
 
 def send(world: World, command: ReleaseCommand) -> list[Told]:
     world.send(command)
-    go_well(world)
+    world.go_well()
     return told(world)
 
 
@@ -139,7 +133,7 @@ def test_a_promotion_upgrades_the_alias_although_the_release_is_live_already() -
     assert send(world, make_deploy(two, alias="staging")) == [event("deployed", "staging", two)]
 
     world.send(make_set_alias("live", {2: 100}))
-    go_well(world)
+    world.go_well()
 
     assert told(world) == [event("upgraded", "live", two)]
 
@@ -152,10 +146,10 @@ def test_a_canary_upgrades_when_it_gets_most_of_the_requests() -> None:
     assert send(world, make_deploy(two, weight=10, beside={1: 90})) == []
 
     world.send(make_set_alias("live", {1: 40, 2: 60}))
-    go_well(world)
+    world.go_well()
     most = told(world)
     world.send(make_set_alias("live", {2: 100}))
-    go_well(world)
+    world.go_well()
 
     assert most == [event("upgraded", "live", two)]
     assert told(world) == []
@@ -166,7 +160,7 @@ def test_an_alias_that_is_set_to_an_older_release_is_rolled_back() -> None:
     send(world, make_deploy(make_version(2)))
 
     world.send(make_set_alias("live", {1: 100}, make_restored(1, make_version())))
-    go_well(world)
+    world.go_well()
 
     assert told(world) == [event("rolledback", "live", make_version())]
 
@@ -176,7 +170,7 @@ def test_a_removed_alias_and_a_stop_remove_the_service_and_a_start_deploys_it() 
     send(world, make_deploy(make_version(2), alias="staging"))
 
     world.send(make_remove_alias("staging"))
-    go_well(world)
+    world.go_well()
     removed = told(world)
     world.send(make_stop())
     world.gone()
