@@ -6,7 +6,7 @@ Binds to consumers that are provisioned and creates none; what becomes of a mess
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Annotated, Final, TypeVar
 
@@ -26,6 +26,7 @@ from slipway_chassis.jetstream_api import NotFoundError, call
 from slipway_chassis.logs import get_logger
 from slipway_chassis.metrics import Metrics
 from slipway_chassis.nats_client import Client, JetStreamContext, Msg
+from slipway_chassis.probes import Probes
 from slipway_chassis.pulling import DurablePull
 from slipway_chassis.stored import Stored, stored_of
 from slipway_chassis.telemetry import Telemetry
@@ -207,13 +208,22 @@ async def running(broker: LogBroker) -> AsyncIterator[None]:
 
 
 async def handle_until(
-    stopping: asyncio.Event, broker: LogBroker, *work: Coroutine[None, None, None]
+    stopping: asyncio.Event, broker: LogBroker, *work: Coroutine[None, None, None], probes: Probes
 ) -> None:
-    """Handle messages and do this work until told to stop; whatever fails ends all of it."""
+    """Handle messages and do this work until told to stop; whatever fails ends all of it.
+
+    The process is ready only while the broker's consumers are provisioned. One that waits for them stops at
+    once.
+    """
+    probes.add("consumers", lambda: _consumers_problem(broker))
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(each) for each in work]
-        async with running(broker):
-            await stopping.wait()
+        told = group.create_task(stopping.wait())
+        async with AsyncExitStack() as handling:
+            beginning = group.create_task(handling.enter_async_context(running(broker)))
+            await asyncio.wait({beginning, told}, return_when=asyncio.FIRST_COMPLETED)
+            beginning.cancel()
+            await told
         for task in tasks:
             task.cancel()
 
@@ -227,18 +237,25 @@ async def _await_consumer(connection: Connection, spec: ConsumerSpec) -> None:
         await asyncio.sleep(_PROVISION_POLL_SECONDS)
 
 
+async def _consumers_problem(broker: LogBroker) -> str | None:
+    for spec in broker.bound.values():
+        if (problem := await _consumer_problem(broker.log_connection, spec)) is not None:
+            return problem
+    return None
+
+
 async def _consumer_problem(connection: Connection, spec: ConsumerSpec) -> str | None:
     """Return what keeps messages from coming, and what to do; None: nothing does."""
     if connection.problem is not None:
-        return f"waiting for NATS at {connection.place}, to look for the consumer"
+        return f"waiting for NATS at {connection.place}, to look for the consumer {spec.durable}"
     try:
         await call(connection, f"CONSUMER.INFO.{spec.stream}.{spec.durable}", within=_API_SECONDS)
     except NotFoundError:
-        return "the consumer is not provisioned; run: python -m slipway_chassis.provision"
+        return f"the consumer {spec.durable} is not provisioned; run: python -m slipway_chassis.provision"
     except LogUnavailableError:
-        return f"waiting for NATS at {connection.place}, to look for the consumer"
+        return f"waiting for NATS at {connection.place}, to look for the consumer {spec.durable}"
     except SlipwayError as error:
-        return f"waiting for the consumer: {error}"
+        return f"waiting for the consumer {spec.durable}: {error}"
     return None
 
 

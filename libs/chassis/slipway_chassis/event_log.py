@@ -159,6 +159,15 @@ class EventLog:
         """
         return await self._reader.get(sequence)
 
+    async def begin(self) -> int:
+        """Return the first sequence that is there; behind the last where nothing is, 0 if nothing ever was.
+
+        Raises:
+            LogUnavailableError: no answer in time.
+            NotFoundError: the stream is not provisioned.
+        """
+        return await self._reader.begin()
+
     async def end(self) -> int:
         """Return the last sequence; 0 for an empty log.
 

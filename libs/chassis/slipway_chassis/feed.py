@@ -15,12 +15,14 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
+from pydantic_core import from_json
 from slipway_contracts import cdevents, subjects
 from slipway_contracts.envelope import TYPE_PREFIX, attribute_of
 
 from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import CaughtUp, EventLog, New, Stored
 from slipway_chassis.silence import Silence
+from slipway_chassis.stored import NAMELESS, nameless_id
 from slipway_chassis.truncation import whole_from
 
 ONLY_BY_NAME: Final = frozenset(
@@ -49,6 +51,11 @@ class Entry:
         """Its position."""
         return self.stored.sequence
 
+    @property
+    def id(self) -> str:
+        """The id of its event."""
+        return self.stored.headers["ce-id"] if self.stored.is_named else nameless_id(self.sequence)
+
     @cached_property
     def owner(self) -> tuple[str, str]:
         """Group and deployment, `_` for none."""
@@ -56,21 +63,36 @@ class Entry:
 
     @cached_property
     def type(self) -> str:
-        """The type as in the body, `release.live.v1`."""
-        return self.stored.headers.get("ce-type", "").removeprefix(TYPE_PREFIX)
+        """The type as in the body, `release.live.v1`; `unknown` of a message without usable headers."""
+        return self.stored.headers["ce-type"].removeprefix(TYPE_PREFIX) if self.stored.is_named else NAMELESS
 
     @cached_property
     def cloud_event(self) -> bytes:
-        """The structured CloudEvent on one line; the body is taken over as it is."""
-        headers = self.stored.headers
-        attributes = [
-            ("specversion", headers.get("ce-specversion", "1.0")),
-            ("sequence", str(self.sequence)),
-            ("datacontenttype", "application/json"),
-            *((name, attribute_of(headers[header])) for name, header in _ATTRIBUTES if headers.get(header)),
-        ]
-        written = ", ".join([f'"{name}": {_quoted(value)}' for name, value in attributes])
-        return b'{%s, "data": %s}' % (written.encode(), _on_one_line(self.stored.data))
+        """The structured CloudEvent on one line, valid whatever the log holds.
+
+        The body is taken over as it is; as a string where it is no JSON. A message whose headers say nothing
+        usable has the id, type and source under which the history stores it.
+        """
+        attributes = {
+            "specversion": "1.0",
+            "sequence": str(self.sequence),
+            "datacontenttype": "application/json",
+            **self._attributes(),
+        }
+        written = ", ".join([f'"{name}": {_quoted(value)}' for name, value in attributes.items()])
+        return b'{%s, "data": %s}' % (written.encode(), _json_or_text(self.stored.data))
+
+    def _attributes(self) -> Mapping[str, str]:
+        stored = self.stored
+        if not stored.is_named:
+            return {
+                "id": self.id,
+                "type": f"{TYPE_PREFIX}{NAMELESS}",
+                "source": NAMELESS,
+                "time": stored.time.isoformat(),
+            }
+        found = ((name, stored.headers.get(header)) for name, header in _ATTRIBUTES)
+        return {name: attribute_of(value) for name, value in found if value}
 
     @cached_property
     def cdevents(self) -> Sequence[Mapping[str, Any]]:
@@ -80,7 +102,11 @@ class Entry:
         return tuple(each.cloud_event(sequence=str(self.sequence)) for each in meant)
 
 
-def _on_one_line(body: bytes) -> bytes:
+def _json_or_text(body: bytes) -> bytes:
+    try:
+        from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return _quoted(body.decode(errors="replace")).encode()
     # Between the tokens of JSON a line break is a blank; inside its strings there is none.
     return body.replace(b"\r", b" ").replace(b"\n", b" ")
 
@@ -102,7 +128,7 @@ class Interest:
     @property
     def subject(self) -> str:
         """The narrowest filter of the log that holds all of it."""
-        return f"slipway.{self.group or '*'}.{self.deployment or '*'}.>"
+        return subjects.deployment(self.group or "*", self.deployment or "*")
 
     def covers(self, entry: Entry) -> bool:
         """Say whether the reader gets this message."""

@@ -67,14 +67,14 @@ class OpenFile:
         """Do nothing when it was read to its end and not changed since it was opened.
 
         Raises:
-            IncomingUnsettledError: it was.
+            IncomingUnsettledError: it was changed, or not read to its end.
         """
         now = os.fstat(self._descriptor)
         if _identity(now) != _identity(self._began) or self._read != now.st_size:
             raise _unsettled(self._path)
 
 
-class Incoming:
+class IncomingFolder:
     """Files in one folder, which need not exist."""
 
     def __init__(self, folder: Path) -> None:

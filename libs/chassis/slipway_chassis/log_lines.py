@@ -1,18 +1,20 @@
-"""Publishes log lines of builds and replicas to the log stream, a few at a time.
+"""Publishes log lines of builds and replicas to the log stream, a few at a time, and reads the last ones.
 
 Bounded: where the stream does not take lines, the writer waits; it drops none by itself.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Final, TypeVar
 
+from pydantic import ValidationError
 from slipway_contracts.log_lines import POSITION_HEADER, LogLine, LogLines
 
 from slipway_chassis.connection import Connection
-from slipway_chassis.errors import TransientError
-from slipway_chassis.event_log import EventLog
+from slipway_chassis.errors import LogUnavailableError, TransientError
+from slipway_chassis.event_log import After, CaughtUp, EventLog
 from slipway_chassis.jetstream_api import publish
 
 _MOST_LINES: Final = 200
@@ -20,6 +22,9 @@ _PUBLISH_SECONDS: Final = 5.0
 _LARGEST_BODY: Final = 900_000
 _LONGEST_LINE: Final = 64_000
 _PAUSE_SECONDS: Final = 1.0
+_READ_SECONDS: Final = 5.0
+_FIRST_WINDOW: Final = 256
+_GROWTH: Final = 16
 T = TypeVar("T")
 
 
@@ -70,15 +75,47 @@ def _fitting(lines: tuple[LogLine, ...]) -> Iterator[tuple[LogLine, ...]]:
 
 
 async def last_lines(log_lines: EventLog, subject: str, *, most: int = 20) -> tuple[str, ...]:
-    """Return the texts of the last message on a subject of the log stream, at most `most` lines.
+    """Return the texts of the last lines on a subject of the log stream, in order, at most `most`.
+
+    A message has what was there at one moment, so each may lie in one of its own. The stream has the lines of
+    all deployments: how far back to begin is found by widening.
 
     Raises:
         LogUnavailableError: no answer in time.
     """
-    stored = await log_lines.last(subject)
-    if stored is None:
+    last = await log_lines.last(subject)
+    if last is None:
         return ()
-    return tuple(line.text for line in LogLines.model_validate_json(stored.data).lines[-most:])
+    window = _FIRST_WINDOW
+    while True:
+        begin = max(0, last.sequence - window)
+        bodies = await _last_bodies(log_lines, subject, after=begin, most=most)
+        texts = [line.text for body in bodies for line in readable_lines(body)]
+        if begin == 0 or len(texts) >= most or len(bodies) == most:
+            return tuple(texts[-most:])
+        window *= _GROWTH
+
+
+async def _last_bodies(log_lines: EventLog, subject: str, *, after: int, most: int) -> deque[bytes]:
+    bodies: deque[bytes] = deque(maxlen=most)
+    try:
+        async with aclosing(log_lines.follow(subject, start=After(after))) as items:
+            while True:
+                async with asyncio.timeout(_READ_SECONDS):
+                    item = await anext(items)
+                if isinstance(item, CaughtUp):
+                    return bodies
+                bodies.append(item.data)
+    except TimeoutError:
+        raise LogUnavailableError(f"reading {subject} got no further") from None
+
+
+def readable_lines(body: bytes) -> tuple[LogLine, ...]:
+    """Return the lines of a message of the log stream; none where a newer release wrote it in other words."""
+    try:
+        return LogLines.model_validate_json(body).lines
+    except ValidationError:
+        return ()
 
 
 async def batches(items: AsyncGenerator[T], *, most: int = _MOST_LINES) -> AsyncGenerator[list[T]]:

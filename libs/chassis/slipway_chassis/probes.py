@@ -38,10 +38,6 @@ class Probes:
         """Make readiness depend on this check; a check of the same name is replaced."""
         self._checks[name] = check
 
-    def remove(self, name: str) -> None:
-        """Make readiness no longer depend on this check."""
-        self._checks.pop(name, None)
-
     async def problems(self) -> dict[str, str]:
         """Return what each failing check says; empty when ready."""
         checks = dict(self._checks)

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, Generic, TypeVar
 
 import uvloop
@@ -20,7 +19,7 @@ from slipway_chassis.event_log import EventLog
 from slipway_chassis.jetstream_api import NotFoundError, call
 from slipway_chassis.logs import configure_logging, get_logger
 from slipway_chassis.metrics import Metrics
-from slipway_chassis.nats_client import Client, JetStreamContext
+from slipway_chassis.nats_client import Client
 from slipway_chassis.probes import Probes
 from slipway_chassis.settings import ServiceSettings, SettingsError
 from slipway_chassis.telemetry import Telemetry, configure_telemetry
@@ -54,11 +53,6 @@ class Service(Generic[SettingsT]):
     def nc(self) -> Client:
         """The NATS client."""
         return self.connection.nc
-
-    @cached_property
-    def js(self) -> JetStreamContext:
-        """The NATS client's JetStream calls."""
-        return self.connection.nc.jetstream()
 
 
 Main = Callable[[Service[SettingsT]], Awaitable[None]]

@@ -44,10 +44,18 @@ class Reader:
             after = found.sequence
             yield found
 
+    async def begin(self) -> int:
+        """Return the first position that is there; see `EventLog.begin`."""
+        return int((await self._state())["first_seq"])
+
     async def end(self) -> int:
         """Return the last position; see `EventLog.end`."""
+        return int((await self._state())["last_seq"])
+
+    async def _state(self) -> Mapping[str, Any]:
         answer = await call(self._connection, f"STREAM.INFO.{self._stream}", within=self._timeout)
-        return int(answer["state"]["last_seq"])
+        state: Mapping[str, Any] = answer["state"]
+        return state
 
     async def _get(self, request: Mapping[str, object]) -> Stored | None:
         verb = f"STREAM.MSG.GET.{self._stream}"

@@ -17,7 +17,14 @@ _PLACE_WITHOUT_DOMAIN: Final = 5
 _PLACE: Final = 7
 _NANOSECONDS: Final = 1_000_000_000
 _REMEMBERED: Final = 1_000
+NAMELESS: Final = "unknown"
+"""Type and source of a message whose headers say nothing usable."""
 _log: Final = get_logger()
+
+
+def nameless_id(sequence: int) -> str:
+    """Return the id of a message without a usable one."""
+    return f"sequence-{sequence}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +86,14 @@ class Stored:
             raise
         except ValueError as error:
             raise MalformedEnvelopeError(f"the message has a header that is not usable: {error}") from error
+
+    @cached_property
+    def is_named(self) -> bool:
+        """Whether there is a usable envelope."""
+        try:
+            return bool(self.envelope)
+        except MalformedEnvelopeError:
+            return False
 
     @cached_property
     def message(self) -> AnyMessage:

@@ -28,6 +28,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
+from slipway_contracts.codec import MESSAGE_TYPES
 from slipway_contracts.envelope import Envelope
 
 from slipway_chassis.stored import Outgoing
@@ -218,7 +219,8 @@ def _trace_of(traceparent: str | None) -> str | None:
 
 
 def _noun_verb(envelope: Envelope) -> str:
-    return envelope.type.rpartition(".")[0] or envelope.type
+    """Return what a span's name says of a message: one of the known types, whatever came."""
+    return envelope.type.rpartition(".")[0] if envelope.type in MESSAGE_TYPES else "unknown"
 
 
 def _attributes(

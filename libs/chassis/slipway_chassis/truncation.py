@@ -17,11 +17,15 @@ _FIRST: Final = 1
 async def whole_from(log: EventLog) -> int:
     """Return the sequence from which on the log has every message; 1 unless it was truncated.
 
+    What somebody removed from its begin by other means counts as truncated, what he removed behind that is
+    not seen.
+
     Raises:
         LogUnavailableError: no answer in time.
     """
+    begin = max(_FIRST, await log.begin())
     stored = await log.last(subjects.LOG_TRUNCATIONS)
     message = stored.message if stored else None
     if stored is None or not isinstance(message, LogTruncated):
-        return _FIRST
-    return min(message.before, stored.sequence)
+        return begin
+    return max(begin, min(message.before, stored.sequence))

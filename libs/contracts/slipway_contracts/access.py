@@ -1,5 +1,6 @@
 """Who may call an endpoint. Nothing here is secret: passwords are digests, keys are ids of signed tokens."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -47,6 +48,14 @@ class EndpointKey(BaseModel):
     created_by: str
     expires_at: AwareDatetime | None = None
     revoked: bool = False
+    replaced_by: OperationId | None = Field(
+        default=None,
+        description="The key that a rotation made in its place; beside that it opens for a while.",
+    )
+
+    def opens_at(self, moment: datetime) -> bool:
+        """Return whether it lets its caller in then."""
+        return not self.revoked and (self.expires_at is None or self.expires_at > moment)
 
 
 class Access(BaseModel):

@@ -1,6 +1,6 @@
 """Commands: imperative requests; the id of a command is the id of its operation."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -157,10 +157,8 @@ class Cancel(_Command):
     type: Literal["command.cancel.v1"] = "command.cancel.v1"
 
 
-BuilderCommand = Annotated[Build | CancelBuild | RemoveVersions, Field(discriminator="type")]
 ReleaseCommand = Deploy | Redeploy | Start
 AnyDeployerCommand = (
     ReleaseCommand | Stop | Delete | Undelete | Purge | Cancel | Configure | SetAlias | RemoveAlias | Pin
 )
-DeployerCommand = Annotated[AnyDeployerCommand, Field(discriminator="type")]
 Command = Build | CancelBuild | RemoveVersions | AnyDeployerCommand

@@ -129,13 +129,13 @@ class Envelope(Frozen):
         """Read the envelope.
 
         Raises:
-            MalformedEnvelopeError: a required CloudEvents header is missing.
+            MalformedEnvelopeError: a required CloudEvents header is missing, empty or not readable.
         """
         try:
             return cls.of_valid(
-                id=headers["ce-id"],
-                type=headers["ce-type"].removeprefix(TYPE_PREFIX),
-                source=attribute_of(headers["ce-source"]),
+                id=_told(headers, "ce-id"),
+                type=_told(headers, "ce-type").removeprefix(TYPE_PREFIX),
+                source=attribute_of(_told(headers, "ce-source")),
                 subject=attribute_of(headers["ce-subject"]),
                 time=_time(headers["ce-time"]),
                 causation_id=headers.get("ce-causationid"),
@@ -147,6 +147,13 @@ class Envelope(Frozen):
             raise MalformedEnvelopeError(f"the message has no header {missing}") from None
         except ValueError as error:
             raise MalformedEnvelopeError(f"a header of the message is not readable: {error}") from None
+
+
+def _told(headers: Mapping[str, str], name: str) -> str:
+    value = headers[name]
+    if not value:
+        raise ValueError(f"{name} is empty")
+    return value
 
 
 def _time(header: str) -> datetime:

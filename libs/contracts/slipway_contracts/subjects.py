@@ -34,6 +34,7 @@ from slipway_contracts.installation_events import (
     WebhookDisabled,
 )
 from slipway_contracts.message import DeploymentMessage, Message
+from slipway_contracts.names import ILL_NAMED, is_name
 from slipway_contracts.replica import ReplicaFact
 from slipway_contracts.webhook_events import WebhookAnswered, WebhookPinged, WebhookRemoved
 
@@ -41,7 +42,14 @@ NONE: Final = "_"
 ALL: Final = "slipway.>"
 ALL_DESIRED: Final = "slipway.*.*.desired"
 ALL_REPLICAS: Final = "slipway.*.*.replica.>"
+ALL_BUILD_STARTS: Final = "slipway.*.*.evt.build.started"
+ALL_BUILD_CANCELS: Final = "slipway.*.*.evt.build.canceled"
+ALL_BUILD_ENDS: Final = ("slipway.*.*.evt.build.succeeded", "slipway.*.*.evt.build.failed", ALL_BUILD_CANCELS)
+ALL_REMOVAL_COMMANDS: Final = "slipway.*.*.cmd.builder.remove"
+ALL_REMOVED_VERSIONS: Final = "slipway.*.*.evt.version.removed"
 INSTALLATION_EVENTS: Final = "slipway.*._.evt.>"
+ADOPTED_ARTIFACTS: Final = "slipway.*._.evt.artifact.adopted"
+TARGET_EVENTS: Final = "slipway._._.evt.target.*"
 WEBHOOK_EVENTS: Final = "slipway.*._.evt.webhook.*"
 LOG_SNAPSHOTS: Final = "slipway._._.evt.log.snapshotted"
 LOG_TRUNCATIONS: Final = "slipway._._.evt.log.truncated"
@@ -154,6 +162,16 @@ def failed_operations(group: str, identifier: str) -> str:
     return f"slipway.{group}.{identifier}.evt.operation.failed"
 
 
+def operation_events(group: str, identifier: str) -> str:
+    """Return the filter of what becomes of the commands of a deployment."""
+    return f"slipway.{group}.{identifier}.evt.operation.*"
+
+
+def successful_builds(group: str, identifier: str) -> str:
+    """Return the subject on which builds of a deployment end with a version."""
+    return f"slipway.{group}.{identifier}.evt.build.succeeded"
+
+
 def build_ends(group: str, identifier: str) -> tuple[str, ...]:
     """Return the subjects on which builds of a deployment end."""
     verbs = ("succeeded", "failed", "canceled")
@@ -182,3 +200,13 @@ def owner_of(subject: str) -> tuple[str, str]:
     """Return (group, deployment) of a subject of the log."""
     _, group, identifier, *_rest = subject.split(".")
     return group, identifier
+
+
+def dead_owner_of(subject: str) -> tuple[str, str]:
+    """Return (group, deployment) under which it is told that a message is dead.
+
+    Its own, each `ill-named` where it is no name: nothing could be told of that, and the message would come
+    again for ever.
+    """
+    group, identifier = owner_of(subject)
+    return group if is_name(group) else ILL_NAMED, identifier if is_name(identifier) else ILL_NAMED

@@ -10,7 +10,7 @@ from slipway_contracts import subjects
 from slipway_contracts.desired import Desired
 from slipway_contracts.envelope import Envelope, MalformedEnvelopeError, now
 from slipway_contracts.events import MessageDead, OperationEvent, OperationFailed
-from slipway_contracts.names import derived_id
+from slipway_contracts.names import derived_id, is_id
 
 from slipway_deployer.commands import refusals
 from slipway_deployer.source import SOURCE
@@ -41,16 +41,14 @@ class DeadMessages:
 
     async def _ending(self, dead: DeadMessage) -> Sequence[Outgoing]:
         """Return the end of a command that has no outcome, and will get none from the release it made."""
-        group, deployment = subjects.owner_of(dead.stored.subject)
-        if ".cmd." not in dead.stored.subject:
+        group, deployment = owner = subjects.dead_owner_of(dead.stored.subject)
+        if ".cmd." not in dead.stored.subject or owner != subjects.owner_of(dead.stored.subject):
             return ()
         record = await self._event_log.last(subjects.desired(group, deployment))
         if record is not None and await self._is_decided(dead, record):
             return ()
         failure = refusals.dead(dead.error, dead.deliveries, dead.stored.sequence, at=now())
-        end = OperationFailed(
-            group=group, deployment=deployment, operation=_identity(dead)[0], failure=failure
-        )
+        end = OperationFailed(group=group, deployment=deployment, operation=_operation(dead), failure=failure)
         undecided = Expect(
             sequence=record.sequence if record else 0, subject=subjects.desired(group, deployment)
         )
@@ -66,13 +64,13 @@ class DeadMessages:
         if isinstance(desired, Desired):
             return desired.position >= dead.stored.sequence
         group, deployment = subjects.owner_of(dead.stored.subject)
-        events = f"slipway.{group}.{deployment}.evt.operation.*"
+        events = subjects.operation_events(group, deployment)
         told = [each.readable async for each in self._event_log.read(events, after=dead.stored.sequence)]
-        return _identity(dead)[0] in [each.operation for each in told if isinstance(each, OperationEvent)]
+        return _operation(dead) in [each.operation for each in told if isinstance(each, OperationEvent)]
 
 
 def _announcement(dead: DeadMessage) -> Outgoing:
-    group, deployment = subjects.owner_of(dead.stored.subject)
+    group, deployment = subjects.dead_owner_of(dead.stored.subject)
     identifier, kind = _identity(dead)
     message = MessageDead(
         group=group,
@@ -92,6 +90,12 @@ def _identity(dead: DeadMessage) -> tuple[str, str]:
         return dead.stored.envelope.id, dead.stored.envelope.type
     except MalformedEnvelopeError:
         return derived_id("sequence", dead.stored.sequence), "unknown"
+
+
+def _operation(dead: DeadMessage) -> str:
+    """Return the operation of a command: its id, where that can be one."""
+    identifier, _ = _identity(dead)
+    return identifier if is_id(identifier) else derived_id("sequence", dead.stored.sequence)
 
 
 def _outgoing(

@@ -82,6 +82,7 @@ async def deploy(service: Service[DeployerSettings]) -> None:
         agenda.run(),
         gateways.follow(agenda.gateways_changed),
         targets.run(),
+        probes=service.probes,
     )
 
 

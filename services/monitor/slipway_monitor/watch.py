@@ -75,8 +75,10 @@ class Watch:
     async def _follow(self) -> None:
         async for observation in self._engine.observe():
             match observation:
-                case ReplicaObserved() | ImageProblem():
+                case ReplicaObserved():
                     await self._replica(observation)
+                case ImageProblem():
+                    await self._blocked(observation)
                 case SnapshotComplete():
                     await self._records.forget_unseen(self._seen)
                 case WorkloadUnknown():
@@ -89,27 +91,29 @@ class Watch:
                 case TargetObserved():
                     _log.info("target.observed", reachable=observation.reachable, detail=observation.detail)
 
-    async def _replica(self, seen: ReplicaObserved | ImageProblem) -> None:
-        if isinstance(seen, ReplicaObserved):
-            seen = self._inherited(seen)
-        else:
-            self._doubted.pop(seen.ref, None)
-        state = ReplicaState.BLOCKED if isinstance(seen, ImageProblem) else seen.state
+    async def _replica(self, observed: ReplicaObserved) -> None:
+        seen = self._inherited(observed)
         before = self._records.known(seen.ref)
         news = await self._records.record(seen)
-        if isinstance(seen, ReplicaObserved) and (before is None or before.state is ReplicaState.STARTED):
+        if before is None or before.state is ReplicaState.STARTED:
             self._trace_start(seen)
-        if isinstance(seen, ReplicaObserved):
-            self._smoke_tests.consider(seen)
-        if state is ReplicaState.GONE:
+        self._smoke_tests.consider(seen)
+        if seen.state is ReplicaState.GONE:
             self._seen.discard(seen.ref)
             self._logs.forget(seen.ref)
         else:
             self._seen.add(seen.ref)
-            if isinstance(seen, ReplicaObserved):
-                self._logs.follow(seen.ref)
+            self._logs.follow(seen.ref)
         if news:
-            _log.info(f"replica.{state}", workload=seen.ref.workload.id, replica=seen.ref.id)
+            _tell(seen.ref, seen.state)
+
+    async def _blocked(self, seen: ImageProblem) -> None:
+        """Note a replica that has no process: there is nothing to test and no log."""
+        self._doubted.pop(seen.ref, None)
+        news = await self._records.record(seen)
+        self._seen.add(seen.ref)
+        if news:
+            _tell(seen.ref, ReplicaState.BLOCKED)
 
     def _trace_start(self, seen: ReplicaObserved) -> None:
         """Tell how long a process took to its first healthy answer, in the trace of what wanted it."""
@@ -164,3 +168,7 @@ class Watch:
             time=now(),
         )
         await self._event_log.publish(Outgoing(subject=subjects.of(event), message=event, envelope=envelope))
+
+
+def _tell(replica: ReplicaRef, state: ReplicaState) -> None:
+    _log.info(f"replica.{state}", workload=replica.workload.id, replica=replica.id)

@@ -118,6 +118,7 @@ def test_reasons_are_never_renamed() -> None:
         "DeploymentsDisabled": 403,
         "DigestMismatch": 422,
         "EndpointKeyNotFound": 404,
+        "EndpointKeyReplaced": 409,
         "EndpointKeysUnavailable": 503,
         "FileUnsettled": 409,
         "FoundFileMissing": 404,

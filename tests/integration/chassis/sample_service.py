@@ -7,10 +7,13 @@ from pathlib import Path
 
 from log_messages import make_outgoing
 from opentelemetry.trace import SpanKind
+from slipway_chassis.broker import DeadMessage, handle_until, make_broker, subscribe
 from slipway_chassis.event_log import After, Stored
 from slipway_chassis.logs import get_logger, log_context
 from slipway_chassis.process import Service, run_service
 from slipway_chassis.settings import ServiceSettings
+from slipway_contracts.commands import Stop
+from slipway_contracts.topology import DEPLOYER
 
 _log = get_logger()
 _LAST_WORK_SECONDS = 0.2
@@ -41,6 +44,24 @@ async def brief(_service: Service[SampleSettings]) -> None:
     _log.info("working")
 
 
+async def handling(service: Service[SampleSettings]) -> None:
+    """Say which deployments are to be stopped, as the deployer is told."""
+    broker = make_broker(
+        connection=service.connection, telemetry=service.telemetry, metrics=service.metrics, dead=_bury
+    )
+
+    @subscribe(broker, DEPLOYER).on(Stop)
+    async def on_stop(command: Stop) -> None:
+        _log.info("handled", deployment=command.deployment)
+
+    _log.info("working")
+    await handle_until(service.stopping, broker, probes=service.probes)
+
+
+async def _bury(_message: DeadMessage) -> None:
+    raise AssertionError("no message is given up here")
+
+
 async def traced(service: Service[SampleSettings]) -> None:
     """Handle one HTTP request and the message it causes, in one process."""
     header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -58,7 +79,7 @@ async def traced(service: Service[SampleSettings]) -> None:
                 break
 
 
-MAINS = {main.__name__: main for main in (idle, stubborn, broken, brief, traced)}
+MAINS = {main.__name__: main for main in (idle, stubborn, broken, brief, handling, traced)}
 
 if __name__ == "__main__":
     run_service("sample", SampleSettings, MAINS[sys.argv[1]])

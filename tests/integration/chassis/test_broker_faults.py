@@ -1,6 +1,8 @@
 """Messages in hand when a handler is slow, a process ends, the server dies or the consumer is deleted."""
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -17,8 +19,29 @@ from slipway_contracts.commands import Stop
 from structlog.testing import capture_logs
 
 SIGNS_PER_ACK_WAIT = 3
-WINDOW_SECONDS = 0.5
+LOOKS = 4
+"""So often a service looks again before what it said of that counts."""
+SPINNING_SECONDS = 0.5
+"""Within these a service that does not pause looks far more than `LOOKS` times."""
 LESS_THAN_A_PULL_SECONDS = 8
+
+
+class AskedConnection(Connection):
+    """Counts how often it was asked for its problem."""
+
+    asked = 0
+
+    @property
+    def problem(self) -> str | None:
+        self.asked += 1
+        return super().problem
+
+
+@pytest.fixture
+async def asked_connection(fresh_nats: NatsServer) -> AsyncIterator[AskedConnection]:
+    connection = await AskedConnection.open(url=fresh_nats.url, user=None, password=None, name="asked")
+    yield connection
+    await connection.close()
 
 
 async def test_long_work_keeps_its_message(connection: Connection, log: EventLog) -> None:
@@ -175,12 +198,17 @@ async def test_one_request_waits_at_the_server_however_often_it_was_killed_under
 
 @pytest.mark.parametrize("provisioned", [True, False])
 async def test_outage_of_the_server_while_a_service_starts_is_waited_for_and_told_once(
-    connection: Connection, fresh_nats: NatsServer, log: EventLog, *, provisioned: bool
+    asked_connection: AskedConnection,
+    connection: Connection,
+    fresh_nats: NatsServer,
+    log: EventLog,
+    *,
+    provisioned: bool,
 ) -> None:
     sequence = await send_stop(log)
     if not provisioned:
         await call(connection, "CONSUMER.DELETE.SLIPWAY.deployer", within=5)
-    service = BoundService(connection)
+    service = BoundService(asked_connection)
     handled: list[str] = []
 
     @service.handlers.on(Stop)
@@ -192,11 +220,12 @@ async def test_outage_of_the_server_while_a_service_starts_is_waited_for_and_tol
             await eventually(lambda: service.settled(sequence=sequence))
 
     await asyncio.to_thread(fresh_nats.kill9)
-    await eventually(lambda: connection.problem)
+    await eventually(lambda: asked_connection.problem)
     with capture_logs() as lines:
         task = asyncio.create_task(run())
         await eventually(lambda: any(line.get("consumer") == "deployer" for line in lines))
-        await asyncio.sleep(WINDOW_SECONDS)
+        asked = asked_connection.asked
+        await eventually(lambda: asked_connection.asked > asked + LOOKS)
         told = [line["event"] for line in lines if line.get("consumer") == "deployer"]
         await asyncio.to_thread(fresh_nats.start)
         if not provisioned:
@@ -234,8 +263,8 @@ async def test_deleted_consumer_is_waited_for_not_created_and_not_spun_on(
     await eventually(lambda: handled == ["digits"])
 
     await call(connection, "CONSUMER.DELETE.SLIPWAY.deployer", within=5)
-    asked = connection.nc.stats["out_msgs"]
-    await asyncio.sleep(WINDOW_SECONDS)
-    assert connection.nc.stats["out_msgs"] < asked + 10
+    asked, began = connection.nc.stats["out_msgs"], time.monotonic()
+    await eventually(lambda: connection.nc.stats["out_msgs"] >= asked + LOOKS)
+    assert time.monotonic() - began > SPINNING_SECONDS
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -1,12 +1,11 @@
 """The blob store on a file system without space."""
 
 import asyncio
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from servers import can_mount
 
 SCRIPT = """
 import asyncio, os, sys
@@ -28,13 +27,6 @@ async def main(root: Path) -> None:
 
 asyncio.run(main(Path(sys.argv[1])))
 """
-
-
-def can_mount() -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    probe = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    return subprocess.run(probe, check=False, capture_output=True).returncode == 0
 
 
 @pytest.mark.skipif(not can_mount(), reason="needs a mount namespace")

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from eventually import eventually
+from integration.chassis.bound_service import send_stop
 from probe_port import ProbePort
 from servers import NatsServer, clean_environment, free_port
 from slipway_chassis.connection import Connection
+from slipway_chassis.event_log import EventLog
 from slipway_chassis.jetstream_api import call
 from slipway_chassis.provision import provision
 
@@ -200,6 +202,34 @@ async def test_service_waits_for_a_bucket_that_its_release_brought_and_names_it(
     assert not sample.said("working")
     await provision(connection)
     await eventually(lambda: sample.said("working"))
+
+
+async def test_service_waits_for_a_consumer_that_its_release_brought_and_names_it(
+    start: Start, provisioned_nats: NatsServer, connection: Connection, log: EventLog
+) -> None:
+    await call(connection, "CONSUMER.DELETE.SLIPWAY.deployer", within=5)
+    sample = await start("handling", provisioned_nats.url)
+
+    async def says_it_is_missing() -> bool:
+        return "the consumer deployer is not provisioned" in await sample.probes.problem("consumers")
+
+    await eventually(says_it_is_missing)
+    await send_stop(log)
+    await provision(connection)
+    await eventually(sample.probes.ready)
+    await eventually(lambda: sample.said("handled"))
+    assert await sample.stop() == 0
+
+
+async def test_service_that_waits_for_its_consumer_stops_at_once(
+    start: Start, provisioned_nats: NatsServer, connection: Connection
+) -> None:
+    await call(connection, "CONSUMER.DELETE.SLIPWAY.deployer", within=5)
+    sample = await start("handling", provisioned_nats.url)
+    await eventually(lambda: sample.said("is not provisioned"))
+
+    assert await sample.stop() == 0
+    assert not sample.said("did not end in time")
 
 
 async def test_service_that_waits_for_the_server_stops_at_once(start: Start, fresh_nats: NatsServer) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from api_world import Api, running_api
 from deployer_stand import KEY, desired, events, make_deployments, send
 from deployment_world import make_deploy
@@ -90,10 +91,12 @@ async def deployer(connection: Connection, log: EventLog, folder: Path) -> Async
         yield cause
 
 
-async def poison(log: EventLog, key: Key = SICK, body: bytes = b'{"type": "command.deploy.v1"}') -> str:
+async def poison(
+    log: EventLog, key: Key = SICK, body: bytes = b'{"type": "command.deploy.v1"}', identifier: str = ""
+) -> str:
     """Put a deploy that no deployer can read into the log by hand."""
     envelope = Envelope(
-        id=new_id(), type="command.deploy.v1", source="/test", subject="/".join(key), time=now()
+        id=identifier or new_id(), type="command.deploy.v1", source="/test", subject="/".join(key), time=now()
     )
     subject = f"slipway.{key[0]}.{key[1]}.cmd.deployer.deploy"
     await publish(log._connection, subject, body, headers=envelope.to_headers(), within=5)
@@ -164,6 +167,33 @@ async def test_commands_that_cannot_be_read_end_and_delay_no_other_deployment(
     ends = await failed(log)
     assert sorted(end.operation for end in ends) == sorted(asked), "each has one end"
     assert {end.failure.reason for end in ends} == {Reason.MESSAGE_DEAD}
+
+
+@pytest.mark.parametrize("key", [("default", "ILL"), ("Ill", "digits")])
+async def test_a_command_whose_subject_names_no_deployment_is_given_up_all_the_same(
+    connection: Connection, log: EventLog, tmp_path: Path, key: Key
+) -> None:
+    await poison(log, key=key)
+    told = "ill-named" if key[0] == "Ill" else "default", "ill-named" if key[1] == "ILL" else "digits"
+
+    async with deployer(connection, log, tmp_path):
+        (dead,) = await eventually(lambda: dead_of(log, told))
+
+    assert isinstance(dead.message, MessageDead)
+    assert dead.message.sequence == 1
+    assert await failed(log, told) == []
+
+
+async def test_a_command_whose_id_is_none_of_an_operation_is_given_up_all_the_same(
+    connection: Connection, log: EventLog, tmp_path: Path
+) -> None:
+    await poison(log, identifier="p1")
+
+    async with deployer(connection, log, tmp_path):
+        (dead,) = await eventually(lambda: dead_of(log))
+
+    assert isinstance(dead.message, MessageDead)
+    assert (dead.message.message_id, len(await failed(log))) == ("p1", 1)
 
 
 async def test_a_command_that_was_given_up_has_no_effect_later(log: EventLog) -> None:

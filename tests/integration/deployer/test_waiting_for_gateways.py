@@ -64,7 +64,9 @@ def applied(sequence: int) -> tuple[GatewayRecord, ...]:
     return (GatewayRecord(gateway="one", applied=sequence, at=now()),)
 
 
-async def test_when_the_last_gateway_tells_of_the_record(log: EventLog, agenda: Agenda, looks: Looks) -> None:
+async def test_a_deployment_is_looked_at_when_the_last_gateway_tells_of_its_record(
+    log: EventLog, agenda: Agenda, looks: Looks
+) -> None:
     sequence = await make_shifting(log)
     late = applied(sequence - 1)[0].model_copy(update={"gateway": "two"})
     await eventually(lambda: agenda._outlooks[KEY].sequence == sequence if agenda._outlooks else False)
@@ -76,7 +78,7 @@ async def test_when_the_last_gateway_tells_of_the_record(log: EventLog, agenda: 
     await eventually(lambda: looks.keys == [KEY])
 
 
-async def test_when_a_gateway_told_of_the_record_before_the_log_did(
+async def test_a_record_of_which_the_gateways_told_before_the_log_did_is_looked_at(
     log: EventLog, agenda: Agenda, looks: Looks
 ) -> None:
     agenda.gateways_changed(applied(10_000))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from slipway_chassis.blobs import CHUNK, FilesystemBlobStore
 from slipway_chassis.errors import IncomingMissingError, IncomingRefusedError, IncomingUnsettledError
-from slipway_chassis.incoming import FoundFile, Incoming
+from slipway_chassis.incoming import FoundFile, IncomingFolder
 
 MODEL = b"weights" * 1000
 Place = Callable[..., Path]
@@ -125,7 +125,7 @@ async def test_a_file_that_was_replaced_meanwhile_is_not_dismissed(
 
 
 def test_a_file_that_took_the_place_of_the_one_that_was_read_is_not_removed(place: Place, root: Path) -> None:
-    incoming, file = Incoming(root / "incoming"), place()
+    incoming, file = IncomingFolder(root / "incoming"), place()
     with incoming.opened("model.bin") as opened:
         place("newer.bin").replace(file)
 
@@ -164,7 +164,7 @@ async def test_a_file_that_changed_since_it_was_listed_is_refused(
 def test_a_file_that_grows_while_it_is_read_is_unsettled(root: Path, place: Place, grows_after: int) -> None:
     file = place(data=bytes(2 * CHUNK))
 
-    with Incoming(root / "incoming").opened("model.bin") as opened:
+    with IncomingFolder(root / "incoming").opened("model.bin") as opened:
         opened.read(grows_after)
         with file.open("ab") as growing:
             growing.write(b"more")

@@ -99,6 +99,19 @@ def test_exported_single_message_continues_the_trace_it_names(tmp_path: Path) ->
     assert "publish release.ready" in (tmp_path / "traces").read_text()
 
 
+def test_the_name_of_a_span_is_bounded_whatever_type_a_message_claims(tmp_path: Path) -> None:
+    telemetry = configure_telemetry(service="test", instance="1", traces_file=tmp_path / "traces")
+    claimed = make_outgoing().envelope.model_copy(update={"type": "process.4711.v1"})
+
+    with telemetry.processing(claimed, stream="SLIPWAY"):
+        pass
+    telemetry.close()
+
+    (span,) = spans_of(tmp_path / "traces")
+    assert span["name"] == "process unknown"
+    assert span["attributes"]["slipway.message.type"] == "process.4711.v1"
+
+
 OTHER = f"00-{'c' * 32}-{'d' * 16}-01"
 
 

@@ -19,7 +19,7 @@ def fold(world: World) -> DeploymentFacts:
     return facts
 
 
-def test_nothing_is_new() -> None:
+def test_a_deployment_without_messages_is_new() -> None:
     assert deployment_state(DeploymentFacts.empty("default", "digits")) is S.NEW
 
 

@@ -61,13 +61,12 @@ class TargetWatch:
                 await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
     async def _recall(self) -> None:
-        latest = 0
-        for kind in ("announced", "lost", "found"):
-            async for stored in self._event_log.read(f"slipway._._.evt.target.{kind}", after=0):
-                message = stored.readable
-                if getattr(message, "target", None) != self._target or stored.sequence < latest:
-                    continue
-                latest = stored.sequence
+        async for stored in self._event_log.read(subjects.TARGET_EVENTS, after=0):
+            message = stored.readable
+            if (
+                isinstance(message, TargetAnnounced | TargetLost | TargetFound)
+                and message.target == self._target
+            ):
                 self._lost = isinstance(message, TargetLost)
                 if isinstance(message, TargetAnnounced):
                     self._epoch = max(self._epoch, message.epoch)
