@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
-from servers import clean_environment, die_with_parent, free_port
+from servers import NatsServer, clean_environment, die_with_parent, free_port
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog, Outgoing
 from slipway_chassis.heartbeats import Heartbeats
@@ -231,3 +232,19 @@ class WebhookWorld:
         for notifier in self.notifiers:
             if notifier.process.returncode is None:
                 await notifier.end()
+
+
+@pytest.fixture
+async def world(
+    connection: Connection, log: EventLog, fresh_nats: NatsServer, tmp_path: Path
+) -> AsyncIterator[WebhookWorld]:
+    """A log of this test alone; its notifiers end with it."""
+    world = WebhookWorld(connection=connection, log=log, folder=tmp_path, nats_url=fresh_nats.url)
+    yield world
+    await world.stop()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver

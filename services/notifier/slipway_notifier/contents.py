@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from slipway_chassis.feed import Entry, Gap
 from slipway_contracts.cdevents import MEANINGFUL, SPEC_VERSION, CDEvent
-from slipway_contracts.envelope import TYPE_PREFIX, now
+from slipway_contracts.envelope import TYPE_PREFIX, header_of, now
 from slipway_contracts.installation_events import WebhookConfigured
 from slipway_contracts.names import derived_id
 from slipway_contracts.webhook_events import WebhookPinged
@@ -23,7 +23,7 @@ class Content:
     """A structured CloudEvent.
 
     Attributes:
-        id: of the event, the same whenever it is made from the same message.
+        id: of the event, the same whenever it is made from the same message; fit for a header of HTTP.
         body: its JSON.
     """
 
@@ -34,11 +34,10 @@ class Content:
 def contents_of(entry: Entry, format_: Format) -> Sequence[Content]:
     """Return the events of a message, in order; none: it means nothing in this format."""
     if format_ == "cloudevents":
-        identifier = entry.stored.headers.get("ce-id") or f"sequence-{entry.sequence}"
-        return (Content(identifier, entry.cloud_event),)
+        return (Content(header_of(entry.id), entry.cloud_event),)
     if entry.type not in MEANINGFUL and entry.type != _PINGED:
         return ()
-    return [Content(event["id"], json.dumps(event).encode()) for event in entry.cdevents]
+    return [Content(header_of(event["id"]), json.dumps(event).encode()) for event in entry.cdevents]
 
 
 def gap_content(webhook: WebhookConfigured, gap: Gap, *, source: str) -> Content:

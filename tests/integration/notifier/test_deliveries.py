@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 from eventually import eventually
-from slipway_contracts.envelope import now
+from slipway_chassis.jetstream_api import publish
+from slipway_contracts.envelope import new_id, now
 from slipway_contracts.installation_events import GroupConfigured
 from standardwebhooks.webhooks import WebhookVerificationError
 from webhook_world import Receiver, WebhookWorld
@@ -133,3 +134,31 @@ async def test_a_private_address_is_refused_unless_the_operator_allows_it(
 
     assert "no public address" in await eventually(problem)
     assert not receiver.asked
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"{not json", {"ce-id": new_id()}),
+        (b"\xff\xfe", {"ce-id": "n\u00f6 id %"}),
+        (b"{}", {}),
+    ],
+)
+async def test_a_message_that_nobody_can_read_is_sent_as_a_valid_event_and_holds_up_nothing(
+    world: WebhookWorld, receiver: Receiver, body: bytes, headers: dict[str, str]
+) -> None:
+    hook = await world.hook(receiver.url)
+    notifier = await world.start()
+    await eventually(notifier.is_active)
+    named = {"ce-type": "dev.slipway.command.stop.v1", "ce-source": "/x", "ce-subject": "default/digits"}
+    whole = {**named, "ce-time": "2026-01-01T00:00:00Z", **headers} if headers else None
+
+    subject = "slipway.default.digits.cmd.deployer.stop"
+    poison = (await publish(world.connection, subject, body, headers=whole or {}, within=5))["seq"]
+    (after,) = await world.happen()
+    await eventually(lambda: len(receiver.taken) == 2)
+
+    assert receiver.sequences == [poison, after]
+    told = hook.verify(receiver.taken[0])
+    assert told["id"] == (headers.get("ce-id") or f"sequence-{poison}")
+    assert told["data"] == ({} if body == b"{}" else body.decode(errors="replace"))
