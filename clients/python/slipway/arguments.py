@@ -1,5 +1,6 @@
 """Reads what people write on a command line: sizes, durations, `NAME=VALUE` pairs."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -44,7 +45,7 @@ def parse_bytes(text: str) -> int:
     """
     number, unit = _quantity(text)
     factor = _BYTES.get(unit.lower().removesuffix("b"))
-    if number is None or factor is None or number * factor < 1:
+    if number is None or factor is None or not 1 <= number * factor < math.inf:
         raise typer.BadParameter(f"{text!r} is no amount of memory; write it as 512Mi or 2Gi.")
     return round(number * factor)
 
@@ -57,7 +58,7 @@ def parse_seconds(text: str) -> float:
     """
     number, unit = _quantity(text)
     factor = _SECONDS.get(unit.lower())
-    if not number or factor is None:
+    if not number or factor is None or math.isinf(number * factor):
         raise typer.BadParameter(f"{text!r} is no duration; write it as 30s or 5m.")
     return number * factor
 
@@ -79,12 +80,13 @@ def parse_moment(text: str) -> datetime:
         typer.BadParameter: it is no time.
     """
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+        # In UTC, where any time that there is can be told: of some the local one has no year.
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         pass
     try:
         return datetime.now(UTC) - timedelta(seconds=parse_seconds(text))
-    except typer.BadParameter:
+    except (typer.BadParameter, OverflowError):
         raise typer.BadParameter(f"{text!r} is no time; write it as 10m or 2026-11-21T03:00:00Z.") from None
 
 
@@ -108,7 +110,7 @@ def parse_position(text: str) -> str:
         ) from None
     if _TO_THE_SECOND.search(text):
         moment = min(moment + _LAST_OF_SECOND, max(moment, datetime.now(UTC)))
-    return moment.astimezone(UTC).isoformat()
+    return moment.isoformat()
 
 
 def parse_replica(text: str | None, release: int | None = None) -> tuple[int | None, str | None]:

@@ -52,6 +52,14 @@ _ADVICE: Final[Mapping[str, tuple[Advice, ...]]] = {
     ),
     "DeploymentsDisabled": (Advice("An admin switches it on: ", ("group", "set", "{group}", "--enable")),),
     "EndpointKeyNotFound": (Advice("See the keys: ", ("access", "key", "list", "{deployment}")),),
+    "EndpointKeyReplaced": (
+        Advice(
+            "Rotate the newer one: ",
+            ("access", "key", "rotate", "{deployment}", "{replaced_by}"),
+            "replaced_by",
+        ),
+        Advice("Make another one: ", ("access", "key", "add", "{deployment}", "{name}")),
+    ),
     "FoundFileMissing": (Advice("See what can be adopted: ", ("artifact", "found")),),
     "GatewayNotFound": (Advice("See the gateways: ", ("gateway", "list")),),
     "GroupNotFound": (Advice("See your groups: ", ("group", "list")),),

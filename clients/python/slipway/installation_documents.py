@@ -33,6 +33,11 @@ class EndpointKey(Document):
     created_by: str | None = None
     expires_at: datetime | None = None
     revoked: bool = False
+    replaced_by: str | None = None
+
+    def opens_at(self, moment: datetime) -> bool:
+        """Return whether it lets its caller in then."""
+        return not self.revoked and (self.expires_at is None or self.expires_at > moment)
 
 
 class Access(Document):
@@ -41,6 +46,19 @@ class Access(Document):
     mode: str
     users: tuple[EndpointUser, ...] = ()
     keys: tuple[EndpointKey, ...] = ()
+
+    def opening(self, moment: datetime) -> tuple[EndpointKey, ...]:
+        """Return the keys that open something then."""
+        return tuple(key for key in self.keys if key.opens_at(moment))
+
+    def called(self, name: str, moment: datetime) -> tuple[EndpointKey, ...]:
+        """Return the keys that a name stands for: those of it that open something then.
+
+        One that was rotated is not meant while its successor opens something, but once that does not.
+        """
+        opening = self.opening(moment)
+        newer = {key.id for key in opening}
+        return tuple(key for key in opening if key.name == name and key.replaced_by not in newer)
 
 
 class Amount(Document):

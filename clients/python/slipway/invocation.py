@@ -24,8 +24,11 @@ from slipway.errors import InvalidInputError, NotConnectedError, ProblemError, S
 from slipway.hints import hint_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slipway.client import Slipway
-    from slipway.terminal import Terminal
+    from slipway.documents import Document
+    from slipway.terminal import Column, Terminal
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -41,7 +44,6 @@ _NO_RIGHT: Final = frozenset({401, 403})
 _LIMITS: Final = frozenset({"QuotaExceeded", "DeploymentsDisabled"})
 """Refusals with status 403 that another key would get too."""
 
-_PANEL: Final = "Connection"
 _SHARED: Final[Mapping[str, tuple[Any, Any]]] = {
     "group": (
         Annotated[
@@ -133,6 +135,29 @@ class Invocation:
             self.document(document)
         else:
             self.terminal.say(text)
+
+    def listing(
+        self,
+        found: "Sequence[Document]",
+        columns: "Sequence[Column]",
+        rows: "Sequence[Sequence[str]]",
+        *,
+        none: str,
+    ) -> None:
+        """Write what was found: one JSON document of all where that is wanted, else a table.
+
+        Args:
+            found: what the API answered.
+            columns: those of the table.
+            rows: what people read of it.
+            none: what to tell people where nothing was found.
+        """
+        if self.as_json:
+            self.document([each.as_json() for each in found])
+        elif found:
+            self.terminal.table(columns, rows)
+        else:
+            self.terminal.say(none)
 
     def note(self, text: str | None) -> None:
         """Write what the user should know to the error stream, whatever is wanted on the other."""

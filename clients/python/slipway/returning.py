@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from slipway.comparison_documents import HistoryEntry
 from slipway.documents import LIVE
 
+_SERVES = "LIVE"
 _EVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -25,6 +26,9 @@ def spoken_return(history: Iterable[HistoryEntry], release: int | None, *, again
         each for each in listed if each is not made and each.alias == made.alias and each.live_at is not None
     ]
     earlier = [each for each in served if each.live_at and each.live_at < (made.live_at or _EVER)]
+    # What ended before the rollback was asked for did not serve then; what still serves, serves elsewhere.
+    earlier = [each for each in earlier if (each.ended_at or _EVER) >= made.created_at]
+    earlier = [each for each in earlier if each.outcome != _SERVES] or earlier
     lines = [f"Release {made.release} runs now, an exact copy of release {made.copy_of}."]
     alias = () if made.alias == LIVE else ("--alias", made.alias)
     if earlier:

@@ -40,6 +40,40 @@ async def test_keys_open_an_endpoint_until_they_are_revoked(
     assert [(each["name"], each["revoked"]) for each in keys] == [("shop", True), ("shop", True)]
 
 
+async def test_the_name_of_a_key_stands_for_the_newest_and_the_one_in_its_grace_is_told(
+    platform: RunningPlatform, ask: Ask, deployed: Deployed
+) -> None:
+    name = deployed("graced")
+    old = ask("access", "key", "add", name, "shop")["key"]["id"]
+    new = ask("access", "key", "rotate", name, "shop", "--grace", "1h")["key"]["id"]
+
+    again = platform.slipway("access", "key", "rotate", name, old)
+    revoked = platform.slipway("access", "key", "revoke", name, "shop")
+    left = [each["id"] for each in ask("access", "show", name)["keys"] if not each["revoked"]]
+    ask("access", "key", "revoke", name, "shop")
+    unknown = platform.slipway("access", "key", "revoke", name, "shop")
+
+    assert (again.returncode, "EndpointKeyReplaced" in again.stderr) == (1, True)
+    assert f"slipway access key rotate {name} {new}" in again.stderr
+    assert f"slipway access key revoke {name} {old}" in revoked.stdout
+    assert left == [old]
+    assert (unknown.returncode, "no key shop that opens anything" in unknown.stderr) == (2, True)
+
+
+async def test_a_key_whose_grace_has_passed_has_its_name_no_more(
+    platform: RunningPlatform, ask: Ask, deployed: Deployed
+) -> None:
+    name = deployed("out-of-grace")
+    old = ask("access", "key", "add", name, "shop")["key"]["id"]
+    ask("access", "key", "rotate", name, "shop", "--grace", "1s")
+    await eventually(lambda: old not in platform.slipway("access", "show", name).stdout)
+
+    ask("access", "key", "revoke", name, "shop")
+
+    assert [each["revoked"] for each in ask("access", "key", "list", name)] == [False, True]
+    assert "Nobody has one yet" in platform.slipway("access", "keys", name).stdout
+
+
 async def test_a_password_opens_an_endpoint(platform: RunningPlatform, ask: Ask, deployed: Deployed) -> None:
     name = deployed("basic")
     url = f"{platform.gateway_url}/default/{name}/greet"

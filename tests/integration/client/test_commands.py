@@ -209,11 +209,11 @@ def test_every_read_has_a_human_and_a_json_face(platform: RunningPlatform, greet
 
 
 def test_history_says_who_why_and_in_which_order(platform: RunningPlatform) -> None:
-    platform.slipway("deploy", GREETER, "--name", "told", "--description", "first")
-    platform.slipway("redeploy", "told", "--description", "second")
+    platform.slipway("deploy", GREETER, "--name", "remembered", "--description", "first")
+    platform.slipway("redeploy", "remembered", "--description", "second")
 
-    (releases,) = documents(platform.slipway("history", "told", "--json").stdout)
-    limited = platform.slipway("history", "told", "--limit", "1").stdout.splitlines()
+    (releases,) = documents(platform.slipway("history", "remembered", "--json").stdout)
+    limited = platform.slipway("history", "remembered", "--limit", "1").stdout.splitlines()
 
     assert [each["description"] for each in releases] == ["second", "first"]
     assert [each["user"] for each in releases] == ["admin", "admin"]
@@ -331,3 +331,9 @@ def test_without_waiting_the_answer_names_the_operation(platform: RunningPlatfor
     assert accepted["operation"]["kind"] == "deploy"
     assert accepted["build"]
     assert accepted["sequence"] > 0
+
+
+def test_events_of_what_is_not_there_are_said_to_be_none(platform: RunningPlatform) -> None:
+    ran = platform.slipway("events", "nobody")
+
+    assert (ran.returncode, ran.stdout) == (0, "No events of nobody.\n")

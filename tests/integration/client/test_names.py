@@ -30,9 +30,9 @@ def test_every_command_takes_the_name_that_a_deployment_has_now(ask: Ask, deploy
 def test_a_name_that_was_given_up_leads_nowhere_and_is_not_deployed_to(
     platform: RunningPlatform, ask: Ask, deployed: Deployed
 ) -> None:
-    deployed("kept")
-    ask("rename", "kept", "given-up")
-    ask("rename", "kept", "chosen")
+    deployed("called-anew")
+    ask("rename", "called-anew", "given-up")
+    ask("rename", "called-anew", "chosen")
 
     shown = platform.slipway("show", "given-up")
     deploy = platform.slipway("deploy", GREETER, "--name", "given-up")

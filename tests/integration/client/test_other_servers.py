@@ -17,20 +17,20 @@ async def misled(nats_server: NatsServer) -> AsyncIterator[Slipway]:
         yield slipway
 
 
-async def test_a_request(misled: Slipway) -> None:
+async def test_a_request_to_what_speaks_no_http_says_so_and_names_the_url(misled: Slipway) -> None:
     with pytest.raises(ProtocolError, match=COMPLAINT) as refused:
         await misled.operation("some")
 
     assert refused.value.hint == "Look whether --url names the API."
 
 
-async def test_a_stream_of_events(misled: Slipway) -> None:
+async def test_a_stream_of_events_from_what_speaks_no_http_says_so(misled: Slipway) -> None:
     with pytest.raises(ProtocolError, match=COMPLAINT):
         async for _ in misled.events():
             pass
 
 
-async def test_a_stream_of_log_lines(misled: Slipway) -> None:
+async def test_a_stream_of_log_lines_from_what_speaks_no_http_says_so(misled: Slipway) -> None:
     with pytest.raises(ProtocolError, match=COMPLAINT):
         async for _ in misled.logs("digits").read(follow=True):
             pass

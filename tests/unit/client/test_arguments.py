@@ -7,6 +7,7 @@ from slipway.arguments import (
     parse_changes,
     parse_environment,
     parse_grace,
+    parse_moment,
     parse_pairs,
     parse_position,
     parse_replica,
@@ -178,3 +179,30 @@ def test_a_position_is_a_sequence_or_so_long_ago() -> None:
     assert before - timedelta(minutes=10) <= datetime.fromisoformat(parse_position("10m")) <= before
     with pytest.raises(typer.BadParameter, match="write it as 42, 10m or 2026-01-31T12:00:00Z"):
         parse_position("yesterday")
+
+
+BEYOND_THE_CALENDAR = [
+    *("1000000d", "99999999999999d", "9" * 400),
+    *("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"),
+]
+
+
+@pytest.mark.parametrize("text", BEYOND_THE_CALENDAR)
+def test_a_moment_beyond_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is no time; write it as 10m"):
+        parse_moment(text)
+
+
+@pytest.mark.parametrize("text", [text for text in BEYOND_THE_CALENDAR if not text.isdigit()])
+def test_a_position_beyond_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="neither a sequence of the log nor a time"):
+        parse_position(text)
+
+
+@pytest.mark.parametrize("unit", ["", "d"])
+def test_an_amount_too_large_for_any_number_is_refused(unit: str) -> None:
+    for parse in (parse_seconds, parse_grace):
+        with pytest.raises(typer.BadParameter, match="no duration"):
+            parse("9" * 400 + unit)
+    with pytest.raises(typer.BadParameter, match="no amount of memory"):
+        parse_bytes("9" * 400)

@@ -10,6 +10,7 @@ import pytest
 from slipway.cli import make_app
 from slipway.hints import hint_for
 from slipway.invocation import Invocation
+from slipway_contracts.lifecycle import DeploymentState
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
@@ -99,6 +100,14 @@ def test_every_mutation_of_a_deployment_can_be_planned_left_alone_or_bound_to_wh
 )
 def test_help_names_the_defaults_and_the_deadlines(words: tuple[str, ...], said: str) -> None:
     assert said in " ".join(run(*words, "--help").output.split())
+
+
+@pytest.mark.parametrize("state", DeploymentState)
+def test_ls_knows_each_state_that_was_given_as_the_folder_of_a_platform(state: DeploymentState) -> None:
+    result = run("ls", "--state", state.lower())
+
+    assert result.exit_code == 2
+    assert f"slipway ls --in-state {state}" in result.stderr
 
 
 def test_a_value_that_is_secret_is_no_argument_of_any_command() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 from slipway.errors import InvalidInputError
 from slipway.manifest_check import check, problems
-from slipway_builder.manifest_file import ManifestInvalidError, parse_manifest
+from slipway_builder.source.manifest_file import ManifestInvalidError, parse_manifest
 from slipway_contracts.manifest import Manifest
 
 SCHEMA: Final[dict[str, Any]] = Manifest.model_json_schema(by_alias=True)

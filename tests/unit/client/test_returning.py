@@ -65,3 +65,15 @@ def test_of_the_first_release_there_is_nothing_further_back() -> None:
     history = [entry(3, copy_of=1), entry(2), entry(1)]
 
     assert "further back" not in spoken_return(history, 3, again=again)
+
+
+def test_what_served_under_another_name_meanwhile_is_not_what_served_before() -> None:
+    hour = timedelta(hours=1)
+    made = entry(8, copy_of=6, outcome="LIVE", created_at=BEGAN + 5 * hour, live_at=BEGAN + 5 * hour)
+    served = entry(7, ended_at=BEGAN + 6 * hour)
+    over = entry(5, live_at=BEGAN + 2 * hour, ended_at=BEGAN + 3 * hour)
+    elsewhere = entry(4, live_at=BEGAN + 4 * hour, outcome="LIVE")
+
+    assert "Before it, release 7 did." in spoken_return([made, served, entry(6), over], 8, again=again)
+    assert "Before it, release 7 did." in spoken_return([made, served, elsewhere], 8, again=again)
+    assert "Before it, release 4 did." in spoken_return([made, elsewhere], 8, again=again)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slipway.client import Slipway
-    from slipway.installation_documents import EndpointKey
+    from slipway.installation_documents import Access, EndpointKey
 
 PANEL: Final = "Secrets and access"
 _MODES: Final = {
@@ -25,7 +26,11 @@ _MODES: Final = {
 }
 _BEHIND: Final = {"open": "open", "basic": "behind passwords", "keys": "behind keys"}
 KeyId = Annotated[
-    str, typer.Argument(metavar="KEY", help="Id of the key, or its name where only one has it.")
+    str,
+    typer.Argument(
+        metavar="KEY",
+        help="Id of the key, or its name where only one has it; of a rotated one the newer is meant.",
+    ),
 ]
 Expiry = Annotated[
     float | None,
@@ -37,7 +42,7 @@ Caller = Annotated[str, typer.Argument(metavar="CALLER", help="Who calls, as `sh
 
 
 async def show_access(invocation: Invocation, name: options.Deployment) -> None:
-    """Show mode, users and keys, without passwords and tokens."""
+    """Show mode, users and the keys that open something, without passwords and tokens."""
     async with invocation.client() as slipway:
         found = await slipway.access.get(name)
     if invocation.as_json:
@@ -46,13 +51,13 @@ async def show_access(invocation: Invocation, name: options.Deployment) -> None:
     invocation.terminal.fields(
         [("access", found.mode), ("users", ", ".join(each.name for each in found.users))]
     )
-    _show_keys(invocation, [each for each in found.keys if not each.revoked])
+    _show_keys(invocation, found.opening(datetime.now(UTC)))
 
 
 async def _let_in(invocation: Invocation, slipway: "Slipway", name: str, mode: str) -> str:
     """Say how to let somebody in where nobody is."""
     found = await slipway.access.get(name)
-    known = {"basic": found.users, "keys": [each for each in found.keys if not each.revoked]}
+    known = {"basic": found.users, "keys": found.opening(datetime.now(UTC))}
     if known.get(mode, True):
         return ""
     word = {"basic": "user", "keys": "key"}[mode]
@@ -74,7 +79,7 @@ def _setting(mode: str) -> Body:
 
 
 async def list_keys(invocation: Invocation, name: options.Deployment) -> None:
-    """List the keys, the revoked ones too."""
+    """List the keys, those too that were revoked or have expired."""
     async with invocation.client() as slipway:
         found = await slipway.access.get(name)
     if invocation.as_json:
@@ -113,7 +118,7 @@ async def rotate_key(
     async with invocation.client() as slipway:
         mutation = slipway.access.rotate_key(
             name,
-            await _key(invocation, slipway, name, known),
+            _key(invocation, await slipway.access.get(name), name, known),
             expires_in_seconds=expires,
             grace_seconds=grace or 0.0,
         )
@@ -126,8 +131,10 @@ async def revoke_key(invocation: Invocation, name: options.Deployment, known: Ke
     from slipway.carrying_out import carry_out
 
     async with invocation.client() as slipway:
-        mutation = slipway.access.revoke_key(name, await _key(invocation, slipway, name, known))
-        await carry_out(invocation, slipway, mutation, done=f"Key {known} of {name} is revoked.")
+        access = await slipway.access.get(name)
+        key = _key(invocation, access, name, known)
+        done = f"Key {known} of {name} is revoked.{_left_open(invocation, access, name, key)}"
+        await carry_out(invocation, slipway, slipway.access.revoke_key(name, key), done=done)
 
 
 async def add_user(invocation: Invocation, name: options.Deployment, caller: Caller) -> None:
@@ -149,21 +156,32 @@ async def remove_user(invocation: Invocation, name: options.Deployment, caller: 
         await carry_out(invocation, slipway, mutation, done=f"User {caller} of {name} is removed.")
 
 
-async def _key(invocation: Invocation, slipway: "Slipway", name: str, key: str) -> str:
-    """Return the id of a key, given that or a name that no other key has which is not revoked.
+def _key(invocation: Invocation, access: "Access", name: str, key: str) -> str:
+    """Return the id of a key, given that or a name that stands for one.
 
     Raises:
         InvalidInputError: there is no such key, or the name is that of several.
     """
-    known = (await slipway.access.get(name)).keys
-    if key in {each.id for each in known}:
+    if key in {each.id for each in access.keys}:
         return key
-    named = [each.id for each in known if each.name == key and not each.revoked]
+    named = access.called(key, datetime.now(UTC))
     if len(named) == 1:
-        return named[0]
-    found = f"{len(named)} keys are called {key}" if named else f"{name} has no key {key}"
+        return named[0].id
+    found = f"{len(named)} keys are called {key}" if named else f"{name} has no key {key} that opens anything"
     see = invocation.again("access", "key", "list", name)
     raise InvalidInputError(found, hint=f"Give the id of one. See them: {see}")
+
+
+def _left_open(invocation: Invocation, access: "Access", name: str, key: str) -> str:
+    """Say what a revoked key leaves open: those that it came in the place of, in their grace."""
+    from slipway.rendering import spoken_time
+
+    return "".join(
+        f"\nThe one before it opens until {spoken_time(each.expires_at)}; to end that: "
+        + invocation.again("access", "key", "revoke", name, each.id)
+        for each in access.opening(datetime.now(UTC))
+        if each.replaced_by == key
+    )
 
 
 def _show_keys(invocation: Invocation, keys: "Sequence[EndpointKey]") -> None:

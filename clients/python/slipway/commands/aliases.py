@@ -22,14 +22,9 @@ async def list_aliases(invocation: Invocation, name: options.Deployment) -> None
         found = await slipway.aliases(name)
         known = not invocation.as_json and found
         addresses = await addresses_of(slipway, await slipway.deployment(name)) if known else ()
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise(f"{name} has no alias.")
-        return
     columns = [Column(title=title) for title in ("ALIAS", "RELEASES", "ENDPOINT", "URL")]
-    invocation.terminal.table(columns, [row for each in addresses for row in each.rows()])
+    rows = [row for each in addresses for row in each.rows()]
+    invocation.listing(found, columns, rows, none=f"{name} has no alias.")
 
 
 async def set_alias(

@@ -24,15 +24,10 @@ async def list_artifacts(
 
     async with invocation.client() as slipway:
         found = [each async for each in slipway.artifacts.all(hidden=hidden)]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise(f"The group {invocation.group} has no {'hidden ' if hidden else ''}artifact.")
-        return
     rows = [(each.digest, _size(each.size_bytes), each.origin, each.name or "") for each in found]
     columns = [Column(title=title) for title in ("DIGEST", "SIZE", "ORIGIN", "NAME")]
-    invocation.terminal.table(columns, rows)
+    none = f"The group {invocation.group} has no {'hidden ' if hidden else ''}artifact."
+    invocation.listing(found, columns, rows, none=none)
 
 
 async def list_found(invocation: Invocation) -> None:
@@ -41,14 +36,10 @@ async def list_found(invocation: Invocation) -> None:
 
     async with invocation.client() as slipway:
         found = [each async for each in slipway.artifacts.found()]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise("Nothing that was placed in storage by hand waits to be adopted.")
-        return
     rows = [(each.path, _size(each.size_bytes)) for each in found]
-    invocation.terminal.table([Column(title="FILE"), Column(title="SIZE", right=True)], rows)
+    columns = [Column(title="FILE"), Column(title="SIZE", right=True)]
+    none = "Nothing that was placed in storage by hand waits to be adopted."
+    invocation.listing(found, columns, rows, none=none)
 
 
 async def adopt(

@@ -58,12 +58,6 @@ async def builds(invocation: Invocation, name: options.Deployment, *, limit: opt
         found = [each async for each in slipway.builds(name, limit=limit)]
         if not found:
             await slipway.require(name)
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise(f"{name} has no build.")
-        return
     columns = [
         *(Column(title=title) for title in ("BUILD", "STATE", "VERSION")),
         Column(title="CREATED", leaves=1),
@@ -81,7 +75,7 @@ async def builds(invocation: Invocation, name: options.Deployment, *, limit: opt
         )
         for each in found
     ]
-    invocation.terminal.table(columns, rows)
+    invocation.listing(found, columns, rows, none=f"{name} has no build.")
 
 
 def register(app: typer.Typer) -> None:

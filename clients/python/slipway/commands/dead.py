@@ -44,12 +44,6 @@ async def list_dead(
 
     async with invocation.client() as slipway:
         found = [each async for each in slipway.dead.all(deployment=name, state=in_state, limit=limit)]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise("Nothing was given up.")
-        return
     titles = ("SEQUENCE", "STATE", "MESSAGE", "DEPLOYMENT", "SERVICE", "GIVEN UP", "ERROR")
     columns = [Column(title=title, right=title == "SEQUENCE") for title in titles]
     rows = [
@@ -64,7 +58,7 @@ async def list_dead(
         )
         for each in found
     ]
-    invocation.terminal.table(columns, rows)
+    invocation.listing(found, columns, rows, none="Nothing was given up.")
 
 
 async def show_dead(invocation: Invocation, sequence: Sequence) -> None:

@@ -1,4 +1,4 @@
-"""What there is and how it stands: `ls`, `show`, `history`, `versions`."""
+"""What there is and how it stands: `ls` and `show`."""
 
 # ruff: noqa: PLC0415 - what is heavy to import waits until a command runs
 
@@ -20,7 +20,7 @@ PANEL: Final = "Look"
 _STATES: Final = frozenset(
     {
         *("NEW", "DEPLOYING", "DEPLOYED", "DEGRADED", "UNAVAILABLE", "UNKNOWN", "FAILED"),
-        *("STOPPING", "STOPPED", "DELETING", "DELETED", "PURGING"),
+        *("STOPPING", "STOPPED", "DELETING", "DELETED", "PURGING", "PURGED"),
     }
 )
 
@@ -70,15 +70,6 @@ async def ls(  # noqa: PLR0913 - one per option
     wish = {name: [value for value in values if value is not None] for name, values in given.items()}
     async with invocation.client() as slipway:
         found = [each async for each in slipway.deployments(wish, limit=limit)]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found and any(wish.values()):
-        invocation.advise(f"No deployment of the group {invocation.group} is like that.")
-        return
-    if not found:
-        invocation.advise(f"The group {invocation.group} has no deployment. Make one: slipway deploy PATH")
-        return
     columns = [
         *(Column(title=title) for title in ("NAME", "STATE")),
         Column(title="RELEASE", leaves=1),
@@ -97,7 +88,11 @@ async def ls(  # noqa: PLR0913 - one per option
         )
         for each in found
     ]
-    invocation.terminal.table(columns, rows)
+    if any(wish.values()):
+        none = f"No deployment of the group {invocation.group} is like that."
+    else:
+        none = f"The group {invocation.group} has no deployment. Make one: slipway deploy PATH"
+    invocation.listing(found, columns, rows, none=none)
 
 
 async def show(

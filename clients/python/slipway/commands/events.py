@@ -44,12 +44,16 @@ async def events(
             if follow
             else slipway.past_events(deployment=name, types=wanted, after=after or 0)
         )
+        some = False
         async with aclosing(found):
             async for event in found:
+                some = True
                 if invocation.as_json:
                     invocation.document(event.as_json())
                 else:
                     _show(invocation, event)
+        if not some:
+            invocation.advise(f"No events{f' of {name}' if name else ''}.")
 
 
 def _show(invocation: Invocation, event: "Event") -> None:

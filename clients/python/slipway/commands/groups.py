@@ -32,15 +32,12 @@ async def list_groups(invocation: Invocation) -> None:
 
     async with invocation.client() as slipway:
         found = [each async for each in slipway.installation.groups()]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
     columns = [Column(title=title) for title in ("GROUP", "ROLE", "DEPLOYS", "DESCRIPTION")]
     rows = [
         (each.name, each.role or "", "yes" if each.deployments_enabled else "no", each.description)
         for each in found
     ]
-    invocation.terminal.table(columns, rows)
+    invocation.listing(found, columns, rows, none="There is no group that you may see.")
 
 
 async def show_group(invocation: Invocation, name: GroupName) -> None:

@@ -50,19 +50,13 @@ async def history(
         found = [each async for each in slipway.history(name, limit=limit)]
         if not found:
             await slipway.require(name)
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise(f"{name} has no release.")
-        return
     titles = _WIDE if wide else _NARROW
     rows = [[cells[title] for title in titles] for cells in map(_cells, found)]
     columns = [
         Column(title=title, wraps=title == "DESCRIPTION", leaves=0 if wide else _LEAVING.get(title, 0))
         for title in titles
     ]
-    invocation.terminal.table(columns, rows)
+    invocation.listing(found, columns, rows, none=f"{name} has no release.")
 
 
 async def diff(

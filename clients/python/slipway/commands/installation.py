@@ -25,12 +25,6 @@ async def list_types(invocation: Invocation) -> None:
 
     async with invocation.client() as slipway:
         found = [each async for each in slipway.installation.instance_types()]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise("There is no instance type.")
-        return
     columns = [Column(title=title) for title in ("TYPE", "CPU", "MEMORY", "GPU", "SELECTOR", "DESCRIPTION")]
     rows = [
         (
@@ -43,7 +37,7 @@ async def list_types(invocation: Invocation) -> None:
         )
         for each in found
     ]
-    invocation.terminal.table(columns, rows)
+    invocation.listing(found, columns, rows, none="There is no instance type.")
 
 
 async def set_type(
@@ -105,12 +99,6 @@ async def list_gateways(invocation: Invocation) -> None:
 
     async with invocation.client() as slipway:
         found = [each async for each in slipway.installation.gateways()]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise("No gateway has said anything yet.")
-        return
     columns = [Column(title=title) for title in ("GATEWAY", "HEARD", "APPLIED", "ENVOY")]
     rows = [
         (
@@ -121,7 +109,7 @@ async def list_gateways(invocation: Invocation) -> None:
         )
         for each in found
     ]
-    invocation.terminal.table(columns, rows)
+    invocation.listing(found, columns, rows, none="No gateway has said anything yet.")
 
 
 async def remove_gateway(

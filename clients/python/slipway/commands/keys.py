@@ -43,14 +43,12 @@ async def list_keys(invocation: Invocation) -> None:
 
     async with invocation.client() as slipway:
         found = [each async for each in slipway.installation.api_keys()]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
     rows = [
         (each.id, each.user, " ".join(f"{grant['group']}={grant['role']}" for grant in each.grants))
         for each in found
     ]
-    invocation.terminal.table([Column(title=title) for title in ("ID", "USER", "GRANTS")], rows)
+    columns = [Column(title=title) for title in ("ID", "USER", "GRANTS")]
+    invocation.listing(found, columns, rows, none="No API key opens anything.")
 
 
 async def revoke_key(

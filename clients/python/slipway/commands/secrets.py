@@ -47,15 +47,9 @@ async def list_secrets(invocation: Invocation) -> None:
 
     async with invocation.client() as slipway:
         found = [each async for each in slipway.secrets.all()]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise(f"The group {invocation.group} has no secret.")
-        return
     rows = [(each.name, str(each.version), spoken_time(each.changed_at), each.changed_by) for each in found]
     columns = [Column(title=title) for title in ("SECRET", "VERSION", "CHANGED", "BY")]
-    invocation.terminal.table(columns, rows)
+    invocation.listing(found, columns, rows, none=f"The group {invocation.group} has no secret.")
 
 
 async def remove_secret(

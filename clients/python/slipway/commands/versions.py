@@ -45,12 +45,6 @@ async def list_versions(
         found = [each async for each in slipway.versions(name, limit=limit, hidden=hidden)]
         if not found:
             await slipway.require(name)
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        invocation.advise(f"{name} has no {'hidden ' if hidden else ''}version.")
-        return
     columns = [
         Column(title="VERSION"),
         Column(title="ID", leaves=5),
@@ -72,7 +66,7 @@ async def list_versions(
         )
         for each in found
     ]
-    invocation.terminal.table(columns, rows)
+    invocation.listing(found, columns, rows, none=f"{name} has no {'hidden ' if hidden else ''}version.")
 
 
 async def show_version(invocation: Invocation, name: options.Deployment, version: VersionRef) -> None:

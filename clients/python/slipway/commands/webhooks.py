@@ -64,16 +64,10 @@ async def list_webhooks(invocation: Invocation, *, all_groups: AllGroups = False
 
     async with invocation.client() as slipway:
         found = [each async for each in _of(slipway, all_groups=all_groups).all()]
-    if invocation.as_json:
-        invocation.document([each.as_json() for each in found])
-        return
-    if not found:
-        whose = "installation" if all_groups else f"group {invocation.group}"
-        invocation.advise(f"The {whose} has no webhook.")
-        return
+    whose = "installation" if all_groups else f"group {invocation.group}"
     rows = [(each.id, each.state, _standing(each), each.url) for each in found]
     columns = [Column(title=title) for title in ("ID", "STATE", "DELIVERY", "URL")]
-    invocation.terminal.table(columns, rows)
+    invocation.listing(found, columns, rows, none=f"The {whose} has no webhook.")
 
 
 async def show_webhook(invocation: Invocation, identifier: Id, *, all_groups: AllGroups = False) -> None:
@@ -235,7 +229,11 @@ def _standing(found: "Webhook") -> str:
     if found.notice is not None and found.state == "active":
         return "may not be reached"
     if told.failures or told.hindered:
-        return f"{told.failures} failures" if told.failures else f"{told.hindered} times not reached"
+        from slipway.rendering import counted
+
+        if told.failures:
+            return counted(told.failures, "failure")
+        return f"{counted(told.hindered, 'time')} not reached"
     return f"at {told.position}"
 
 
