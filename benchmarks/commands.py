@@ -27,7 +27,7 @@ from log_script import GROUP, Script
 from minimal_route import name_of
 from servers import NatsServer, PostgresServer, clean_environment, die_with_parent, free_port
 from slipway_api.bootstrap import bootstrap
-from slipway_api.identity.access import digest_of, new_key
+from slipway_api.identity.access import api_key_digest, new_key
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
 from slipway_chassis.logs import configure_logging
@@ -138,7 +138,7 @@ async def run(server: NatsServer, postgres: PostgresServer, folder: Path, second
     log = EventLog(connection=connection)
     url, key = postgres.url(), new_key()
     await upgrade(url)
-    await bootstrap(log, digest_of(key))
+    await bootstrap(log, api_key_digest(key))
     fleet = Fleet(log)
     await fleet.begin()
     ports = free_port(), free_port()

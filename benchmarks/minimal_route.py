@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from log_script import Script
 from pydantic import BaseModel
-from slipway_api.submitting.reservations import SCHEMA, Reservations, Wish
+from slipway_api.submitting.reservations import SCHEMA, Reservations, ReservationWish
 from slipway_contracts import subjects
 from slipway_contracts.codec import encode
 from slipway_contracts.envelope import new_id
@@ -88,7 +88,7 @@ def make_app(*, nats_url: str, database_url: str, deployments: int) -> FastAPI:
     async def deploy(group: str, deployment: str, body: Body) -> Accepted:
         subject, command, headers = known[deployment]
         identifier = new_id()
-        wish = Wish(
+        wish = ReservationWish(
             id=new_id(),
             command=identifier,
             group=group,

@@ -79,7 +79,7 @@ def rebuild(nats: NatsServer, url: str) -> float:
     """Run the command; return how many seconds it took."""
     began = time.perf_counter()
     ran = subprocess.run(
-        [sys.executable, "-m", "slipway_projector.rebuild", "--swap"],
+        [sys.executable, "-m", "slipway_projector.rebuild_command", "--swap"],
         env=clean_environment(SLIPWAY_NATS_URL=nats.url, SLIPWAY_DATABASE_URL=url),
         stdout=subprocess.PIPE,
         text=True,

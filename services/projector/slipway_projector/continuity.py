@@ -1,11 +1,12 @@
 """Whether the log is still the one that the tables were made of."""
 
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.stored import nameless_id
 from slipway_chassis.truncation import whole_from
 from slipway_store.rows import CheckpointRow
 
 from slipway_projector.errors import OtherLogError
-from slipway_projector.logged import read, set_aside_id
+from slipway_projector.logged import read
 
 _ADVICE = "restore the log, or make the tables anew with `slipway projections rebuild`"
 
@@ -32,7 +33,7 @@ async def verify(log: EventLog, checkpoint: CheckpointRow) -> int:
     if checkpoint.sequence == 0:
         return end
     stored = await log.get(checkpoint.sequence)
-    ids = {read(stored).id, set_aside_id(checkpoint.sequence)} if stored else set()
+    ids = {read(stored).id, nameless_id(checkpoint.sequence)} if stored else set()
     if checkpoint.event_id not in ids:
         found = f"message {read(stored).id}" if stored else "no message"
         raise OtherLogError(

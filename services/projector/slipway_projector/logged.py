@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 from slipway_chassis.event_log import CaughtUp
-from slipway_chassis.stored import Stored
+from slipway_chassis.stored import NAMELESS, Stored, nameless_id
 from slipway_contracts import subjects
 from slipway_contracts.codec import MESSAGE_TYPES, AnyMessage, parse
 from slipway_contracts.envelope import Envelope, Origin
@@ -21,7 +21,6 @@ _BATCH: Final = "Nats-Batch-Id"
 _COMMIT: Final = "Nats-Batch-Commit"
 _NUL_ESCAPE: Final = b"\\u0000"
 _REPLACEMENT: Final = "\ufffd"
-_NAMELESS: Final = "unknown"
 _CLIPPED: Final = 200
 
 
@@ -30,6 +29,7 @@ class Logged:
     """A message at its position: the values of its row in the table `event`, and what is folded.
 
     Attributes:
+        about: subject of the envelope, empty: it has none; None: its group and deployment.
         message: the typed body; None where there is nothing to fold.
         envelope: who says it; None where the headers are broken.
         problem: why it is not folded; None where it is.
@@ -41,6 +41,7 @@ class Logged:
     subject: str
     group: str | None
     deployment: str | None
+    about: str | None = None
     source: str
     time: datetime
     causation_id: str | None = None
@@ -56,11 +57,12 @@ class Logged:
         """Return it in a form that every table takes, to be folded into nothing."""
         return replace(
             self,
-            id=set_aside_id(self.sequence),
+            id=nameless_id(self.sequence),
             type=self.type[:_CLIPPED],
             source=self.source[:_CLIPPED],
             group=None,
             deployment=None,
+            about="",
             causation_id=None,
             correlation_id=None,
             traceparent=None,
@@ -116,11 +118,6 @@ async def read_whole(
                 whole = []
 
 
-def set_aside_id(sequence: int) -> str:
-    """Return the id under which a message without a usable one is stored."""
-    return f"sequence-{sequence}"
-
-
 def _logged(
     stored: Stored,
     envelope: Envelope,
@@ -130,6 +127,7 @@ def _logged(
     problem: str | None = None,
 ) -> Logged:
     group, deployment = _owner(stored.subject)
+    owner = "/".join(part for part in (group, deployment) if part)
     return Logged(
         sequence=stored.sequence,
         id=envelope.id,
@@ -137,6 +135,7 @@ def _logged(
         subject=stored.subject,
         group=group,
         deployment=deployment,
+        about=None if envelope.subject == owner else envelope.subject,
         source=envelope.source,
         time=envelope.time,
         causation_id=envelope.causation_id,
@@ -154,12 +153,13 @@ def _without_envelope(stored: Stored, problem: str) -> Logged:
     group, deployment = _owner(stored.subject)
     return Logged(
         sequence=stored.sequence,
-        id=set_aside_id(stored.sequence),
-        type=_NAMELESS,
+        id=nameless_id(stored.sequence),
+        type=NAMELESS,
         subject=stored.subject,
         group=group,
         deployment=deployment,
-        source=_NAMELESS,
+        about="",
+        source=NAMELESS,
         time=stored.time,
         body=_json_or_text(stored.data),
         problem=problem,

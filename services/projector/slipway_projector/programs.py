@@ -1,6 +1,7 @@
 """What the service, its commands and the parts of a rebuild have in common as programs."""
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -28,9 +29,13 @@ def collect_seldom(after: int = _COLLECT_AFTER) -> None:
 
 
 def say(*lines: str) -> None:
-    """Write lines for the user, now."""
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-    sys.stdout.flush()
+    """Write lines for the user, now; once nobody reads them any more, the work goes on unsaid."""
+    try:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is buffered must not fail once more at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run_command(work: Callable[[ProjectorSettings], Coroutine[Any, Any, int]]) -> int:

@@ -112,7 +112,7 @@ async def test_a_snapshot_that_ends_before_the_log_is_whole_is_not_taken(keeper:
         await keeper.rebuild()
 
     assert ran.code == 0, ran
-    assert f"is truncated before {newer.sequence}, and no snapshot can be read" in str(refused.value)
+    assert f"lacks what came before {newer.sequence}, and no snapshot can be read" in str(refused.value)
     assert part_of(damaged, "event").digest in str(refused.value)
     assert part_of(manifest, "event").digest in str(refused.value)
     assert await keeper.stand.tables() == project(keeper.history)

@@ -30,7 +30,7 @@ async def command(stand: Stand, nats: NatsServer, *arguments: str) -> tuple[int,
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "slipway_projector.rebuild",
+        "slipway_projector.rebuild_command",
         *arguments,
         env=clean_environment(SLIPWAY_NATS_URL=nats.url, SLIPWAY_DATABASE_URL=stand.url),
         stdout=asyncio.subprocess.PIPE,

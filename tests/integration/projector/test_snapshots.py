@@ -156,7 +156,7 @@ async def test_the_snapshot_before_is_taken_where_the_newest_is_gone(
 
     assert newer.digest != older.digest
     assert verified == []
-    with pytest.raises(SnapshotError, match="is truncated before 300, and no snapshot can be read"):
+    with pytest.raises(SnapshotError, match="lacks what came before 300, and no snapshot can be read"):
         await keeper.rebuild()
 
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import re
-import shutil
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from log_keeper import BESIDE, EndingWalk, Keeper
 from log_script import Script
 from memory_projection import project
 from projector_stand import Stand
+from servers import can_mount
 from slipway_chassis.heartbeats import Heartbeats
 from slipway_chassis.jetstream_api import call
 from slipway_chassis.provision import provision
@@ -212,13 +211,6 @@ async def test_a_user_of_nats_who_may_not_remove_is_told_before_anything_is_done
 
 async def first(sequences: Sequence[int]) -> AsyncIterator[Sequence[int]]:
     yield sequences
-
-
-def can_mount() -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    probe = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    return subprocess.run(probe, check=False, capture_output=True).returncode == 0
 
 
 @pytest.mark.skipif(not can_mount(), reason="needs a mount namespace")

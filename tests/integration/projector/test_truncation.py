@@ -8,11 +8,14 @@ from log_script import GROUP, Script, make_failure
 from memory_projection import project
 from slipway_chassis.errors import ConflictError
 from slipway_chassis.event_log import Expect, Outgoing
+from slipway_chassis.jetstream_api import call
 from slipway_chassis.truncation import whole_from
 from slipway_contracts import subjects
 from slipway_contracts.commands import Stop
 from slipway_contracts.events import MessageDead, MessageDiscarded, OperationFailed
 from slipway_contracts.replica import ReplicaState
+from slipway_contracts.topology import LOG
+from slipway_projector.upkeep.snapshot import SnapshotError
 
 
 async def begun(keeper: Keeper, seed: int = 41, steps: int = 900) -> EndingWalk:
@@ -44,6 +47,39 @@ async def test_a_snapshot_and_a_truncated_log_make_the_same_tables(keeper: Keepe
     assert await keeper.stand.tables() == project(keeper.history)
     stored = await keeper.stand.fetch("select sequence from event order by sequence")
     assert [row[0] for row in stored] == sorted(keeper.everything), "no message is lost to the past"
+
+
+async def purge(keeper: Keeper, before: int) -> None:
+    """Remove the begin of the log as no command of the platform does."""
+    await call(keeper.connection, f"STREAM.PURGE.{LOG.name}", {"seq": before}, within=5)
+
+
+async def test_of_a_log_that_somebody_purged_nothing_is_lost_that_a_snapshot_holds(keeper: Keeper) -> None:
+    await begun(keeper)
+    taken = await keeper.run("snapshot")
+    await keeper.remember()
+
+    await purge(keeper, 300)
+    shown = await keeper.run("show")
+    await keeper.stand.reached(max(keeper.everything))
+    verified = await keeper.differences()
+    await keeper.rebuild()
+
+    assert taken.code == 0, taken
+    assert "whole from 300 on" in shown.out
+    assert verified == []
+    assert await keeper.stand.tables() == project(keeper.history)
+
+
+async def test_of_a_purged_log_without_a_snapshot_nothing_is_rebuilt(keeper: Keeper) -> None:
+    await begun(keeper)
+    before = await keeper.stand.tables()
+    await purge(keeper, 300)
+
+    with pytest.raises(SnapshotError, match="lacks what came before 300"):
+        await keeper.rebuild()
+
+    assert await keeper.stand.tables() == before
 
 
 async def test_a_second_truncation_begins_where_the_first_ended(keeper: Keeper) -> None:

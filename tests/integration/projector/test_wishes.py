@@ -55,3 +55,13 @@ async def test_anything_else_is_refused_with_what_is_possible(
 
     with pytest.raises(ValueError, match="no sequence, as 4711, no time with its offset"):
         await sequence_of(text, log, state)
+
+
+@pytest.mark.parametrize("text", ["999999d", "999999w"])
+async def test_an_age_from_before_the_calendar_is_refused(
+    log: EventLog, connection: Connection, text: str
+) -> None:
+    state = await written(log, connection, 1)
+
+    with pytest.raises(ValueError, match=f"{text!r} is older than the calendar"):
+        await sequence_of(text, log, state)

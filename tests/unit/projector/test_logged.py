@@ -56,6 +56,26 @@ def test_the_owner_is_read_from_the_subject(subject: str, owner: tuple[str | Non
     assert (logged.group, logged.deployment) == owner
 
 
+@pytest.mark.parametrize(
+    ("subject", "about", "kept"),
+    [
+        ("slipway.default.digits.desired", "default/digits", None),
+        ("slipway.default._.evt.group.configured", "default", None),
+        ("slipway.default._.evt.secret.configured", "default/token", "default/token"),
+        ("slipway._._.evt.target.lost", "local", "local"),
+        ("slipway._._.evt.target.lost", "", None),
+    ],
+)
+def test_what_it_is_about_is_kept_where_its_owner_does_not_say_it(
+    subject: str, about: str, kept: str | None
+) -> None:
+    stored = make_stored(ce_subject=about)
+
+    logged = read(Stored(subject, stored.sequence, stored.time, stored.headers, stored.data))
+
+    assert logged.about == kept
+
+
 def test_fields_that_this_release_does_not_know_are_kept() -> None:
     body = json.loads(make_stored().data) | {"from_the_future": [1]}
 

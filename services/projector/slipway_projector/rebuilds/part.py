@@ -38,7 +38,7 @@ AT_WORK: Final = f"select pg_advisory_lock_shared{_LOCK}"
 """A part holds this as long as it may write: it may outlive who started it."""
 NONE_AT_WORK: Final = f"select pg_try_advisory_lock{_LOCK}"
 ENDED: Final = f"select pg_advisory_unlock{_LOCK}"
-_OF_TARGETS: Final = f"slipway.{subjects.NONE}.{subjects.NONE}.evt.target."
+_OF_TARGETS: Final = subjects.TARGET_EVENTS.removesuffix("*")
 _ORPHANED: Final = 3
 
 

@@ -11,13 +11,14 @@ from typing import Any, Final
 import asyncpg
 from slipway_chassis.blobs import BlobStore
 from slipway_chassis.event_log import EventLog
+from slipway_chassis.stored import nameless_id
 from slipway_contracts.codec import MESSAGE_TYPES, AnyMessage, UnknownMessageError, parse
 from slipway_contracts.envelope import Origin
 from slipway_store.records import EVENT, RECORDS, Column, Record, quoted
 
 from slipway_projector.database import LONGEST_SECONDS
 from slipway_projector.ledger import Ledger
-from slipway_projector.logged import Logged, read, set_aside_id
+from slipway_projector.logged import Logged, read
 from slipway_projector.upkeep.snapshot import GZIP, Manifest, Part, SnapshotError, checked
 
 _BATCH: Final = 10_000
@@ -130,7 +131,7 @@ def _logged(row: asyncpg.Record) -> Logged:
 
 def _message(row: asyncpg.Record) -> AnyMessage | None:
     """Return the typed body; None for a message that was stored without being folded."""
-    if row["type"] not in MESSAGE_TYPES or row["id"] == set_aside_id(row["sequence"]):
+    if row["type"] not in MESSAGE_TYPES or row["id"] == nameless_id(row["sequence"]):
         return None
     try:
         return parse(row["type"], row["body"].encode())

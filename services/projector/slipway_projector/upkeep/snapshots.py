@@ -45,8 +45,8 @@ class Beginnings:
     def none_left(self) -> SnapshotError:
         """Return what to say when none of them can be read."""
         return SnapshotError(
-            f"the log is truncated before {self.whole}, and no snapshot can be read that holds what came "
-            f"before: {'; '.join(self.problems) or 'none is named'}. Bring the blobs back from a backup"
+            f"the log lacks what came before {self.whole}, and no snapshot can be read that holds it: "
+            f"{'; '.join(self.problems) or 'none is named'}. Bring the blobs, or the log, back from a backup"
         )
 
 
@@ -67,7 +67,7 @@ async def beginnings(log: EventLog, blobs: BlobStore | None) -> Beginnings | Non
     if whole == 1:
         return None
     if blobs is None:
-        raise SnapshotError(f"the log is truncated before {whole}, and no blob store is given")
+        raise SnapshotError(f"the log lacks what came before {whole}, and no blob store is given")
     found: dict[str, Manifest] = {}
     problems: list[str] = []
     for each in await named_snapshots(log):

@@ -16,7 +16,7 @@ async def sequence_of(text: str, log: EventLog, state: LogState) -> int:
     """Return the sequence that is meant; times and ages are by the clock of the server.
 
     Raises:
-        ValueError: it is neither of the three.
+        ValueError: it is none of the three, or an age from before the year 1.
         LogUnavailableError: no answer in time.
     """
     if text.isascii() and text.isdigit():
@@ -26,7 +26,7 @@ async def sequence_of(text: str, log: EventLog, state: LogState) -> int:
 
 def _moment(text: str, at: datetime) -> datetime:
     if age := _AGE.fullmatch(text):
-        return at - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        return _before(at, timedelta(**{_UNITS[age[2]]: int(age[1])}), text)
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -37,3 +37,10 @@ def _moment(text: str, at: datetime) -> datetime:
             "and no age, as 30d or 12h"
         )
     return found
+
+
+def _before(at: datetime, age: timedelta, text: str) -> datetime:
+    try:
+        return at - age
+    except OverflowError:
+        raise ValueError(f"{text!r} is older than the calendar; give a shorter age, as 30d") from None

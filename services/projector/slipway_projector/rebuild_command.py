@@ -1,4 +1,4 @@
-"""Rebuilds or verifies the projection: `python -m slipway_projector.rebuild [--swap | --verify]`.
+"""Rebuilds or verifies the projection: `python -m slipway_projector.rebuild_command [--swap | --verify]`.
 
 The frame only: arguments, connections, and what is printed.
 """
@@ -22,7 +22,9 @@ from slipway_projector.settings import ProjectorSettings
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="slipway_projector.rebuild", description="Make the tables anew.")
+    parser = argparse.ArgumentParser(
+        prog="slipway_projector.rebuild_command", description="Make the tables anew."
+    )
     parser.add_argument("--schema", default=REBUILT, help="where to; emptied first (%(default)s)")
     parser.add_argument(
         "--parts",
