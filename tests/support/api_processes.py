@@ -13,7 +13,7 @@ from api_world import Platform, ProjectorTask
 from eventually import eventually
 from servers import clean_environment, die_with_parent, free_port
 from slipway_api.bootstrap import bootstrap
-from slipway_api.identity.access import digest_of, new_key
+from slipway_api.identity.access import api_key_digest, new_key
 from slipway_chassis.event_log import EventLog
 
 
@@ -33,7 +33,7 @@ async def api_processes(
 ) -> AsyncIterator[ApiProcesses]:
     """Run this many api processes."""
     key = new_key()
-    await bootstrap(log, digest_of(key))
+    await bootstrap(log, api_key_digest(key))
     platform = Platform(log=log)
     await platform.announce()
     projector = ProjectorTask(log=log, database_url=database_url)

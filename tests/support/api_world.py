@@ -9,13 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from eventually import eventually
 from prometheus_client import CollectorRegistry
 from servers import free_port
 from slipway_api.bootstrap import bootstrap
-from slipway_api.identity.access import digest_of, key_id, new_key
+from slipway_api.identity.access import api_key_digest, key_id, new_key
 from slipway_api.main import serve
 from slipway_api.settings import ApiSettings
 from slipway_api.submitting.outgoing import outgoing
@@ -212,6 +213,25 @@ class Api:
         body = {"id": deployment, "version": "20260101.1", **body}
         return await self.http.post("/v1/groups/default/deployments", json=body, headers=headers)
 
+    async def last_command(self) -> Any:
+        """Return the newest command to the deployer about `digits`."""
+        stored = await self.platform.log.last("slipway.default.digits.cmd.deployer.>")
+        assert stored is not None
+        return stored.message
+
+    async def dump(self) -> str:
+        """Return all that Postgres holds, to look for what must not be there."""
+        connection = await asyncpg.connect(self.service.settings.database_url.get_secret_value())
+        try:
+            tables = await connection.fetch(
+                "select table_schema, table_name from information_schema.tables "
+                "where table_schema like 'slipway%'"
+            )
+            rows = [await connection.fetch(f'select * from {schema}."{name}"') for schema, name in tables]  # noqa: S608
+            return repr(rows)
+        finally:
+            await connection.close()
+
     async def commands(self, deployment: str = "digits") -> list[str]:
         """Return the types of all commands of a deployment."""
         filter_ = f"slipway.default.{deployment}.cmd.>"
@@ -249,7 +269,9 @@ async def configure(log: EventLog, message: KeyConfigured | GroupConfigured) -> 
 
 def grant(key: str, user: str, **roles: str) -> KeyConfigured:
     grants = tuple(RoleGrant.model_validate({"group": group, "role": role}) for group, role in roles.items())
-    return KeyConfigured(key=key_id(digest_of(key)), digest=digest_of(key), user=user, grants=grants)
+    return KeyConfigured(
+        key=key_id(api_key_digest(key)), digest=api_key_digest(key), user=user, grants=grants
+    )
 
 
 @asynccontextmanager
@@ -263,7 +285,7 @@ async def running_api(
 ) -> AsyncGenerator[Api]:
     log = EventLog(connection=connection)
     key, port = new_key(), free_port()
-    await bootstrap(log, digest_of(key))
+    await bootstrap(log, api_key_digest(key))
     metrics = Metrics(service="api")
     service = Service(
         name="api",

@@ -138,7 +138,7 @@ def of_builder(point: Failpoint) -> None:
         if armed:
             point.reach(AFTER_EFFECT, [f".{armed['deployment']}."])
 
-    for name in ("put", "put_file", "delete", "remove"):
+    for name in ("put", "delete", "remove"):
         if asyncio.iscoroutinefunction(getattr(FilesystemBlobStore, name, None)):
             around(FilesystemBlobStore, name, after=anywhere)
 

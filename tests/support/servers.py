@@ -77,6 +77,15 @@ def die_with_parent(signal_number: int = signal.SIGKILL) -> Callable[[], None] |
     return lambda: libc.prctl(_PR_SET_PDEATHSIG, signal_number)
 
 
+@cache
+def can_mount() -> bool:
+    """Say whether a test may mount a small file system, in a namespace of its own."""
+    if shutil.which("unshare") is None:
+        return False
+    probe = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return subprocess.run(probe, check=False, capture_output=True).returncode == 0
+
+
 class NatsServer:
     """A nats-server with JetStream that keeps port and store over restarts."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from log_script import DIGEST, START, make_version
 from slipway_api.answers.timeline_views import Timeline
-from slipway_api.reading.timeline import Told, timeline
+from slipway_api.reading.timeline import TimedMessage, timeline
 from slipway_contracts.codec import AnyMessage
 from slipway_contracts.events import (
     BuildStarted,
@@ -59,11 +59,11 @@ def operation(kind: str = "deploy", *, build: str | None = None, identifier: str
     )
 
 
-def told(seconds: float, message: AnyMessage, by: str | None = OPERATION) -> Told:
-    return Told(time=START + timedelta(seconds=seconds), correlation_id=by, message=message)
+def told(seconds: float, message: AnyMessage, by: str | None = OPERATION) -> TimedMessage:
+    return TimedMessage(time=START + timedelta(seconds=seconds), correlation_id=by, message=message)
 
 
-def replica(seconds: float, name: str, state: ReplicaState, smoke: SmokeResult | None = None) -> Told:
+def replica(seconds: float, name: str, state: ReplicaState, smoke: SmokeResult | None = None) -> TimedMessage:
     at = START + timedelta(seconds=seconds)
     fact = ReplicaFact(
         **OWNER,
@@ -80,7 +80,7 @@ def replica(seconds: float, name: str, state: ReplicaState, smoke: SmokeResult |
     return told(seconds, fact, None)
 
 
-def starting(seconds: float, version: Version = VERSION, replicas: int = 1) -> list[Told]:
+def starting(seconds: float, version: Version = VERSION, replicas: int = 1) -> list[TimedMessage]:
     """What a deployer says when it takes a command and wants the replicas of release 2."""
     created = ReleaseCreated(
         **OWNER,
@@ -98,7 +98,7 @@ def starting(seconds: float, version: Version = VERSION, replicas: int = 1) -> l
     return [told(seconds, each) for each in (started, created, wants)]
 
 
-def live(ready: float, confirmed: float) -> list[Told]:
+def live(ready: float, confirmed: float) -> list[TimedMessage]:
     """What it says when they are ready, and when the gateways have confirmed; release 1 is replaced."""
     return [
         told(ready, ReleaseReady(**OWNER, release=2)),
@@ -109,7 +109,7 @@ def live(ready: float, confirmed: float) -> list[Told]:
     ]
 
 
-def of_build(*messages: tuple[float, AnyMessage]) -> list[Told]:
+def of_build(*messages: tuple[float, AnyMessage]) -> list[TimedMessage]:
     return [told(seconds, message) for seconds, message in messages]
 
 
@@ -123,7 +123,7 @@ BEGUN = of_build(
 
 
 def seen(
-    messages: Sequence[Told], row: OperationRow | None = None, *, at: float = 100
+    messages: Sequence[TimedMessage], row: OperationRow | None = None, *, at: float = 100
 ) -> tuple[Timeline, list[tuple[str, str, float]]]:
     found = timeline(row or operation(), messages, now=START + timedelta(seconds=at))
     return found, [(each.name.value, each.state.value, each.seconds) for each in found.stages]

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 
 from slipway_contracts.evolve import DeploymentFacts
 from slipway_contracts.lifecycle import DeploymentState
-from slipway_contracts.quota import Charge
 
 from slipway_store.filters import Filter, owned
 from slipway_store.listing import SEARCHED, After, Listing, Sort
@@ -25,7 +24,6 @@ from slipway_store.statements import Statements
 _THERE: Final = "state not in ('exited', 'gone')"
 """As in the index."""
 _ENDS_LOOKED_AT: Final = 1_000
-_OWN: Final = ", ".join(f"charge_{each} as {each}" for each in Charge.model_fields)
 # Engines whose replicas the deployer counts name them `<slot>-<attempt>`; elsewhere each stands for itself.
 _SLOT: Final = "coalesce(substring(replica from '^([0-9]+)-[0-9]+$'), replica)"
 _SHOWN: Final = f"""
@@ -104,12 +102,6 @@ class DeploymentReads(Statements):
         (found,) = await self._fetch(f"explain (format json) {parts}", *words)
         everything, *numbers = (plan["Plan Rows"] for plan in json.loads(found[0])[0]["Plan"]["Plans"])
         return {word: number / max(1, everything) for word, number in zip(words, numbers, strict=True)}
-
-    async def charges(self, group: str) -> dict[str, Charge]:
-        """Return what each deployment of a group holds."""
-        wanted = Filter().add("charge_deployments > 0").in_groups([group])
-        found = await self._fetch(f"select id, {_OWN} from deployment{wanted}", *wanted.arguments)  # noqa: S608
-        return {row["id"]: Charge.model_validate(dict(row)) for row in found}
 
     async def endpoint_of(self, group: str, deployment: str, workload: str) -> str | None:
         """Return the endpoint that the replicas of a workload serve; None where none was ever seen."""

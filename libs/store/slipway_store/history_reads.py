@@ -1,6 +1,7 @@
 """Reads of what happened: releases, aliases, builds, versions, operations, and the log's messages."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from slipway_contracts.lifecycle import BuildState, OperationState, ReleaseState
@@ -34,6 +35,26 @@ _RELEASES: Final = RELEASE_HISTORY.select.replace(
     "version is not null and not exists (select from version as of where of.id = release.version_id "
     "and (of.hidden or of.removed_at is not null)) as restorable",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventFilters:
+    """Which messages are wanted; types are given by their begin, cut at dots.
+
+    Attributes:
+        group: of this group; None: of all, and of none.
+        deployment: of this one.
+        groups: of these groups; None: of all, and of none.
+        public: types that are told whatever `groups` says; they belong to no group.
+        types: of these types; empty: of all but those `only_by_name`.
+    """
+
+    group: str | None = None
+    deployment: str | None = None
+    groups: Collection[str] | None = None
+    public: Collection[str] = ()
+    types: Collection[str] = ()
+    only_by_name: Collection[str] = ()
 
 
 class HistoryReads(Statements):
@@ -142,3 +163,20 @@ class HistoryReads(Statements):
         wanted = owned(groups, deployment).add("sequence > {}", after)
         wanted.add("type = any({}::text[])", None if types is None else list(types))
         return await self._page(EVENT, wanted, "sequence", limit)
+
+    async def events_for(self, filters: EventFilters, *, after: int = 0, limit: int) -> list[EventRow]:
+        """Return what the event stream would send beyond sequence `after`, in the order of the log."""
+        group, groups, types = filters.group, filters.groups, filters.types
+        wanted = owned(None if group is None else [group], filters.deployment).add("sequence > {}", after)
+        wanted.add(
+            '("group" = any({}::text[]) or "group" is null and (type || \'.\') ^@ any({}::text[]))',
+            None if groups is None else list(groups),
+            _up_to_a_dot(filters.public),
+        )
+        wanted.add("(type || '.') ^@ any({}::text[])", _up_to_a_dot(types) or None)
+        wanted.add("type <> all({}::text[])", None if types else list(filters.only_by_name))
+        return await self._page(EVENT, wanted, "sequence", limit)
+
+
+def _up_to_a_dot(types: Collection[str]) -> list[str]:
+    return [f"{each}." for each in types]

@@ -35,6 +35,10 @@ class EventRow(Row):
     id: str
     type: str
     subject: str
+    about: str | None = Field(
+        default=None,
+        description="Subject of the envelope, empty: it has none; None: group and deployment, if any.",
+    )
     group: str | None
     deployment: str | None
     source: str

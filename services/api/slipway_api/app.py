@@ -10,6 +10,7 @@ from slipway_api.answers.views import Problem
 from slipway_api.audit.auditing import Audited
 from slipway_api.frame import Frame, Gate
 from slipway_api.refusing import failures
+from slipway_api.route_table import RouteTable
 from slipway_api.routes import (
     access,
     aliases,
@@ -71,10 +72,10 @@ def make_routes() -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=_operation_id,
     )
     for part in _PARTS:
-        app.include_router(part.router)
+        # `include_router` would make each route again at the first request, and look for it in two steps.
+        app.router.routes.extend(part.router.routes)
     failures.install(app)
     return app
 
@@ -84,10 +85,8 @@ def make_app(deps: Deps) -> ASGIApp:
     app = make_routes()
     app.state.services = Services.of(deps)
     gate = Gate(app, directory=deps.directory, largest_body=deps.settings.max_body_bytes)
-    routes = [route for part in _PARTS for route in part.router.routes if isinstance(route, APIRoute)]
+    routes = RouteTable(
+        route for part in _PARTS for route in part.router.routes if isinstance(route, APIRoute)
+    )
     audited = Audited(gate, routes=routes, directory=deps.directory, refused=deps.refused)
-    return Frame(audited, telemetry=deps.telemetry, metrics=deps.metrics)
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
+    return Frame(audited, routes=routes, telemetry=deps.telemetry, metrics=deps.metrics)

@@ -22,13 +22,13 @@ from slipway_api.identity.access import Principal
 from slipway_api.installation.directory import Directory
 from slipway_api.installation.uploads import too_large
 from slipway_api.refusing import problems
+from slipway_api.route_table import UNROUTED, RouteTable
 from slipway_api.streams.streaming import STRAIGHT
 from slipway_api.submitting.origins import request_in_hand
 
 _OPEN: Final = re.compile(r"/(openapi|asyncapi)\.json|/v1/schemas(/[^/]+)?")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER_METHOD: Final = "_OTHER"
-_UNROUTED: Final = "unrouted"
 _UPLOAD: Final = re.compile(r"/v1/groups/[^/]+/artifacts/[^/]+")
 
 
@@ -37,12 +37,14 @@ class Frame:
 
     Args:
         app: what is inside.
+        routes: those of the API.
         telemetry: makes the span.
         metrics: where times are counted.
     """
 
-    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, routes: RouteTable, telemetry: Telemetry, metrics: Metrics) -> None:
         self._app = app
+        self._routes = routes
         self._telemetry = telemetry
         self._seconds = Histogram(
             "slipway_http_seconds",
@@ -85,13 +87,14 @@ class Frame:
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
-                route = getattr(scope.get("route"), "path", None)
+                known = getattr(scope.get("route"), "path", None)
+                route = known or self._routes.find(scope["method"], scope["path"]).path
                 self._finish(span, method, route, status)
                 seconds = time.monotonic() - began
-                self._seconds.labels(method, route or _UNROUTED, str(status)).observe(seconds)
+                self._seconds.labels(method, route, str(status)).observe(seconds)
 
-    def _finish(self, span: Span, method: str, route: str | None, status: int) -> None:
-        if route is not None:
+    def _finish(self, span: Span, method: str, route: str, status: int) -> None:
+        if route != UNROUTED:
             span.update_name(f"{method} {route}")
             span.set_attribute("http.route", route)
         span.set_attribute("http.response.status_code", status)

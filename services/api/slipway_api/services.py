@@ -97,7 +97,6 @@ class Services:
     directory: Directory
     id_of: Callable[[str, str], Awaitable[str]]
     commands: Commands
-    archive: Archive
     versions: Versions
     histories: Histories
     timelines: Timelines
@@ -151,7 +150,6 @@ class Services:
                 keys=EndpointKeys(path=settings.endpoint_key_file),
                 build_timeout=settings.build_timeout,
             ),
-            archive=archive,
             versions=Versions(log=deps.log, archive=archive, blobs=deps.blobs),
             histories=Histories(reads=deps.reads),
             timelines=Timelines(reads=deps.reads),

@@ -10,12 +10,6 @@ from slipway_contracts.traffic import TrafficShare
 DEPLOYMENT = "/v1/groups/default/deployments/digits"
 
 
-async def last_command(api: Api) -> Any:
-    stored = await api.platform.log.last("slipway.default.digits.cmd.deployer.>")
-    assert stored is not None
-    return stored.message
-
-
 async def three_releases(api: Api) -> Stage:
     """Releases 1 and 2 are retired, release 3 serves `live`; each of its own version."""
     stage = Stage(platform=api.platform)
@@ -38,11 +32,11 @@ async def test_an_alias_points_by_release_by_weight_and_by_version(api: Api) -> 
     shares = [{"release": 3, "weight": 70}, {"release": 2, "weight": 30}]
 
     one = await put(api, "one", release=3)
-    by_release = await last_command(api)
+    by_release = await api.last_command()
     several = await put(api, "several", shares=shares)
-    by_weight = await last_command(api)
+    by_weight = await api.last_command()
     labelled = await put(api, "labelled", version="20260101.1")
-    by_version = await last_command(api)
+    by_version = await api.last_command()
 
     assert [each.status_code for each in (one, several, labelled)] == [202] * 3
     assert isinstance(by_release, SetAlias)
@@ -96,7 +90,7 @@ async def test_an_alias_is_taken_away_but_live_is_not(api: Api) -> None:
     await stage.take()
 
     removed = await api.http.delete(f"{DEPLOYMENT}/aliases/staging")
-    command = await last_command(api)
+    command = await api.last_command()
     await stage.take()
     again = await api.http.delete(f"{DEPLOYMENT}/aliases/staging")
     live = await api.http.delete(f"{DEPLOYMENT}/aliases/live")
@@ -130,11 +124,11 @@ async def test_a_pinned_release_is_kept_and_a_retired_one_is_started(api: Api) -
     stage = await three_releases(api)
 
     pinned = await api.http.put(f"{DEPLOYMENT}/releases/1/pin")
-    command = await last_command(api)
+    command = await api.last_command()
     last = await stage.take()
     shown = (await api.http.get(DEPLOYMENT, params={"at_least": last})).json()
     unpinned = await api.http.delete(f"{DEPLOYMENT}/releases/1/pin")
-    undone = await last_command(api)
+    undone = await api.last_command()
     again = await api.http.delete(f"{DEPLOYMENT}/releases/1/pin")
 
     assert (pinned.status_code, unpinned.status_code) == (202, 202)

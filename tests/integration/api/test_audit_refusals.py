@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+import httpx
 import pytest
 from api_walk import OWNED, Walk, bury, mutations
 from api_world import SOURCE_DIGEST, Api, problem
@@ -33,12 +34,15 @@ async def dead_message(api: Api) -> int:
     return int(made["sequence"])
 
 
-async def entries(api: Api, count: int) -> list[dict[str, Any]]:
-    """Return the refused requests that the audit tells of, once there are so many."""
+async def entries(
+    api: Api, count: int, client: httpx.AsyncClient | None = None, **filters: str
+) -> list[dict[str, Any]]:
+    """Return the refused requests that the audit tells a client of, or the admin, once there are so many."""
 
     async def told() -> list[dict[str, Any]]:
-        query = {"at_least": await api.platform.log.end(), "refused": True, "page_size": 500}
-        answer = await api.http.get("/v1/audit", params=query)
+        query: dict[str, Any] = {"refused": True, "page_size": 500, **filters}
+        query["at_least"] = await api.platform.log.end()
+        answer = await (client or api.http).get("/v1/audit", params=query)
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["items"]
         assert len(found) >= count
@@ -82,6 +86,27 @@ async def test_every_mutation_without_the_role_for_it_is_refused_and_told_once(e
     assert len(told) == len(asked) == len(mutations())
     assert {(each["outcome"], each["status"], each["reason"], each["count"]) for each in told} == {
         ("refused", 403, "RoleMissing", 1)
+    }
+
+
+async def test_what_is_refused_about_a_dead_message_is_told_to_the_admins_of_its_group(
+    equipped_api: Api,
+) -> None:
+    api, sequence = equipped_api, await dead_message(equipped_api)
+    viewer = api.client(await api.key_for("eve", default="viewer"))
+    deployer = api.client(await api.key_for("dan", default="deployer"))
+    admin = api.client(await api.key_for("ada", default="admin"))
+
+    problem(await viewer.post(f"/v1/dead/{sequence}/discard"), 403, "RoleMissing")
+    assert (await deployer.post(f"/v1/dead/{sequence}/discard")).is_success
+    problem(await deployer.post(f"/v1/dead/{sequence}/discard"), 409, "DeadMessageSettled")
+    problem(await deployer.post(f"/v1/dead/{sequence}/retry"), 409, "DeadMessageSettled")
+
+    told = await entries(api, 3, admin, group="default")
+    assert {(each["user"], each["action"], each["group"], each["deployment"]) for each in told} == {
+        ("eve", "POST /v1/dead/{sequence}/discard", "default", "lost"),
+        ("dan", "POST /v1/dead/{sequence}/discard", "default", "lost"),
+        ("dan", "POST /v1/dead/{sequence}/retry", "default", "lost"),
     }
 
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 from api_world import Api, problem
+from eventually import eventually
+from slipway_api.reading.paging import encode
 
 CREATE = "/v1/groups/default/deployments"
 GOOD = {"id": "digits", "version": "20260101.1"}
@@ -73,6 +75,24 @@ WRONG_PARAMETERS = [
     ("/v1/events?from=x", "from"),
     ("/v1/groups/default/deployments/digits/logs?tail=-1", "tail"),
     ("/v1/groups/default/deployments/digits/logs?since=yesterday", "since"),
+    ("/v1/groups/default/deployments/digits/logs?since=0001-01-01T00:00:00%2B12:00", "since"),
+    ("/v1/groups/default/deployments/digits/logs?release=9999999999999999999999", "release"),
+    ("/v1/audit?since=0001-01-01T00:00:00%2B12:00", "since"),
+    ("/v1/audit?until=9999-12-31T23:59:59-12:00", "until"),
+    (f"/v1/audit?page_token={encode([2**64])}", "page_token"),
+    ("/v1/groups/default/deployments/digits?at=0001-01-01T00:00:00%2B12:00", "at"),
+    ("/v1/groups/default/deployments/digits?at=9999-12-31T23:59:59-12:00", "at"),
+    ("/v1/groups/default/deployments/digits?at=9999-12-31T23:59:59Z", "at"),
+    (
+        f"/v1/deployments?sort=created&page_token={encode(['0001-01-01T00:00:00+12:00', 'default', 'a'])}",
+        "page_token",
+    ),
+    (f"/v1/deployments?page_token={encode(('default', chr(0)))}", "page_token"),
+]
+EXTREMES = [
+    "/v1/audit?since=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59Z",
+    "/v1/groups/default/deployments/digits/logs?since=0001-01-01T00:00:00Z",
+    "/v1/groups/default/deployments/digits/logs?since=9999-12-31T23:59:59Z",
 ]
 
 
@@ -115,6 +135,20 @@ async def test_wrong_parameters_are_named(api: Api) -> None:
 
         errors = problem(answer, 422, "InvalidRequest")["errors"]
         assert [error["pointer"] for error in errors] == [pointer]
+
+
+async def test_times_at_the_ends_of_the_calendar_are_answered(api: Api) -> None:
+    await api.platform.publish_version()
+    await api.create()
+
+    async def is_known() -> bool:
+        return (await api.http.get(f"{CREATE}/digits")).status_code == 200
+
+    await eventually(is_known)
+    for path in EXTREMES:
+        answer = await api.http.get(path)
+
+        assert answer.status_code == 200, answer.text
 
 
 async def test_an_if_match_that_is_no_etag_is_refused(api: Api) -> None:

@@ -13,12 +13,6 @@ from slipway_contracts.traffic import TrafficShare
 DEPLOYMENT = "/v1/groups/default/deployments/digits"
 
 
-async def last_command(api: Api) -> Any:
-    stored = await api.platform.log.last("slipway.default.digits.cmd.deployer.>")
-    assert stored is not None
-    return stored.message
-
-
 async def deployed(api: Api, **body: Any) -> Stage:
     """Bring release 1 of version 20260101.1 live."""
     await api.platform.publish_version()
@@ -32,14 +26,14 @@ async def deployed(api: Api, **body: Any) -> Stage:
 async def post(api: Api, verb: str, **body: Any) -> Redeploy:
     answer = await api.http.post(f"{DEPLOYMENT}/{verb}", json=body)
     assert answer.status_code == 202, answer.text
-    command = await last_command(api)
+    command = await api.last_command()
     assert isinstance(command, Redeploy)
     return command
 
 
 async def test_restart_changes_the_restart_counter_and_nothing_else(api: Api) -> None:
     await deployed(api, replicas=2, environment={"LANG": "C"}, description="first")
-    before = (await last_command(api)).request.config
+    before = (await api.last_command()).request.config
 
     command = await post(api, "restart")
 
@@ -49,7 +43,7 @@ async def test_restart_changes_the_restart_counter_and_nothing_else(api: Api) ->
 
 async def test_scale_changes_the_number_of_replicas_and_nothing_else(api: Api) -> None:
     await deployed(api, environment={"LANG": "C"}, description="first")
-    before = (await last_command(api)).request.config
+    before = (await api.last_command()).request.config
 
     command = await post(api, "scale", replicas=4)
 
@@ -117,7 +111,7 @@ async def test_a_release_may_get_a_part_of_the_requests(api: Api) -> None:
     body = {"version": "20260101.2", "weight": 10}
     answer = await api.http.post(f"{DEPLOYMENT}/deploy", json=body)
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202, answer.text
     assert isinstance(command, Deploy)
     assert (command.request.weight, command.request.beside) == (10, (TrafficShare(release=1, weight=90),))

@@ -263,3 +263,31 @@ async def test_only_what_was_given_up_is_there_and_only_for_those_with_a_role(
     assert (await stranger.get("/v1/dead")).json()["items"] == []
     for verb in ("retry", "discard"):
         problem(await viewer.post(f"/v1/dead/{dead}/{verb}"), 403, "RoleMissing")
+
+
+async def test_what_names_no_deployment_is_shown_and_discarded_like_any_other(
+    api: Api, viewer: httpx.AsyncClient
+) -> None:
+    sequence = await poison(api, "slipway.default.ILL.cmd.deployer.stop", b"{}", type="command.stop.v1")
+    last = await api.platform.tell(
+        MessageDead(
+            group="default",
+            deployment="ill-named",
+            service="deployer",
+            sequence=sequence,
+            message_id=new_id(),
+            message_type="command.stop.v1",
+            deliveries=1,
+            error="PermanentError: no name",
+        )
+    )
+
+    (listed,) = (await viewer.get("/v1/dead", params={"at_least": last})).json()["items"]
+    shown = (await viewer.get(f"/v1/dead/{sequence}")).json()
+    retried = await retry(api, sequence)
+    discarded = await api.http.post(f"/v1/dead/{sequence}/discard")
+
+    assert (listed["sequence"], listed["deployment"]) == (sequence, "ill-named")
+    assert (shown["subject"], shown["retriable"]) == ("slipway.default.ILL.cmd.deployer.stop", False)
+    problem(retried, 422, "DeadMessageUnreadable")
+    assert (discarded.status_code, discarded.json()["state"]) == (200, "discarded")

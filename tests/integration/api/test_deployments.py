@@ -12,18 +12,12 @@ from slipway_contracts.size import Size
 DEPLOYMENT = "/v1/groups/default/deployments/digits"
 
 
-async def last_command(api: Api) -> Any:
-    stored = await api.platform.log.last("slipway.default.digits.cmd.deployer.>")
-    assert stored is not None
-    return stored.message
-
-
 async def test_create_is_accepted_with_the_complete_configuration(api: Api) -> None:
     version = await api.platform.publish_version()
 
     answer = await api.create(replicas=3, environment={"LANG": "C"}, metadata={"git": "1f"})
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202
     assert isinstance(command, Deploy)
     assert command.by == "admin"
@@ -123,18 +117,18 @@ async def test_a_version_may_be_named_by_its_id_right_after_it_was_made(api: Api
     answer = await api.create(version=version.id)
 
     assert answer.status_code == 202
-    assert (await last_command(api)).request.version == version
+    assert (await api.last_command()).request.version == version
 
 
 async def test_redeploy_changes_only_what_it_says(api: Api) -> None:
     await api.platform.publish_version()
     first = await api.create(replicas=2, environment={"LANG": "C"}, description="first")
-    config = (await last_command(api)).request.config
+    config = (await api.last_command()).request.config
     await api.platform.bring_live(first.json()["operation"]["id"], config)
 
     answer = await api.http.post(f"{DEPLOYMENT}/redeploy", json={"size": {"cpu": 2}})
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202
     assert isinstance(command, Redeploy)
     assert command.request.version is not None
@@ -148,7 +142,7 @@ async def test_redeploy_right_after_create_builds_on_what_create_asked_for(api: 
 
     answer = await api.http.post(f"{DEPLOYMENT}/redeploy", json={"replicas": 2})
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202
     assert command.request.build == created.json()["build"]
     assert command.request.config == ReleaseConfig(replicas=2, environment={"LANG": "C"})
@@ -164,7 +158,7 @@ async def test_redeploy_of_a_recreated_deployment_does_not_revive_the_deleted_on
     answer = await api.http.post(f"{DEPLOYMENT}/redeploy", json={})
 
     assert answer.status_code == 202
-    assert (await last_command(api)).request.config == ReleaseConfig(environment={"NEW": "1"})
+    assert (await api.last_command()).request.config == ReleaseConfig(environment={"NEW": "1"})
 
 
 async def test_redeploy_may_take_another_version(api: Api) -> None:
@@ -174,7 +168,7 @@ async def test_redeploy_may_take_another_version(api: Api) -> None:
 
     answer = await api.http.post(f"{DEPLOYMENT}/redeploy", json={"version": other.label})
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202
     assert command.request.version == other
     assert command.request.config.replicas == 2
@@ -183,7 +177,7 @@ async def test_redeploy_may_take_another_version(api: Api) -> None:
 async def test_a_stopped_deployment_is_started_as_it_was(api: Api) -> None:
     await api.platform.publish_version()
     created = await api.create(replicas=2)
-    config = (await last_command(api)).request.config
+    config = (await api.last_command()).request.config
     await api.platform.bring_live(created.json()["operation"]["id"], config)
     stopped = await api.http.post(f"{DEPLOYMENT}/stop")
 
@@ -192,7 +186,7 @@ async def test_a_stopped_deployment_is_started_as_it_was(api: Api) -> None:
     started = await api.http.post(f"{DEPLOYMENT}/start")
     twice = await api.http.post(f"{DEPLOYMENT}/start")
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert stopped.status_code == 202
     problem(again, 409, "NotRunning")
     problem(canceled, 409, "NotRunning")

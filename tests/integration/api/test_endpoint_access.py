@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,9 @@ async def signing(
 
 
 async def settings(api: Api) -> Any:
-    stored = await api.platform.log.last("slipway.default.digits.cmd.deployer.>")
-    assert stored is not None
-    assert isinstance(stored.message, Configure)
-    return stored.message.settings
+    command = await api.last_command()
+    assert isinstance(command, Configure)
+    return command.settings
 
 
 def claims(token: str, **options: Any) -> dict[str, Any]:
@@ -116,6 +115,45 @@ async def test_a_rotated_key_lives_as_long_as_the_old_one(signing: Api) -> None:
     assert said["exp"] - now().timestamp() == pytest.approx(3600, abs=60)
 
 
+async def test_a_key_in_its_grace_is_not_rotated_again(signing: Api) -> None:
+    first = (await signing.http.post(f"{ACCESS}/keys", json={"name": "shop"})).json()["key"]["id"]
+    grace = {"grace_seconds": 86_400}
+    second = await signing.http.post(f"{ACCESS}/keys/{first}/rotate", json=grace)
+    third = await signing.http.post(f"{ACCESS}/keys/{second.json()['key']['id']}/rotate", json=grace)
+    newest = third.json()["key"]["id"]
+
+    again = await signing.http.post(f"{ACCESS}/keys/{first}/rotate")
+    await signing.http.delete(f"{ACCESS}/keys/{newest}")
+    without_newer = await signing.http.post(f"{ACCESS}/keys/{first}/rotate")
+
+    refused = problem(again, 409, "EndpointKeyReplaced")
+    assert newest in refused["detail"]
+    assert (refused["key"], refused["replaced_by"]) == (first, newest)
+    assert problem(without_newer, 409, "EndpointKeyReplaced")["replaced_by"] is None
+    keys = {key.id: key for key in (await settings(signing)).access.keys}
+    assert [keys[each].revoked for each in (first, newest)] == [False, True]
+    assert len(keys) == 3
+
+
+async def test_a_key_whose_successor_was_forgotten_is_not_rotated(signing: Api) -> None:
+    made = {"name": "shop", "created_at": now(), "created_by": "ada"}
+    graced = EndpointKey(id=new_id(), expires_at=now() + timedelta(hours=1), replaced_by=new_id(), **made)
+    await tell(signing, Access(keys=(graced,)))
+
+    answer = await signing.http.post(f"{ACCESS}/keys/{graced.id}/rotate")
+
+    assert problem(answer, 409, "EndpointKeyReplaced")["replaced_by"] is None
+
+
+async def test_a_key_that_has_expired_is_not_rotated(signing: Api) -> None:
+    ended = EndpointKey(id=new_id(), name="shop", created_at=now(), created_by="ada", expires_at=now())
+    await tell(signing, Access(keys=(ended,)))
+
+    answer = await signing.http.post(f"{ACCESS}/keys/{ended.id}/rotate")
+
+    assert "expired" in problem(answer, 404, "EndpointKeyNotFound")["detail"]
+
+
 async def test_a_deployment_that_is_created_again_is_no_more_open_than_it_was(signing: Api) -> None:
     stage = Stage(platform=signing.platform)
     await stage.take()
@@ -126,12 +164,11 @@ async def test_a_deployment_that_is_created_again_is_no_more_open_than_it_was(si
 
     answer = await signing.create()
 
-    stored = await signing.platform.log.last("slipway.default.digits.cmd.deployer.>")
+    command = await signing.last_command()
     assert answer.status_code == 202, answer.text
-    assert stored is not None
-    assert isinstance(stored.message, Deploy)
-    assert stored.message.settings is not None
-    assert stored.message.settings.access.mode is AccessMode.KEYS
+    assert isinstance(command, Deploy)
+    assert command.settings is not None
+    assert command.settings.access.mode is AccessMode.KEYS
 
 
 async def test_a_revoked_key_stays_known_as_revoked(signing: Api) -> None:

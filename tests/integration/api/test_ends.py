@@ -1,19 +1,11 @@
 """Deployments that are deleted, brought back, purged, and made again."""
 
-from typing import Any
-
 from api_stage import Stage
 from api_world import Api, problem
 from slipway_contracts.commands import Delete, Purge, Undelete
 from slipway_contracts.events import VersionRemoved
 
 DEPLOYMENT = "/v1/groups/default/deployments/digits"
-
-
-async def last_command(api: Api) -> Any:
-    stored = await api.platform.log.last("slipway.default.digits.cmd.deployer.>")
-    assert stored is not None
-    return stored.message
 
 
 async def deployed(api: Api) -> Stage:
@@ -29,13 +21,13 @@ async def test_a_hidden_deployment_is_shown_deleted_and_comes_back_stopped(api: 
     stage = await deployed(api)
     early = await api.http.post(f"{DEPLOYMENT}/undelete")
     await api.http.delete(DEPLOYMENT)
-    hide = await last_command(api)
+    hide = await api.last_command()
     last = await stage.take()
     gone = (await api.http.get(DEPLOYMENT, params={"at_least": last})).json()
     listed = (await api.http.get("/v1/deployments")).json()["items"]
 
     back = await api.http.post(f"{DEPLOYMENT}/undelete")
-    command = await last_command(api)
+    command = await api.last_command()
     await stage.take()
     started = await api.http.post(f"{DEPLOYMENT}/start")
 
@@ -46,7 +38,7 @@ async def test_a_hidden_deployment_is_shown_deleted_and_comes_back_stopped(api: 
     assert back.status_code == 202, back.text
     assert isinstance(command, Undelete)
     assert started.status_code == 202, started.text
-    assert (await last_command(api)).request.version.label == "20260101.1"
+    assert (await api.last_command()).request.version.label == "20260101.1"
 
 
 async def test_unload_names_the_images_of_every_version(api: Api) -> None:
@@ -54,7 +46,7 @@ async def test_unload_names_the_images_of_every_version(api: Api) -> None:
 
     answer = await api.http.delete(DEPLOYMENT, params={"level": "unload"})
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202, answer.text
     assert command.level == "unload"
     assert sorted(each.label for each in command.versions) == ["20260101.1", "20260101.2"]
@@ -67,7 +59,7 @@ async def test_purge_ends_what_runs_or_was_deleted_but_only_once(api: Api) -> No
     await stage.take()
 
     purged = await api.http.post(f"{DEPLOYMENT}/purge")
-    command = await last_command(api)
+    command = await api.last_command()
     last = await stage.take()
     again = await api.http.post(f"{DEPLOYMENT}/purge")
     back = await api.http.post(f"{DEPLOYMENT}/undelete")
@@ -97,7 +89,7 @@ async def test_an_id_that_was_purged_may_be_created_anew(api: Api) -> None:
 async def test_what_could_not_be_removed_is_shown(api: Api) -> None:
     stage = await deployed(api)
     await api.http.delete(DEPLOYMENT, params={"level": "unload"})
-    version = (await last_command(api)).versions[0]
+    version = (await api.last_command()).versions[0]
     await stage.take()
     left = ("sha256:abc: permission denied",)
     gone = VersionRemoved(**stage.owner, version=version.id, label=version.label, leftovers=left)

@@ -58,7 +58,7 @@ async def test_every_message_is_a_cloud_event_for_the_official_parser(api: Api) 
 async def test_a_message_in_nats_is_a_binary_cloud_event_for_the_official_parser(api: Api) -> None:
     identifier = new_id()
     sequence = await api.platform.tell(STEP, id=identifier, correlation_id=new_id())
-    stored = await api.service.js.get_msg("SLIPWAY", seq=sequence)
+    stored = await api.service.nc.jetstream().get_msg("SLIPWAY", seq=sequence)
     assert stored.headers
     assert stored.data
 

@@ -188,7 +188,7 @@ async def test_a_beginning_that_is_no_longer_kept_is_told_as_a_gap(
         connection=connection, database_url=await make_database(), folder=tmp_path, feed_events=1
     ) as api:
         told = await tell(api, 10)
-        await api.service.js.purge_stream(LOG.name, seq=told[5])
+        await api.service.nc.jetstream().purge_stream(LOG.name, seq=told[5])
 
         async with subscribed(api.http, last_event_id=told[1]) as subscriber:
             await eventually(lambda: len(subscriber.events) == 6)
@@ -210,6 +210,8 @@ async def test_a_position_behind_the_end_is_told_as_a_gap_and_the_stream_goes_on
 
     assert subscriber.types == ["gap", "build.step-started.v1"]
     assert subscriber.ids == [end, *told]
+    gap = subscriber.events[0].document
+    assert (gap["from"], gap["to"], gap["first_available"]) == (end + 1, end + 1000, end + 1)
 
 
 async def test_silence_has_a_heartbeat_that_moves_the_position(

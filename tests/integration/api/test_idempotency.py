@@ -144,7 +144,7 @@ async def test_another_body_is_refused_while_the_projection_is_behind(api: Api) 
 async def test_a_repeat_after_the_window_of_the_log_is_found_in_the_projection(api: Api) -> None:
     await prepare(api)
     await api.create()
-    js = api.service.js
+    js = api.service.nc.jetstream()
     config = (await js.stream_info(LOG.name)).config
     await js.update_stream(config.evolve(duplicate_window=timedelta(milliseconds=100).total_seconds()))
     first = await send(api, f"{DEPLOYMENT}/redeploy", {"replicas": 2})

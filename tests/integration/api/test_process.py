@@ -14,7 +14,7 @@ import pytest
 from event_subscriber import subscribed
 from eventually import eventually
 from servers import NatsServer, clean_environment, die_with_parent, free_port
-from slipway_api.identity.access import digest_of, new_key
+from slipway_api.identity.access import api_key_digest, new_key
 from slipway_chassis.event_log import EventLog
 
 
@@ -64,7 +64,7 @@ async def test_it_ends_at_once_on_sigterm_though_clients_follow(
     spawn: Callable[..., Spawned],
 ) -> None:
     key, port = new_key(), free_port()
-    digest = digest_of(key)
+    digest = api_key_digest(key)
     assert (
         await spawn("slipway_api.bootstrap", nats_url=fresh_nats.url, bootstrap_key_digest=digest).end() == 0
     )

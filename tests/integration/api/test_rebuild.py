@@ -25,7 +25,7 @@ async def rebuild(nats: NatsServer, url: str, *arguments: str) -> tuple[int, str
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "slipway_projector.rebuild",
+        "slipway_projector.rebuild_command",
         *arguments,
         env=clean_environment(SLIPWAY_NATS_URL=nats.url, SLIPWAY_DATABASE_URL=url),
         stdout=asyncio.subprocess.PIPE,

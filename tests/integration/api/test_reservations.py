@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from slipway_api.submitting.reservations import SCHEMA, Reservations, Use, Wish
+from slipway_api.submitting.reservations import SCHEMA, Reservations, ReservationWish, Use
 from slipway_contracts.envelope import new_id
 from slipway_contracts.quota import Charge
 from slipway_store.connections import open_pool
@@ -19,7 +19,7 @@ class FullError(Exception):
     """There is no room."""
 
 
-def make_wish(deployment: str, charge: Charge = _ONE, **overrides: Any) -> Wish:
+def make_wish(deployment: str, charge: Charge = _ONE, **overrides: Any) -> ReservationWish:
     values: dict[str, Any] = {
         "id": new_id(),
         "command": new_id(),
@@ -29,7 +29,7 @@ def make_wish(deployment: str, charge: Charge = _ONE, **overrides: Any) -> Wish:
         "charge": charge,
         "behind": 0,
     }
-    return Wish(**(values | overrides))
+    return ReservationWish(**(values | overrides))
 
 
 def at_most(deployments: int) -> Callable[[Use, Use | None], None]:

@@ -13,12 +13,6 @@ from slipway_contracts.traffic import TrafficShare
 DEPLOYMENT = "/v1/groups/default/deployments/digits"
 
 
-async def last_command(api: Api) -> Any:
-    stored = await api.platform.log.last("slipway.default.digits.cmd.deployer.>")
-    assert stored is not None
-    return stored.message
-
-
 async def deploy(api: Api, stage: Stage, label: str, **body: Any) -> None:
     await api.platform.publish_version(label)
     answer = await api.http.post(f"{DEPLOYMENT}/deploy", json={"version": label, **body})
@@ -45,7 +39,7 @@ async def test_rollback_makes_an_exact_copy_of_what_served_before(api: Api) -> N
 
     answer = await rollback(api)
 
-    command = await last_command(api)
+    command = await api.last_command()
     config = command.request.config
     assert answer.status_code == 202, answer.text
     assert isinstance(command, Redeploy)
@@ -64,7 +58,7 @@ async def test_a_second_rollback_goes_back_to_what_the_first_left(api: Api) -> N
 
     answer = await rollback(api, description="the other way")
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202, answer.text
     assert (command.request.copy_of, command.request.config.description) == (2, "the other way")
 
@@ -85,7 +79,7 @@ async def test_rollback_restores_the_weights_of_its_alias_and_of_no_other(api: A
 
     answer = await rollback(api)
 
-    request = (await last_command(api)).request
+    request = (await api.last_command()).request
     assert answer.status_code == 202, answer.text
     assert (request.alias, request.copy_of, request.weight) == ("live", 1, 80)
     assert request.beside == (TrafficShare(release=2, weight=20),)
@@ -106,7 +100,7 @@ async def test_rollback_to_a_release_that_last_served_beside_another_lets_it_ser
 
     answer = await rollback(api, to=1)
 
-    request = (await last_command(api)).request
+    request = (await api.last_command()).request
     assert answer.status_code == 202, answer.text
     assert (request.alias, request.copy_of, request.weight) == ("live", 1, 100)
     assert (request.beside, request.restored) == ((), ())
@@ -122,7 +116,7 @@ async def test_rollback_to_a_part_of_a_canary_that_was_stopped_ends_the_canary(a
 
     answer = await rollback(api, to=to)
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202, answer.text
     assert (command.request.copy_of, command.request.weight, command.request.beside) == (to, 100, ())
     assert [(each.alias, [one.weight for one in each.shares]) for each in command.aliases] == [
@@ -138,7 +132,7 @@ async def test_a_deployment_that_was_stopped_in_a_canary_starts_with_its_parts(a
 
     answer = await api.http.post(f"{DEPLOYMENT}/start")
 
-    request = (await last_command(api)).request
+    request = (await api.last_command()).request
     assert answer.status_code == 202, answer.text
     assert (request.version.label, request.weight) == ("20260101.1", 90)
     assert request.beside == (TrafficShare(release=2, weight=10),)
@@ -150,7 +144,7 @@ async def test_rollback_in_the_middle_of_a_canary_takes_the_canary_away(api: Api
 
     answer = await rollback(api)
 
-    request = (await last_command(api)).request
+    request = (await api.last_command()).request
     assert answer.status_code == 202, answer.text
     assert (request.copy_of, request.version.label) == (2, "20260101.2")
     assert (request.weight, request.beside) == (100, ())
@@ -162,7 +156,7 @@ async def test_rollback_to_a_release_that_never_served_the_alias_gives_it_all(ap
 
     answer = await rollback(api, to=3)
 
-    request = (await last_command(api)).request
+    request = (await api.last_command()).request
     assert answer.status_code == 202, answer.text
     assert (request.alias, request.weight, request.beside) == ("live", 100, ())
 
@@ -204,7 +198,7 @@ async def test_a_stopped_deployment_starts_with_every_alias_as_it_was(api: Api) 
 
     answer = await api.http.post(f"{DEPLOYMENT}/start")
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202, answer.text
     assert isinstance(command, Start)
     assert command.request.version is not None
@@ -228,7 +222,7 @@ async def test_whatever_lets_a_stopped_deployment_run_brings_its_other_aliases_b
 
     answer = await api.http.post(f"{DEPLOYMENT}/{verb}", json=body)
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202, answer.text
     assert [route.alias for route in command.aliases] == ["staging"]
     assert 1 in [each.number for each in command.restored]
@@ -244,7 +238,7 @@ async def test_a_start_brings_pinned_releases_along(api: Api) -> None:
     answer = await api.http.post(f"{DEPLOYMENT}/start")
 
     assert answer.status_code == 202, answer.text
-    assert [each.number for each in (await last_command(api)).restored] == [1]
+    assert [each.number for each in (await api.last_command()).restored] == [1]
 
 
 async def test_a_start_right_after_the_stop_knows_the_aliases_too(api: Api) -> None:
@@ -255,7 +249,7 @@ async def test_a_start_right_after_the_stop_knows_the_aliases_too(api: Api) -> N
 
     answer = await api.http.post(f"{DEPLOYMENT}/start")
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202, answer.text
     assert [route.alias for route in command.aliases] == ["staging"]
     assert [each.number for each in command.restored] == [1]

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 from api_world import Api, problem, running_api
@@ -236,22 +235,9 @@ async def test_a_value_is_neither_in_the_log_nor_in_postgres_nor_in_what_the_api
     stored = [each.data async for each in api.platform.log.read("slipway.>", after=0)]
     lines = EventLog(connection=api.service.connection, stream="KV_secrets")
     sealed = [each.data async for each in lines.read("$KV.>", after=0)]
-    rows = await dump(api)
+    rows = await api.dump()
     printed = capfd.readouterr()
 
     assert len(sealed) == 1
     for text in (*stored, *sealed, rows.encode(), printed.out.encode(), printed.err.encode()):
         assert CANARY.encode() not in text
-
-
-async def dump(api: Api) -> str:
-    connection = await asyncpg.connect(api.service.settings.database_url.get_secret_value())
-    try:
-        tables = await connection.fetch(
-            "select table_schema, table_name from information_schema.tables "
-            "where table_schema like 'slipway%'"
-        )
-        rows = [await connection.fetch(f'select * from {schema}."{name}"') for schema, name in tables]  # noqa: S608
-        return repr(rows)
-    finally:
-        await connection.close()

@@ -10,12 +10,6 @@ from slipway_contracts.deployment_settings import DeploymentSettings
 DEPLOYMENT = "/v1/groups/default/deployments/digits"
 
 
-async def last_command(api: Api) -> Any:
-    stored = await api.platform.log.last("slipway.default.digits.cmd.deployer.>")
-    assert stored is not None
-    return stored.message
-
-
 async def created(api: Api, **settings: Any) -> Stage:
     await api.platform.publish_version()
     answer = await api.create(settings=settings)
@@ -25,7 +19,7 @@ async def created(api: Api, **settings: Any) -> Stage:
 
 async def test_a_deployment_begins_with_the_settings_it_was_created_with(api: Api) -> None:
     stage = await created(api, name="numbers", description="Reads digits.", metadata={"team": "vision"})
-    command = await last_command(api)
+    command = await api.last_command()
     last = await stage.take()
 
     shown = (await api.http.get(DEPLOYMENT, params={"at_least": last})).json()
@@ -45,7 +39,7 @@ async def test_a_patch_is_the_full_new_value_and_touches_nothing_else(api: Api) 
 
     answer = await api.http.patch(DEPLOYMENT, json=patch)
 
-    command = await last_command(api)
+    command = await api.last_command()
     assert answer.status_code == 202, answer.text
     assert isinstance(command, Configure)
     assert command.settings == DeploymentSettings(
@@ -59,7 +53,7 @@ async def test_patches_that_follow_each_other_closely_add_up(api: Api) -> None:
     await api.http.patch(DEPLOYMENT, json={"metadata": {"a": "1"}})
     await api.http.patch(DEPLOYMENT, json={"metadata": {"b": "2"}})
 
-    settings = (await last_command(api)).settings
+    settings = (await api.last_command()).settings
     assert (settings.description, settings.metadata) == ("first", {"a": "1", "b": "2"})
 
 
@@ -76,7 +70,7 @@ async def test_a_name_that_another_deployment_has_is_refused(api: Api) -> None:
     problem(taken_id, 409, "NameTaken")
     problem(taken_name, 409, "NameTaken")
     assert (free.status_code, back.status_code) == (202, 202)
-    assert (await last_command(api)).settings.name is None
+    assert (await api.last_command()).settings.name is None
 
 
 async def test_a_stale_writer_does_not_configure(api: Api) -> None:

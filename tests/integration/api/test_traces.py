@@ -74,6 +74,18 @@ async def test_requests_are_counted_by_route_never_by_path(api: Api) -> None:
     assert "digits" not in text
 
 
+async def test_a_request_that_is_refused_at_the_door_is_counted_by_the_route_it_was_for(api: Api) -> None:
+    stranger = api.client(None)
+    for path in ("/v1/groups/default/deployments/digits", "/nowhere/at/all"):
+        assert (await stranger.get(path)).status_code == 401
+
+    text = api.service.metrics.render().decode()
+
+    for route in ("/v1/groups/{group}/deployments/{deployment}", "unrouted"):
+        assert f'slipway_http_seconds_count{{method="GET",route="{route}",status="401"}} 1.0' in text
+    assert "digits" not in text
+
+
 async def test_a_method_that_nobody_knows_gets_no_time_series_of_its_own(api: Api) -> None:
     for method in ("LOCK", "PROPFIND"):
         await api.http.request(method, "/v1/me")

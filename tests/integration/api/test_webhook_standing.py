@@ -6,30 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_world import Api, running_api
+from api_world import Api, problem, running_api
 from eventually import eventually
-from servers import NatsServer
-from slipway_chassis.connection import Connection
-from slipway_chassis.event_log import EventLog
 from slipway_chassis.heartbeats import Heartbeats
 from slipway_contracts.events import BuildSucceeded
 from slipway_contracts.examples import EXAMPLES
 from slipway_contracts.topology import WEBHOOKS
 from slipway_contracts.webhooks import WebhookProgress
-from webhook_world import Receiver, WebhookWorld, receiving
+from webhook_world import Receiver, WebhookWorld
 
 HOOKS = "/v1/groups/default/webhooks"
 URL = "https://receiver.example/hook"
 PERMISSION = "SLIPWAY_WEBHOOK_PRIVATE_ADDRESSES=true"
-
-
-@pytest.fixture
-async def world(
-    connection: Connection, log: EventLog, fresh_nats: NatsServer, tmp_path: Path
-) -> AsyncIterator[WebhookWorld]:
-    world = WebhookWorld(connection=connection, log=log, folder=tmp_path, nats_url=fresh_nats.url)
-    yield world
-    await world.stop()
 
 
 @pytest.fixture
@@ -48,12 +36,6 @@ async def api(
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a busy machine have its time until a notifier has looked at what is new."""
     monkeypatch.setattr("slipway_api.installation.webhook_standing._LOOK_SECONDS", 30.0)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
 
 
 async def asked(api: Api, method: str, path: str, **body: Any) -> dict[str, Any]:
@@ -93,6 +75,34 @@ async def test_who_makes_one_that_may_be_reached_is_told_nothing(
 
     assert made["notice"] is None
     assert made["delivery"]["problem"] is None
+
+
+async def test_a_test_of_one_that_waits_for_nothing_tells_of_nothing_that_waited(
+    api: Api, world: WebhookWorld, receiver: Receiver
+) -> None:
+    await until_active(world)
+    made = await asked(api, "POST", HOOKS, url=receiver.url, types=["release"])
+    await world.happen(1)
+    await eventually(lambda: len(receiver.asked) == 1)
+
+    pinged = await asked(api, "POST", f"{HOOKS}/{made['id']}/ping")
+
+    assert pinged["delivered"]
+    assert pinged["notice"] is None
+
+
+async def test_one_that_shall_begin_behind_the_end_of_the_log_is_refused_with_that(api: Api) -> None:
+    made = await asked(api, "POST", HOOKS, url=URL)
+    end = await api.platform.log.end()
+
+    for method, path in (("POST", HOOKS), ("PATCH", f"{HOOKS}/{made['id']}")):
+        answer = await api.http.request(method, path, json={"url": URL, "after": 99_999_999})
+        document = problem(answer, 422, "InvalidRequest")
+        assert end <= document["end"] < 99
+        assert f"ends at {document['end']}," in document["detail"]
+        assert document["errors"][0]["pointer"] == "#/after"
+    assert len((await asked(api, "GET", HOOKS))["items"]) == 1
+    assert (await asked(api, "PATCH", f"{HOOKS}/{made['id']}", after=end))["state"] == "active"
 
 
 async def test_without_a_notifier_it_is_made_and_the_answer_says_that_none_runs(api: Api) -> None:

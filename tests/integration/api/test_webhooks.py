@@ -7,13 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import cdevents_schema
 import httpx
 import pytest
 from api_world import SOURCE_DIGEST, Api, problem, running_api
 from eventually import eventually
-from servers import NatsServer
 from slipway_api.installation import webhooks
 from slipway_chassis.connection import Connection
 from slipway_chassis.event_log import EventLog
@@ -21,19 +19,10 @@ from slipway_chassis.secrets import make_key_pair
 from slipway_contracts.envelope import new_id
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
-from webhook_world import Receiver, WebhookWorld, receiving
+from webhook_world import Receiver, WebhookWorld
 
 HOOKS = "/v1/groups/default/webhooks"
 URL = "https://receiver.example/hook"
-
-
-@pytest.fixture
-async def world(
-    connection: Connection, log: EventLog, fresh_nats: NatsServer, tmp_path: Path
-) -> AsyncIterator[WebhookWorld]:
-    world = WebhookWorld(connection=connection, log=log, folder=tmp_path, nats_url=fresh_nats.url)
-    yield world
-    await world.stop()
 
 
 @asynccontextmanager
@@ -56,12 +45,6 @@ async def api(
     recipients = {"notifier": world.public_key, "deployer": make_key_pair().public}
     async with api_with(recipients, world.connection, await make_database(), tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
 
 
 async def make(client: httpx.AsyncClient, path: str = HOOKS, **body: Any) -> dict[str, Any]:
@@ -364,7 +347,7 @@ async def test_a_secret_is_sealed_to_the_notifier_alone_and_shown_in_no_other_pl
     group_secrets = [each.data.decode() async for each in of_groups.read("$KV.>", after=0)]
     bodies = [each.data.decode() async for each in api.platform.log.read("slipway.>", after=0)]
     shown = (await api.http.get(f"{HOOKS}/{made['id']}")).text + (await api.http.get(HOOKS)).text
-    rows = await dump(api)
+    rows = await api.dump()
     printed = capfd.readouterr()
 
     assert [set(json.loads(box)) for box in sealed] == [{"notifier"}, {"notifier"}]
@@ -372,19 +355,6 @@ async def test_a_secret_is_sealed_to_the_notifier_alone_and_shown_in_no_other_pl
     for secret in (made["secret"], rotated["secret"]):
         for text in (*sealed, *bodies, shown, rows, printed.out, printed.err):
             assert secret.removeprefix("whsec_") not in text
-
-
-async def dump(api: Api) -> str:
-    connection = await asyncpg.connect(api.service.settings.database_url.get_secret_value())
-    try:
-        tables = await connection.fetch(
-            "select table_schema, table_name from information_schema.tables "
-            "where table_schema like 'slipway%'"
-        )
-        rows = [await connection.fetch(f'select * from {schema}."{name}"') for schema, name in tables]  # noqa: S608
-        return repr(rows)
-    finally:
-        await connection.close()
 
 
 async def test_a_webhook_of_what_is_named_is_one_of_the_id(api: Api) -> None:

@@ -12,6 +12,7 @@ from slipway_contracts.lifecycle import (
 )
 from slipway_contracts.replica import ReplicaState
 from slipway_store.connections import DatabaseUnavailableError
+from slipway_store.history_reads import EventFilters
 from slipway_store.migrate import upgrade
 from slipway_store.queries import Reads, open_reads
 from slipway_store.records import (
@@ -240,6 +241,33 @@ async def test_events_come_in_log_order_filtered_by_owner_and_type(world: World,
     assert [row.sequence for row in everything] == [1, 2, 3, 4], "an id that came twice counts once"
     assert [row.sequence for row in of_group] == [2]
     assert [row.body for row in of_type] == ["no json"]
+
+
+async def test_events_for_a_reader_are_those_of_the_stream_by_the_begin_of_types(
+    world: World, reads: Reads
+) -> None:
+    await world.write(
+        EVENT,
+        make_event(1, type="release.live.v1"),
+        make_event(2, type="desired.v1"),
+        make_event(3, group="vision", type="release.frozen.v9"),
+        make_event(4, group=None, deployment=None, type="target.lost.v1"),
+        make_event(5, group=None, deployment=None, type="key.configured.v1", about="ada"),
+        make_event(6, type="releases.v1"),
+    )
+
+    async def sent(**filters: Any) -> list[int]:
+        return [row.sequence for row in await reads.events_for(EventFilters(**filters), limit=9)]
+
+    assert await sent(only_by_name=["desired.v1"]) == [1, 3, 4, 5, 6]
+    assert await sent(types=["release", "desired.v1"], only_by_name=["desired.v1"]) == [1, 2, 3]
+    assert await sent(groups=["vision"], public=["target"]) == [3, 4]
+    assert await sent(group="vision", groups=["vision"], public=["target"]) == [3]
+    assert await sent(deployment="digits", groups=[GROUP], public=["target"]) == [1, 2, 6]
+    assert await sent(types=["%", "rel%", "_elease"]) == []
+    assert [row.about for row in await reads.events_for(EventFilters(types=["key"]), after=4, limit=1)] == [
+        "ada"
+    ]
 
 
 async def test_a_workload_is_known_by_its_endpoint_also_when_its_replicas_are_gone(

@@ -1,7 +1,7 @@
 """Roles, keys and the ids that make repeats harmless."""
 
 import pytest
-from slipway_api.identity.access import KEY_PREFIX, Principal, Role, digest_of, key_id, new_key
+from slipway_api.identity.access import KEY_PREFIX, Principal, Role, api_key_digest, key_id, new_key
 from slipway_api.refusing import problems
 from slipway_api.submitting.idempotency import command_id, request_digest
 from slipway_contracts.installation_events import RoleGrant
@@ -49,8 +49,8 @@ def test_keys_are_long_and_differ_and_their_ids_follow_from_them() -> None:
 
     assert len(keys) == 100
     assert all(key.startswith(KEY_PREFIX) and len(key) >= 47 for key in keys)
-    assert len({key_id(digest_of(key)) for key in keys}) == 100
-    assert digest_of("slw_a") == digest_of("slw_a")
+    assert len({key_id(api_key_digest(key)) for key in keys}) == 100
+    assert api_key_digest("slw_a") == api_key_digest("slw_a")
 
 
 def test_an_id_follows_from_user_route_and_key() -> None:

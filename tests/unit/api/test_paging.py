@@ -5,7 +5,7 @@ from slipway_api.reading.paging import Cut, decode, encode, page
 from slipway_api.refusing import problems
 
 
-@pytest.mark.parametrize("key", [("default", "digits"), (42,), ("ä/+", 'quo"te')])
+@pytest.mark.parametrize("key", [("default", "digits"), (42,), (-(1 << 63) + 1,), ("ä/+", 'quo"te')])
 def test_a_token_gives_back_its_key(key: tuple[str | int, ...]) -> None:
     assert decode(encode(key), *(type(part) for part in key)) == key
 
@@ -14,6 +14,12 @@ def test_a_token_gives_back_its_key(key: tuple[str | int, ...]) -> None:
 def test_a_token_of_another_list_is_refused(token: str) -> None:
     with pytest.raises(problems.InvalidRequestError):
         decode(token, int)
+
+
+@pytest.mark.parametrize("part", [1 << 64, "a\x00", "\ud800"])
+def test_a_token_of_what_no_row_can_have_is_refused(part: str | int) -> None:
+    with pytest.raises(problems.InvalidRequestError):
+        decode(encode((part,)), type(part))
 
 
 async def test_the_last_page_has_no_token() -> None:

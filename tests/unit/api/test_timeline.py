@@ -2,7 +2,7 @@
 
 import pytest
 from log_script import DIGEST, START, make_failure
-from slipway_api.reading.timeline import TimelineFold, Told
+from slipway_api.reading.timeline import TimedMessage, TimelineFold
 from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.events import (
     BuildCanceled,
@@ -84,7 +84,7 @@ def test_the_stages_of_a_deploy_from_source_follow_one_another_and_make_up_its_t
     assert found.stages[-1].release == 1
 
 
-WAITING: list[tuple[str, list[Told], str, str]] = [
+WAITING: list[tuple[str, list[TimedMessage], str, str]] = [
     ("nobody took it", [], "the deployer to take the command", "deployer"),
     ("nothing started", starting(2, replicas=2), "replicas to start: 0 of 2", "deployer"),
     (
@@ -124,7 +124,7 @@ WAITING: list[tuple[str, list[Told], str, str]] = [
     ("messages", "waits_for", "owed_by"), [each[1:] for each in WAITING], ids=[each[0] for each in WAITING]
 )
 def test_what_has_not_ended_says_what_it_waits_for_and_who_owes_it(
-    messages: list[Told], waits_for: str, owed_by: str
+    messages: list[TimedMessage], waits_for: str, owed_by: str
 ) -> None:
     found, stages = seen(messages, at=50)
 

@@ -30,7 +30,7 @@ def test_a_new_part_and_the_scaled_others_are_always_a_whole(
     assert all(share.weight >= 1 for share in others)
 
 
-def test_proportions_stay() -> None:
+def test_what_another_release_leaves_is_shared_in_the_proportions_of_before() -> None:
     assert [share.weight for share in beside(shares(60, 40), 50)] == [30, 20]
     assert [share.weight for share in beside(shares(100), 10)] == [90]
     assert beside(shares(60, 40), 100) == ()

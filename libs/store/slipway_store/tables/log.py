@@ -28,6 +28,7 @@ class EventTable(columns.Base, table=True):
     id: str
     type: str
     subject: str
+    about: str | None
     group: str | None
     deployment: str | None
     source: str

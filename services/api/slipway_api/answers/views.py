@@ -5,7 +5,7 @@ What the client must not rely on (positions in tables, facts of the fold) is lef
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from slipway_contracts.access import AccessMode
 from slipway_contracts.failure import FailureRecord
 from slipway_contracts.installation_events import RoleGrant
@@ -347,23 +347,6 @@ class Artifact(View):
 
     digest: str
     size_bytes: int
-
-
-class CloudEvent(View):
-    """A message of the log as a structured CloudEvent."""
-
-    specversion: str = "1.0"
-    id: str
-    type: str = Field(examples=["dev.slipway.release.live.v1"])
-    source: str
-    subject: str
-    time: AwareDatetime
-    datacontenttype: str = "application/json"
-    sequence: str = Field(description="Position in the log; the `id:` of the event stream.")
-    causationid: str | None = None
-    correlationid: str | None = None
-    traceparent: str | None = None
-    data: JsonValue
 
 
 class FieldProblem(View):

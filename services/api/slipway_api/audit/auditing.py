@@ -5,10 +5,8 @@ nothing, so only that somebody may not ask at all is told of one, never what its
 """
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from fastapi.routing import APIRoute
 from slipway_contracts.installation_events import RequestRefused
 from slipway_contracts.names import NAME_PATTERN
 from starlette.datastructures import QueryParams
@@ -18,10 +16,9 @@ from slipway_api.audit.refused import RefusedRequests
 from slipway_api.identity.access import KEY_PREFIX
 from slipway_api.installation.directory import Directory
 from slipway_api.refusing import problems
+from slipway_api.route_table import RouteTable
 from slipway_api.submitting.origins import Given, current_origin
 
-UNROUTED: Final = "unrouted"
-"""In the place of a route, where there is none."""
 MUTATIONS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _YES: Final = frozenset({"1", "on", "t", "true", "y", "yes"})
 _REPEAT_THE_REQUEST: Final = (
@@ -45,7 +42,7 @@ class Audited:
     """
 
     def __init__(
-        self, app: ASGIApp, *, routes: Sequence[APIRoute], directory: Directory, refused: RefusedRequests
+        self, app: ASGIApp, *, routes: RouteTable, directory: Directory, refused: RefusedRequests
     ) -> None:
         self._app = app
         self._routes = routes
@@ -67,10 +64,12 @@ class Audited:
         dry_run = _is_dry_run(scope)
         if dry_run and not isinstance(problem, _OF_RIGHTS):
             return
-        route, named = self._route(scope)
-        group = named.get("group", "")
-        # A path may say what the deployment is called; what is told of it is told by its id.
-        deployment = scope["state"].get("deployment") or named.get("deployment", "")
+        route, named = self._routes.find(scope["method"], scope["path"])
+        group, deployment = scope["state"].get("owner") or (
+            named.get("group", ""),
+            # A path may say what the deployment is called; what is told of it is told by its id.
+            scope["state"].get("deployment") or named.get("deployment", ""),
+        )
         # An unknown group would be a subject of the log that anybody could make up.
         known = self._directory.has_group(group)
         valid = known and re.fullmatch(NAME_PATTERN, deployment) is not None
@@ -87,16 +86,6 @@ class Audited:
             dry_run=dry_run,
         )
         self._refused.tell(refused, origin)
-
-    def _route(self, scope: Scope) -> tuple[str, Mapping[str, str]]:
-        """Return the route's path and what the request's names; also of one that never got there."""
-        found: tuple[str, Mapping[str, str]] = UNROUTED, {}
-        for route in self._routes:
-            if match := route.path_regex.match(scope["path"]):
-                found = route.path, match.groupdict()
-                if scope["method"] in (route.methods or ()):
-                    break
-        return found
 
 
 def _is_dry_run(scope: Scope) -> bool:

@@ -7,7 +7,7 @@ from slipway_contracts.traffic import FULL_WEIGHT, LIVE_ALIAS, TrafficShare
 from slipway_api.answers.plan_views import Plan
 from slipway_api.answers.views import Accepted
 from slipway_api.bodies.settings_bodies import AliasBody
-from slipway_api.commands.asked import asked
+from slipway_api.commands.command_members import command_members
 from slipway_api.commands.namespace import Namespace
 from slipway_api.reading.archive import Archive
 from slipway_api.refusing import lifecycle_refusals, refusals
@@ -53,7 +53,7 @@ class AliasCommands:
             await self._namespace.require_alias(standing, alias)
             shares = body.traffic() or await self._of_version(standing, body.version or "")
             command = SetAlias(
-                **asked(ask, group, deployment),
+                **command_members(ask, group, deployment),
                 alias=alias,
                 shares=shares,
                 restored=await self._archive.restored(standing, shares),
@@ -78,7 +78,7 @@ class AliasCommands:
             standing = await load_standing(self._log, group, deployment)
             if alias not in standing.aliases:
                 raise lifecycle_refusals.alias_not_found(group, deployment, alias)
-            command = RemoveAlias(**asked(ask, group, deployment), alias=alias)
+            command = RemoveAlias(**command_members(ask, group, deployment), alias=alias)
             return Decision(commands=(command,), standing=standing)
 
         return await self._submissions.to_deployer(ask, group, deployment, decide)
@@ -97,7 +97,9 @@ class AliasCommands:
             standing = await load_standing(self._log, group, deployment)
             share = TrafficShare(release=number, weight=FULL_WEIGHT)
             restored = next(iter(await self._archive.restored(standing, (share,))), None)
-            command = Pin(**asked(ask, group, deployment), release=number, pinned=True, restored=restored)
+            command = Pin(
+                **command_members(ask, group, deployment), release=number, pinned=True, restored=restored
+            )
             return Decision(commands=(command,), standing=standing)
 
         return await self._submissions.to_deployer(ask, group, deployment, decide)
@@ -115,7 +117,7 @@ class AliasCommands:
             standing = await load_standing(self._log, group, deployment)
             if number not in standing.pins:
                 raise lifecycle_refusals.not_pinned(number)
-            command = Pin(**asked(ask, group, deployment), release=number, pinned=False)
+            command = Pin(**command_members(ask, group, deployment), release=number, pinned=False)
             return Decision(commands=(command,), standing=standing)
 
         return await self._submissions.to_deployer(ask, group, deployment, decide)

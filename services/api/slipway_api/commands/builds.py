@@ -13,7 +13,7 @@ from slipway_store.queries import Reads
 from slipway_api.answers.plan_views import Plan
 from slipway_api.answers.views import Accepted
 from slipway_api.bodies.requests import BuildBody
-from slipway_api.commands.asked import asked
+from slipway_api.commands.command_members import command_members
 from slipway_api.commands.namespace import Namespace
 from slipway_api.installation.configurations import Configurations
 from slipway_api.refusing import refusals
@@ -83,13 +83,16 @@ class BuildCommands:
         # Without Postgres the builder, which knows its builds, says in the operation what is the matter.
         with suppress(DatabaseUnavailableError):
             await self._require_unfinished(ask, group, deployment, build)
-        command = CancelBuild(**asked(ask, group, deployment), build=build)
+        command = CancelBuild(**command_members(ask, group, deployment), build=build)
         return await self._submissions.to_builder(ask, command)
 
     def command(self, ask: Ask, group: str, deployment: str, source: str, label: str | None) -> Build:
         """Return the command, with its deadline."""
         return Build(
-            **asked(ask, group, deployment), source=source, label=label, deadline_at=now() + self._timeout
+            **command_members(ask, group, deployment),
+            source=source,
+            label=label,
+            deadline_at=now() + self._timeout,
         )
 
     async def _require_unfinished(self, ask: Ask, group: str, deployment: str, build: str) -> None:

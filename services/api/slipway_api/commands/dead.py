@@ -24,7 +24,8 @@ from slipway_api.refusing import problems
 from slipway_api.refusing.dead_problems import DeadMessageSettledError
 from slipway_api.submitting.idempotency import Ask
 from slipway_api.submitting.lanes import Lane
-from slipway_api.submitting.outgoing import asked
+from slipway_api.submitting.origins import note_owner
+from slipway_api.submitting.outgoing import outgoing_for
 from slipway_api.submitting.submissions import ATTEMPTS, Decision, Submissions, accepted_from_log
 
 _PATIENCE: Final = timedelta(seconds=2)
@@ -68,7 +69,7 @@ class DeadMessageCommands:
             ProblemError: of `DeadLetter.command`, of the admission, and those of every command.
         """
         stored = await self._stored(ask.caller, Role.DEPLOYER, sequence)
-        group, deployment = subjects.owner_of(stored.subject)
+        group, deployment = subjects.dead_owner_of(stored.subject)
 
         async def decide(_: Lane) -> Decision:
             return self._decision(ask, await dead_messages.load(self._log, stored))
@@ -113,7 +114,8 @@ class DeadMessageCommands:
         stored = await self._log.get(sequence)
         if stored is None:
             raise dead_messages.not_found(sequence)
-        group, _ = subjects.owner_of(stored.subject)
+        group, deployment = subjects.dead_owner_of(stored.subject)
+        note_owner(group, deployment)
         if caller.role_in(group) is None:
             raise dead_messages.not_found(sequence)
         caller.require(role, group)
@@ -187,4 +189,4 @@ def _outgoing(
     """Return it so that of several who settle the message one comes first."""
     guard = subjects.message_events(message.group, message.deployment)
     expect = Expect(sequence=letter.last, subject=guard)
-    return asked(ask, message, identifier=identifier, cause=letter.dead.message_id, expect=expect)
+    return outgoing_for(ask, message, identifier=identifier, cause=letter.dead.message_id, expect=expect)

@@ -8,7 +8,7 @@ from slipway_contracts.lifecycle import Wanted
 
 from slipway_api.answers.plan_views import Plan
 from slipway_api.answers.views import Accepted
-from slipway_api.commands.asked import asked
+from slipway_api.commands.command_members import command_members
 from slipway_api.reading.archive import Archive
 from slipway_api.refusing import lifecycle_refusals, refusals
 from slipway_api.submitting.idempotency import Ask
@@ -40,7 +40,7 @@ class EndCommands:
 
         async def decide(lane: Lane) -> Decision:
             refusals.require_running(lane, group, deployment)
-            command = Stop(**asked(ask, group, deployment))
+            command = Stop(**command_members(ask, group, deployment))
             return Decision(commands=(command,), standing=await self._planned(ask, group, deployment))
 
         return await self._submissions.to_deployer(ask, group, deployment, decide)
@@ -54,7 +54,7 @@ class EndCommands:
 
         async def decide(lane: Lane) -> Decision:
             refusals.require_running(lane, group, deployment)
-            command = Cancel(**asked(ask, group, deployment))
+            command = Cancel(**command_members(ask, group, deployment))
             return Decision(commands=(command,), standing=await self._planned(ask, group, deployment))
 
         return await self._submissions.to_deployer(ask, group, deployment, decide)
@@ -67,7 +67,7 @@ class EndCommands:
         async def decide(lane: Lane) -> Decision:
             refusals.require(lane, group, deployment)
             versions = await self._archive.images(group, deployment) if level == "unload" else ()
-            command = Delete(**asked(ask, group, deployment), level=level, versions=versions)
+            command = Delete(**command_members(ask, group, deployment), level=level, versions=versions)
             return Decision(commands=(command,), standing=await self._planned(ask, group, deployment))
 
         return await self._submissions.to_deployer(ask, group, deployment, decide)
@@ -87,7 +87,7 @@ class EndCommands:
                 raise lifecycle_refusals.not_deleted(group, deployment)
             standing = await load_standing(self._log, group, deployment)
             names = (deployment, standing.settings.name or deployment)
-            command = Undelete(**asked(ask, group, deployment))
+            command = Undelete(**command_members(ask, group, deployment))
             return Decision(commands=(command,), claims=tuple(dict.fromkeys(names)), standing=standing)
 
         return await self._submissions.to_deployer(ask, group, deployment, decide)
@@ -103,7 +103,7 @@ class EndCommands:
             if lane.asked is not Wanted.DELETED and not lane.purging:
                 refusals.require(lane, group, deployment)
             versions = await self._archive.images(group, deployment)
-            command = Purge(**asked(ask, group, deployment), versions=versions)
+            command = Purge(**command_members(ask, group, deployment), versions=versions)
             return Decision(commands=(command,), standing=await self._planned(ask, group, deployment))
 
         return await self._submissions.to_deployer(ask, group, deployment, decide)

@@ -24,10 +24,10 @@ from slipway_api.bodies.release_bodies import (
     UpdateBody,
 )
 from slipway_api.commands import weights
-from slipway_api.commands.asked import asked
 from slipway_api.commands.awakening import Awakening
 from slipway_api.commands.baselines import Baseline, Baselines
 from slipway_api.commands.builds import BuildCommands
+from slipway_api.commands.command_members import command_members
 from slipway_api.commands.namespace import Namespace
 from slipway_api.commands.resolution import Resolution
 from slipway_api.installation.configurations import Configurations
@@ -175,7 +175,7 @@ class ReleaseCommands:
         )
         decision = await self._admitted(standing, request)
         awakened = await self._awakening.of(standing, lane, body.alias)
-        command = Deploy(**asked(ask, group, deployment), **awakened, request=request)
+        command = Deploy(**command_members(ask, group, deployment), **awakened, request=request)
         if body.source is None:
             return replace(decision, commands=(command,))
         build = await self._builds.part(ask, standing, body.source, body.label)
@@ -202,7 +202,9 @@ class ReleaseCommands:
             request = await self._like(standing, base, config, alias=alias, version=other, weight=weight)
             decision = await self._admitted(standing, request)
             awakened = await self._awakening.of(standing, lane, alias)
-            command = Redeploy(**asked(ask, group, deployment), **awakened, request=request, cause=cause)
+            command = Redeploy(
+                **command_members(ask, group, deployment), **awakened, request=request, cause=cause
+            )
             return replace(decision, commands=(command,))
 
         return await self._submissions.to_deployer(ask, group, deployment, decide)

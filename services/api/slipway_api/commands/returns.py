@@ -16,9 +16,9 @@ from slipway_api.answers.plan_views import Plan
 from slipway_api.answers.views import Accepted
 from slipway_api.bodies.release_bodies import RollbackBody
 from slipway_api.commands import weights
-from slipway_api.commands.asked import asked
 from slipway_api.commands.awakening import Awakening
 from slipway_api.commands.baselines import Baselines
+from slipway_api.commands.command_members import command_members
 from slipway_api.installation.configurations import Configurations
 from slipway_api.reading.archive import Archive
 from slipway_api.refusing import lifecycle_refusals, refusals
@@ -87,7 +87,7 @@ class ReturnCommands:
                 copy_of=number,
             )
             command = Redeploy(
-                **asked(ask, group, deployment),
+                **command_members(ask, group, deployment),
                 **await self._awakening.of(standing, lane, body.alias),
                 request=request,
                 cause="rollback",
@@ -123,7 +123,7 @@ class ReturnCommands:
                 restored=await self._archive.restored(standing, others),
             )
             command = Start(
-                **asked(ask, group, deployment),
+                **command_members(ask, group, deployment),
                 **await self._awakening.of(standing, lane, alias),
                 request=request,
             )

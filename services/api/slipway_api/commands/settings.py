@@ -22,8 +22,8 @@ from slipway_api.bodies.settings_bodies import (
     RotateKeyBody,
     SettingsPatch,
 )
-from slipway_api.commands.asked import asked
-from slipway_api.identity.endpoint_keys import EndpointKeys, digest_of, new_password
+from slipway_api.commands.command_members import command_members
+from slipway_api.identity.endpoint_keys import EndpointKeys, htpasswd_digest, new_password
 from slipway_api.refusing import lifecycle_refusals, refusals
 from slipway_api.submitting.idempotency import Ask
 from slipway_api.submitting.lanes import Lane
@@ -88,7 +88,7 @@ class SettingsCommands:
                 raise lifecycle_refusals.basic_user_exists(body.name)
             if len(access.users) >= MOST_USERS:
                 raise lifecycle_refusals.access_full("users", MOST_USERS)
-            user = BasicUser(name=body.name, password_sha1=digest_of(password), created_at=now())
+            user = BasicUser(name=body.name, password_sha1=htpasswd_digest(password), created_at=now())
             return access.model_copy(update={"users": (*access.users, user)})
 
         accepted = await self._change_access(_once(ask), group, deployment, change)
@@ -135,17 +135,18 @@ class SettingsCommands:
         """Make a key in the place of another one, which opens nothing any more once the grace has passed.
 
         Raises:
-            EndpointKeyNotFoundError: there is none of this id, or it was revoked.
+            EndpointKeyNotFoundError: there is none of this id, or it was revoked or has expired.
+            EndpointKeyReplacedError: it is in its grace.
             EndpointKeysUnavailableError: the installation cannot sign.
         """
         at = now()
         made: list[EndpointKey] = []
 
         def change(access: Access) -> Access:
-            old = _find(access, identifier)
+            old = _replaceable(access, identifier, at)
             key = _key(ask, old.name, at, body.expires_in_seconds or _lifetime(old))
             made[:] = [key]
-            ended = _ended(old, at, body.grace_seconds)
+            ended = _ended(old, at, body.grace_seconds).model_copy(update={"replaced_by": key.id})
             kept = (ended if each.id == identifier else each for each in access.keys)
             return access.model_copy(update={"keys": _with(tuple(kept), key)})
 
@@ -183,7 +184,7 @@ class SettingsCommands:
             standing = await load_standing(self._log, group, deployment)
             settings = change(standing.settings)
             renamed = settings.name not in (None, deployment, standing.settings.name)
-            command = Configure(**asked(ask, group, deployment), settings=settings)
+            command = Configure(**command_members(ask, group, deployment), settings=settings)
             return Decision(
                 commands=(command,),
                 claims=(settings.name,) if renamed and settings.name else (),
@@ -225,6 +226,25 @@ def _find(access: Access, identifier: str) -> EndpointKey:
     return found
 
 
+def _replaceable(access: Access, identifier: str, at: datetime) -> EndpointKey:
+    """Return the key in whose place another may come: one in its grace has its successor."""
+    found = _find(access, identifier)
+    if not found.opens_at(at):
+        raise lifecycle_refusals.endpoint_key_not_found(identifier)
+    if found.replaced_by is not None:
+        raise lifecycle_refusals.endpoint_key_replaced(found, _newest(access, found, at))
+    return found
+
+
+def _newest(access: Access, key: EndpointKey, at: datetime) -> EndpointKey | None:
+    """Return the last of the keys that came in the place of this one; None: it opens nothing any more."""
+    known = {each.id: each for each in access.keys}
+    newest: EndpointKey | None = key
+    while newest is not None and newest.replaced_by is not None:
+        newest = known.get(newest.replaced_by)
+    return newest if newest is not None and newest.opens_at(at) else None
+
+
 def _off(key: EndpointKey) -> EndpointKey:
     return key.model_copy(update={"revoked": True})
 
@@ -245,7 +265,7 @@ def _with(keys: tuple[EndpointKey, ...], new: EndpointKey) -> tuple[EndpointKey,
     Raises:
         InvalidRequestError: too many of them open something.
     """
-    closed = [key.id for key in keys if key.revoked or (key.expires_at and key.expires_at <= new.created_at)]
+    closed = [key.id for key in keys if not key.opens_at(new.created_at)]
     if len(keys) - len(closed) >= MOST_KEYS:
         raise lifecycle_refusals.access_full("keys", MOST_KEYS)
     forgotten = set(closed[:-_CLOSED_SHOWN])

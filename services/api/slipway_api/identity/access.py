@@ -93,7 +93,7 @@ def new_key() -> str:
     return KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
 
 
-def digest_of(key: str) -> str:
+def api_key_digest(key: str) -> str:
     """Return what the log keeps of a key."""
     return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 

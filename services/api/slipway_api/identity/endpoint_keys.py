@@ -76,7 +76,7 @@ def new_password() -> str:
     return secrets.token_urlsafe(_PASSWORD_BYTES)
 
 
-def digest_of(password: str) -> str:
+def htpasswd_digest(password: str) -> str:
     """Return what the log keeps of a generated password: base64 of its SHA-1, as Envoy's htpasswd has it.
 
     SHA-1 does for 256 random bits, of which nobody can try all; it would not for a password of a person.

@@ -25,7 +25,7 @@ class Keys:
     async def create(self, body: KeyBody) -> NewKey:
         """Make a key; it works when this returns. A repeat makes another one."""
         secret = access.new_key()
-        digest = access.digest_of(secret)
+        digest = access.api_key_digest(secret)
         grants = tuple(grant.grant() for grant in body.grants)
         key = KeyConfigured(key=access.key_id(digest), digest=digest, user=body.user, grants=grants)
         sequence = await self._configuring.publish(key)

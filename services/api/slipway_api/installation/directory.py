@@ -31,7 +31,7 @@ from slipway_contracts.installation_events import (
 from slipway_contracts.webhook_events import WebhookRemoved
 from slipway_contracts.webhooks import WebhookRegister
 
-from slipway_api.identity.access import Principal, digest_of
+from slipway_api.identity.access import Principal, api_key_digest
 from slipway_api.identity.memberships import Memberships
 from slipway_api.installation.registers import ArtifactRegister, NameRegister, SecretRegister
 
@@ -124,7 +124,7 @@ class Directory:
 
     def principal(self, secret: str) -> Principal | None:
         """Return who holds this key; None for one that is unknown or revoked."""
-        known = self._keys.get(digest_of(secret))
+        known = self._keys.get(api_key_digest(secret))
         if known is None or known.configured.revoked:
             return None
         key = known.configured

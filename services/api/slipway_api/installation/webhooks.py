@@ -31,6 +31,7 @@ from slipway_api.refusing.webhook_problems import (
     TooManyWebhooksError,
     WebhookNotFoundError,
     WebhookUnansweredError,
+    behind_the_end,
 )
 
 _ATTEMPTS: Final = 8
@@ -74,9 +75,11 @@ class Webhooks:
         """Make a webhook, and say at once if nothing may be sent to it; a repeat makes another one.
 
         Raises:
+            InvalidRequestError: it shall begin behind the end of the log.
             SecretsUnavailableError: there are no keys to seal its secret with.
             TooManyWebhooksError: there are too many already.
         """
+        await self._require_reached(body.after)
         await self._directory.current(subjects.group_events(group, "webhook"))
         if len(self._directory.webhooks.of(group)) >= _MOST:
             raise TooManyWebhooksError(
@@ -106,9 +109,11 @@ class Webhooks:
         """Change a webhook; one that waits or was given up is tried at once, unless it is disabled.
 
         Raises:
+            InvalidRequestError: it shall go on behind the end of the log.
             WebhookNotFoundError: there is none.
             ChangedMeanwhileError: others changed it, each time it was tried.
         """
+        await self._require_reached(patch.after)
         # Where it begins was said once: an edit that says nothing of it lets it go on.
         changes = {"after": None, **patch.changes(), "by": by}
         revision = await self._edit(group, webhook, lambda known: known.model_copy(update=changes))
@@ -155,9 +160,11 @@ class Webhooks:
         Raises:
             WebhookNotFoundError: there is none.
             WebhookUnansweredError: no notifier said what came of it.
+            LogUnavailableError: what the notifier says of it cannot be read.
         """
         await self._directory.current(subjects.group_events(group, "webhook"))
         known = self._known(group, webhook)
+        before = _of_now(known, await self._standing.of(webhook))
         message = WebhookPinged(group=group, webhook=known.id, by=by)
         sequence = await self._configuring.publish(message)
         try:
@@ -170,7 +177,8 @@ class Webhooks:
                 webhook=webhook,
             ) from None
         told = answer.model_dump(include={"delivered", "status", "seconds", "problem"})
-        return WebhookPing.model_validate({**told, "sequence": sequence, "notice": _after(answer, known)})
+        notice = _after(answer, known, before)
+        return WebhookPing.model_validate({**told, "sequence": sequence, "notice": notice})
 
     async def _answer_to(self, group: str | None, ping: int) -> WebhookAnswered:
         events = subjects.group_events(group, "webhook")
@@ -203,6 +211,10 @@ class Webhooks:
         known = self._directory.webhooks.of(group)
         told = await self._standing.told() if known else {}
         return [Webhook.model_validate(_shown(each, told.get(each.id))) for each in known]
+
+    async def _require_reached(self, after: int | None) -> None:
+        if after is not None and after > (end := await self._log.end()):
+            raise behind_the_end(after, end)
 
     async def _edit(self, group: str | None, webhook: str, edit: Edit) -> int:
         subject = subjects.group_events(group, "webhook")
@@ -266,12 +278,13 @@ class Webhooks:
         )
 
 
-def _after(answer: WebhookAnswered, known: WebhookKnown) -> str | None:
-    """Return what becomes, after a test, of the events that wait."""
+def _after(answer: WebhookAnswered, known: WebhookKnown, before: WebhookProgress | None) -> str | None:
+    """Return what becomes, after a test, of the events that wait; None: nothing that it changed."""
     if not answer.delivered:
         return None
     if known.active:
-        return "Events that waited because of earlier failures are sent now."
+        waited = before is not None and before.next_attempt_at is not None
+        return "Events that waited because of earlier failures are sent now." if waited else None
     return "It took the test alone: the webhook is disabled. Enabled, it gets what it missed."
 
 

@@ -130,7 +130,7 @@ async def load(log: EventLog, stored: Stored) -> DeadLetter:
     Raises:
         DeadMessageNotFoundError: nobody gave it up.
     """
-    group, deployment = subjects.owner_of(stored.subject)
+    group, deployment = subjects.dead_owner_of(stored.subject)
     said = await _said(log, stored)
     dead: tuple[Stored, MessageDead] | None = None
     became: Settled | None = None
@@ -165,7 +165,7 @@ async def load(log: EventLog, stored: Stored) -> DeadLetter:
 
 async def _said(log: EventLog, stored: Stored) -> list[Stored]:
     """Return what was said since of dead messages of its deployment, and of operations that failed."""
-    owner = subjects.owner_of(stored.subject)
+    owner = subjects.dead_owner_of(stored.subject)
     filters = subjects.message_events(*owner), subjects.failed_operations(*owner)
     async with aclosing(present(log, *filters, after=stored.sequence)) as said:
         return [each async for each in said]

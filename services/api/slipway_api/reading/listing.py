@@ -16,6 +16,7 @@ from slipway_store.rows import DeploymentStatus
 from slipway_api.answers.details import summary
 from slipway_api.answers.views import Deployment, Page
 from slipway_api.identity.access import Principal
+from slipway_api.reading.moments import in_utc
 from slipway_api.reading.paging import Cut, decode, page
 from slipway_api.refusing import problems
 
@@ -25,7 +26,7 @@ _MOST_ENTRIES: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ListingFilters:
     """What of the deployments a client wants to see, and in which order."""
 
     states: list[DeploymentState] | None
@@ -38,7 +39,7 @@ class Asked:
     descending: bool
 
 
-async def asked(
+async def listing_filters(
     *,
     state: Annotated[
         list[DeploymentState] | None,
@@ -57,9 +58,9 @@ async def asked(
     ] = None,
     mine: Annotated[bool, Query(description="Only those that you created.")] = False,
     sort: Annotated[Order, Query(description="Order; `-` reverses it.")] = "id",
-) -> Asked:
+) -> ListingFilters:
     """Read the filters of a request."""
-    return Asked(
+    return ListingFilters(
         states=state,
         target=target,
         version=version,
@@ -85,26 +86,26 @@ def _entries(given: Sequence[str]) -> dict[str, str]:
 
 
 async def deployments(
-    reads: Reads, asked: Asked, cut: Cut, *, caller: Principal, groups: Sequence[str] | None
+    reads: Reads, filters: ListingFilters, cut: Cut, *, caller: Principal, groups: Sequence[str] | None
 ) -> Page[Deployment]:
     """Return the page of the list."""
-    after = _after(asked.sort, cut.token)
+    after = _after(filters.sort, cut.token)
     return await page(
         lambda limit: reads.deployments(
             groups=groups,
-            states=asked.states,
-            target=asked.target,
-            version=asked.version,
-            metadata=asked.metadata,
-            search=asked.search,
-            created_by=caller.user if asked.mine else None,
-            sort=asked.sort,
-            descending=asked.descending,
+            states=filters.states,
+            target=filters.target,
+            version=filters.version,
+            metadata=filters.metadata,
+            search=filters.search,
+            created_by=caller.user if filters.mine else None,
+            sort=filters.sort,
+            descending=filters.descending,
             after=after,
             limit=limit,
         ),
         cut,
-        key=lambda row: _key(row, asked.sort),
+        key=lambda row: _key(row, filters.sort),
         view=summary,
     )
 
@@ -121,7 +122,7 @@ def _after(sort: Sort, token: str | None) -> After | None:
     if key is None:
         return None
     try:
-        return datetime.fromisoformat(key[0]), key[1], key[2]
+        return in_utc(datetime.fromisoformat(key[0])), key[1], key[2]
     except ValueError:
         raise problems.InvalidRequestError(
             "The page_token did not come from this list.",

@@ -11,6 +11,7 @@ from slipway_api.refusing import problems
 
 DEFAULT_PAGE_SIZE: Final = 50
 LARGEST_PAGE: Final = 500
+_BITS: Final = 64
 
 R = TypeVar("R")
 V = TypeVar("V")
@@ -33,13 +34,18 @@ def decode(token: str | None, *kinds: type) -> Any:  # noqa: ANN401 - a tuple of
         key = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except ValueError:
         key = None
-    if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
+    if not isinstance(key, list) or [type(part) for part in key] != list(kinds) or not all(map(_kept, key)):
         raise problems.InvalidRequestError(
             "The page_token did not come from this list.",
             hint="Give the next_page_token of the page before, with the same filters.",
             errors=[{"pointer": "page_token", "detail": "not a token of this list", "code": "page_token"}],
         )
     return tuple(key)
+
+
+def _kept(part: str | int) -> bool:
+    """Return whether Postgres can hold it: text without NUL and half characters, integers of 64 bits."""
+    return part.isprintable() if isinstance(part, str) else part.bit_length() < _BITS
 
 
 @dataclass(frozen=True, kw_only=True)

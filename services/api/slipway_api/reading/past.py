@@ -18,6 +18,7 @@ from slipway_store.rows import DeploymentRow
 from slipway_api.answers.details import MOST_UNFINISHED, MOST_VERSIONS, Seen, detail
 from slipway_api.answers.portrait import Addresses
 from slipway_api.answers.views import DeploymentDetail
+from slipway_api.reading.moments import in_utc
 from slipway_api.reading.name_holders import NameHolders
 from slipway_api.refusing import problems, refusals
 from slipway_api.refusing.calling import spoken
@@ -142,17 +143,14 @@ def moment_of(at: str) -> int | datetime:
         return int(at)
     try:
         # The + of an offset that was not encoded arrives as a blank.
-        found = datetime.fromisoformat(at.replace(" ", "+") if "T" in at.upper() else at)
+        return in_utc(datetime.fromisoformat(at.replace(" ", "+") if "T" in at.upper() else at))
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
         raise problems.InvalidRequestError(
             f"{at!r} is neither a sequence nor a time.",
             hint="Give a sequence of the log, as 42, or a time of RFC 3339 with its offset, as "
             "2026-01-31T12:00:00Z; each event has both.",
             errors=[{"pointer": "at", "detail": "must be a sequence or a time with offset", "code": "at"}],
-        )
-    return found
+        ) from None
 
 
 def _not_there(known: DeploymentDetailRow, at: str, *, purged: bool) -> problems.DeploymentNotFoundError:

@@ -39,7 +39,7 @@ _WAITS_FOR: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class TimedMessage:
     """A message of the log."""
 
     time: datetime
@@ -47,7 +47,7 @@ class Told:
     message: AnyMessage
 
 
-def timeline(operation: OperationRow, messages: Iterable[Told], *, now: datetime) -> Timeline:
+def timeline(operation: OperationRow, messages: Iterable[TimedMessage], *, now: datetime) -> Timeline:
     """Return the stages of an operation.
 
     Args:
@@ -78,14 +78,14 @@ class TimelineFold:
         self._draining: dict[int, Stage] = {}
         self._decided_at: datetime | None = None
 
-    def is_complete_before(self, told: Told) -> bool:
+    def is_complete_before(self, told: TimedMessage) -> bool:
         """Whether neither this message nor a later one changes it."""
         # A decision may go on behind the operation's end, and so does a build.
         if self._state is None or told.time == self._decided_at or isinstance(told.message, BuildEvent):
             return False
         return all(each.ended is not None for each in self._draining.values())
 
-    def take(self, told: Told) -> None:
+    def take(self, told: TimedMessage) -> None:
         """Fold one message; those of other operations change nothing."""
         message, at = told.message, told.time
         mine = told.correlation_id == self._row.id

@@ -12,7 +12,7 @@ from slipway_store.queries import Reads
 from slipway_store.rows import EventRow, OperationRow
 
 from slipway_api.answers.timeline_views import Timeline
-from slipway_api.reading.timeline import TimelineFold, Told
+from slipway_api.reading.timeline import TimedMessage, TimelineFold
 from slipway_api.refusing import problems, refusals
 from slipway_api.refusing.calling import called, spoken
 
@@ -79,10 +79,10 @@ def _folded(fold: TimelineFold, rows: Sequence[EventRow]) -> bool:
     return False
 
 
-def _told(row: EventRow) -> Told | None:
+def _told(row: EventRow) -> TimedMessage | None:
     """Return the message of a row; None where its body is not of its type."""
     try:
         message = MESSAGE_TYPES[row.type].model_validate(row.body)
     except ValidationError:
         return None
-    return Told(time=row.time, correlation_id=row.correlation_id, message=message)  # type: ignore[arg-type]
+    return TimedMessage(time=row.time, correlation_id=row.correlation_id, message=message)  # type: ignore[arg-type]

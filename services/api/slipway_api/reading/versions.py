@@ -17,7 +17,7 @@ from slipway_api.refusing import refusals
 from slipway_api.refusing.lifecycle_refusals import how_to_restore
 from slipway_api.submitting.idempotency import Ask
 from slipway_api.submitting.lanes import load_lane
-from slipway_api.submitting.outgoing import asked
+from slipway_api.submitting.outgoing import outgoing_for
 
 
 class Versions:
@@ -69,7 +69,7 @@ class Versions:
         lane = subjects.deployer_commands(message.group, message.deployment)
         expect = None if ask.if_match is None else Expect(sequence=ask.if_match, subject=lane)
         try:
-            return await self._log.publish(asked(ask, message, expect=expect))
+            return await self._log.publish(outgoing_for(ask, message, expect=expect))
         except ConflictError:
             refusals.require_etag(ask, await load_lane(self._log, message.group, message.deployment))
             raise

@@ -66,9 +66,15 @@ class EndpointKeysUnavailableError(ProblemError):
 
 
 class EndpointKeyNotFoundError(ProblemError):
-    """No such key of the endpoints of this deployment, or it was revoked."""
+    """No such key of the endpoints of this deployment, or it was revoked or has expired."""
 
     status = HTTPStatus.NOT_FOUND
+
+
+class EndpointKeyReplacedError(ProblemError):
+    """The key was rotated before, and opens for its grace only."""
+
+    status = HTTPStatus.CONFLICT
 
 
 class BasicUserExistsError(ProblemError):

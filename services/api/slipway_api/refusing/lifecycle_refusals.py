@@ -1,5 +1,6 @@
 """The words of refusals about versions, releases, aliases and access, and what to do next."""
 
+from slipway_contracts.access import EndpointKey
 from slipway_contracts.version import Version
 from slipway_store.rows import ReleaseRow, VersionRow
 
@@ -150,9 +151,23 @@ def endpoint_keys_unavailable(why: str) -> problems.EndpointKeysUnavailableError
 def endpoint_key_not_found(key: str) -> problems.EndpointKeyNotFoundError:
     """Return the refusal of what names no key of the endpoints."""
     return problems.EndpointKeyNotFoundError(
-        f"There is no key {key} of the endpoints, or it was revoked before.",
+        f"There is no key {key} of the endpoints, or it was revoked or has expired.",
         hint="List them with GET …/access.",
         key=key,
+    )
+
+
+def endpoint_key_replaced(key: EndpointKey, newest: EndpointKey | None) -> problems.EndpointKeyReplacedError:
+    """Return the refusal to rotate a key in its grace; None: what came in its place opens nothing either."""
+    now = f"{newest.id} opens now" if newest else "what came in its place opens nothing any more"
+    return problems.EndpointKeyReplacedError(
+        f"Key {key.id} was rotated before: {now}.",
+        hint=f"Rotate that: POST …/access/keys/{newest.id}/rotate."
+        if newest
+        else "Make another one: POST …/access/keys.",
+        key=key.id,
+        name=key.name,
+        replaced_by=newest.id if newest else None,
     )
 
 

@@ -261,7 +261,7 @@ class BodyTooLargeError(ProblemError):
 
 
 class InvalidRequestError(ProblemError):
-    """Fields of the request break their rules; `errors` lists each."""
+    """Fields or parameters of the request break their rules; `errors` lists each."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 

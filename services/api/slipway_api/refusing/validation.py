@@ -1,6 +1,5 @@
 """Validation errors as problem documents: each field with a pointer, unknown names with the nearest one."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin
@@ -12,7 +11,10 @@ from slipway_contracts.names import DIGEST_PATTERN, LABEL_PATTERN, NAME_PATTERN,
 
 from slipway_api.answers.views import FieldProblem
 from slipway_api.refusing import problems
+from slipway_api.refusing.nearest import did_you_mean, nearest
 
+_UNKNOWN: Final = "extra_forbidden"
+_MOST_NAMED: Final = 20
 _KEY_OF_MAPPING: Final = "[key]"
 _TAGS: Final = frozenset({"(literal)", "(secret)"})
 """Parts of a location that name no field but the kind of value that it was taken for."""
@@ -30,13 +32,27 @@ def problem_of(error: RequestValidationError, route: APIRoute | None) -> problem
     if any(each["type"] == "json_invalid" for each in found):
         return malformed(f"{found[0]['ctx']['error']} at character {found[0]['loc'][1]}")
     model = _body_model(route)
-    fields = [_field(each, model) for each in found]
+    # What several parts of a route take from one place is found wrong by each of them.
+    return _invalid(list(dict.fromkeys(_field(each, model) for each in found)))
+
+
+def unknown_parameters(names: Sequence[str], known: Sequence[str]) -> problems.ProblemError:
+    """Return the refusal of a request whose query has parameters that its route does not know."""
+    return _invalid([_unknown(name, nearest(name, known), "parameter") for name in names[:_MOST_NAMED]])
+
+
+def _invalid(fields: Sequence[FieldProblem]) -> problems.InvalidRequestError:
     names = ", ".join(field.pointer for field in fields)
     return problems.InvalidRequestError(
         f"{len(fields)} {'part' if len(fields) == 1 else 'parts'} of the request broke the rules: {names}.",
         hint="Correct what errors lists, then repeat the request; /openapi.json describes every field.",
         errors=[field.model_dump(exclude_none=True) for field in fields],
     )
+
+
+def _unknown(pointer: str, name: str | None, what: str) -> FieldProblem:
+    detail = f"unknown {what}{did_you_mean(name)}"
+    return FieldProblem(pointer=pointer, detail=detail, code=_UNKNOWN, nearest=name)
 
 
 def malformed(why: str) -> problems.MalformedBodyError:
@@ -49,16 +65,14 @@ def malformed(why: str) -> problems.MalformedBodyError:
 
 def _field(error: Mapping[str, Any], model: type[BaseModel] | None) -> FieldProblem:
     where, *path = (part for part in error["loc"] if part not in _TAGS)
-    nearest = None
     detail = _detail(error)
     if path and path[-1] == _KEY_OF_MAPPING:
         path.pop()
         detail = f"the name {detail}"
     pointer = "#" + "".join(f"/{_escaped(part)}" for part in path) if where == "body" else str(path[0])
-    if error["type"] == "extra_forbidden":
-        nearest = _nearest(model, path)
-        detail = "unknown field" + (f"; did you mean {nearest}?" if nearest else "")
-    return FieldProblem(pointer=pointer, detail=detail, code=error["type"], nearest=nearest)
+    if error["type"] == _UNKNOWN:
+        return _unknown(pointer, _nearest(model, path), "field")
+    return FieldProblem(pointer=pointer, detail=detail, code=error["type"])
 
 
 def _detail(error: Mapping[str, Any]) -> str:
@@ -84,7 +98,7 @@ def _nearest(model: type[BaseModel] | None, path: Sequence[str | int]) -> str | 
         field = model.model_fields.get(str(part)) if model else None
         model = _model_in(field.annotation) if field else model
     names = [field.alias or name for name, field in model.model_fields.items()] if model else []
-    return next(iter(difflib.get_close_matches(str(unknown), names, n=1, cutoff=0.0)), None)
+    return nearest(str(unknown), names)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - a type of any kind

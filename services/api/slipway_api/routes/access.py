@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from slipway_contracts.names import OperationId
 from starlette.responses import Response
 
@@ -24,8 +24,9 @@ from slipway_api.routes.parameters import (
     Reached,
     ReadableGroup,
 )
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}/access", tags=["access"])
+router: Final = make_router("/v1/groups/{group}/deployments/{deployment}/access", tags=("access",))
 EndpointKeyPath = Annotated[OperationId, Path(description="Id of the key.")]
 UserPath = Annotated[AccountName, Path(description="Name of the user.")]
 _AT_ONCE: Final = RotateKeyBody()
@@ -70,13 +71,18 @@ async def create_endpoint_key(*, on: Changing, body: EndpointKeyBody, api: Api, 
     "/keys/{key}/rotate",
     status_code=HTTPStatus.ACCEPTED,
     response_model=NewEndpointKey,
-    responses=mutation_responses(*_SIGNED, lifecycle_problems.EndpointKeyNotFoundError),
+    responses=mutation_responses(
+        *_SIGNED, lifecycle_problems.EndpointKeyNotFoundError, lifecycle_problems.EndpointKeyReplacedError
+    ),
     summary="Put another key in the place of one",
 )
 async def rotate_endpoint_key(
     *, on: Changing, key: EndpointKeyPath, api: Api, reply: Replying, body: RotateKeyBody = _AT_ONCE
 ) -> Response:
-    """Makes a key of the same name under a new id; the old one opens nothing once the grace has passed."""
+    """Makes a key of the same name under a new id; the old one opens nothing once the grace has passed.
+
+    One in its grace cannot be rotated again.
+    """
     return await reply(await api.commands.settings.rotate_key(*on, key, body), secret=True)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from slipway_contracts.names import AliasName
 from starlette.responses import Response
 
@@ -18,8 +18,9 @@ from slipway_api.routes.parameters import (
     ReadableGroup,
     ReleasePath,
 )
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}", tags=["aliases"])
+router: Final = make_router("/v1/groups/{group}/deployments/{deployment}", tags=("aliases",))
 AliasPath = Annotated[AliasName, Path(description="Name of the alias.", examples=["staging"])]
 _OF_RUNNING: Final = (problems.DeploymentNotFoundError, problems.NotRunningError)
 _RESTORES: Final = (

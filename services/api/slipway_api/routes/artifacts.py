@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from starlette.responses import Response
 
 from slipway_api.answers.installation_views import FoundFile, StoredArtifact
@@ -22,8 +22,9 @@ from slipway_api.routes.parameters import (
     ReadableGroup,
     WritableGroup,
 )
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1", tags=["artifacts"])
+router: Final = make_router("/v1", tags=("artifacts",))
 
 
 @router.get(

@@ -5,8 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from fastapi import APIRouter, Depends, Header, Query
-from pydantic import AwareDatetime
+from fastapi import Depends, Header, Query
 from slipway_store.audit_reads import AuditRow, AuditWish
 from starlette.responses import Response
 
@@ -24,10 +23,12 @@ from slipway_api.routes.parameters import (
     GroupFilter,
     Part,
     Reached,
+    UtcTime,
 )
+from slipway_api.routes.part import make_router
 from slipway_api.streams.streaming import JSONL, NDJSON, ByteStream
 
-router: Final = APIRouter(prefix="/v1", tags=["audit"])
+router: Final = make_router("/v1", tags=("audit",))
 _LARGEST_SEQUENCE: Final = 2**63 - 1
 _LINES: Final[dict[str, Any]] = {
     "description": "A page; or, with `Accept: application/x-ndjson` or `application/jsonl`, all that the "
@@ -44,8 +45,8 @@ class _Span(NamedTuple):
 
 
 async def _span(
-    since: Annotated[AwareDatetime | None, Query(description="Not before this time, RFC 3339.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this time, RFC 3339.")] = None,
+    since: Annotated[UtcTime | None, Query(description="Not before this time, RFC 3339.")] = None,
+    until: Annotated[UtcTime | None, Query(description="Before this time, RFC 3339.")] = None,
 ) -> _Span:
     return _Span(since, until)
 
@@ -92,7 +93,7 @@ async def _wish(
     )
 
 
-Wish = Annotated[AuditWish, Depends(_wish)]
+AuditFilters = Annotated[AuditWish, Depends(_wish)]
 
 
 @router.get(
@@ -104,7 +105,7 @@ Wish = Annotated[AuditWish, Depends(_wish)]
 )
 async def list_audit(
     *,
-    wish: Wish,
+    wish: AuditFilters,
     cut: Part,
     api: Api,
     ends: Ends,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from slipway_store.dead_reads import DeadState
 from starlette.responses import Response
 
@@ -22,8 +22,9 @@ from slipway_api.routes.parameters import (
     Reached,
     visible,
 )
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1/dead", tags=["dead messages"])
+router: Final = make_router("/v1/dead", tags=("dead messages",))
 SequencePath = Annotated[
     int, Path(ge=1, le=2**63 - 1, description="Position of the message in the log.", examples=[4711])
 ]

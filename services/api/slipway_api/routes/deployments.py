@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from starlette.responses import Response
 
 from slipway_api.answers.views import Deployment, DeploymentDetail, Page
@@ -16,7 +16,7 @@ from slipway_api.bodies.release_bodies import (
     UpdateBody,
 )
 from slipway_api.bodies.settings_bodies import SettingsPatch
-from slipway_api.reading.listing import Asked, asked, deployments
+from slipway_api.reading.listing import ListingFilters, deployments, listing_filters
 from slipway_api.refusing import artifact_problems, lifecycle_problems, problems
 from slipway_api.routes.answers import (
     ACCEPTED,
@@ -39,9 +39,10 @@ from slipway_api.routes.parameters import (
     WritableGroup,
     visible,
 )
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1", tags=["deployments"])
-Filters = Annotated[Asked, Depends(asked)]
+router: Final = make_router("/v1", tags=("deployments",))
+Filters = Annotated[ListingFilters, Depends(listing_filters)]
 Level = Annotated[
     Literal["hide", "unload"],
     Query(

@@ -1,20 +1,21 @@
 """Events: the log as a page, or as a stream that goes on."""
 
-import difflib
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Query
-from slipway_chassis.feed import is_wanted
+from fastapi import Depends, Header, Query
+from slipway_chassis.feed import ONLY_BY_NAME, is_wanted
 from slipway_contracts.codec import MESSAGE_TYPES
 from slipway_contracts.envelope import TYPE_PREFIX
-from slipway_store.rows import EventRow
+from slipway_store.history_reads import EventFilters
 from starlette.responses import Response
 
-from slipway_api.answers.views import CloudEvent, Page
+from slipway_api.answers.cloud_events import CloudEvent, cloud_event
+from slipway_api.answers.views import Page
 from slipway_api.identity.access import ANY_GROUP, Role
 from slipway_api.reading.paging import page
 from slipway_api.refusing import problems
+from slipway_api.refusing.nearest import did_you_mean, nearest
 from slipway_api.routes.answers import as_json, read_responses
 from slipway_api.routes.parameters import (
     Api,
@@ -26,11 +27,13 @@ from slipway_api.routes.parameters import (
     Reached,
     visible,
 )
+from slipway_api.routes.part import make_router
 from slipway_api.streams.event_stream import Format
-from slipway_api.streams.interest import FOR_ADMINS, PermittedInterest
+from slipway_api.streams.interest import FOR_ADMINS, PUBLIC, PermittedInterest
 from slipway_api.streams.streaming import EVENT_STREAM, ByteStream
 
-router: Final = APIRouter(prefix="/v1", tags=["events"])
+router: Final = make_router("/v1", tags=("events",))
+_NOUNS: Final = sorted({name.partition(".")[0] for name in MESSAGE_TYPES})
 _LARGEST_SEQUENCE: Final = 2**63 - 1
 _STREAM: Final[dict[str, Any]] = {
     "description": "A page; or, with `Accept: text/event-stream`, a stream.",
@@ -146,16 +149,10 @@ async def list_events(
     after = cut.behind() or begin or 0
     return as_json(
         await page(
-            lambda limit: api.queries.rows.events(
-                groups=None if interest.groups is None else sorted(interest.groups),
-                deployment=interest.deployment,
-                types=[name for name in MESSAGE_TYPES if is_wanted(name, interest.types)],
-                after=after,
-                limit=limit,
-            ),
+            lambda limit: api.queries.rows.events_for(_filters(interest), after=after, limit=limit),
             cut,
             key=lambda row: (row.sequence,),
-            view=_event,
+            view=cloud_event,
         )
     )
 
@@ -165,27 +162,22 @@ def _types(given: list[str] | None) -> tuple[str, ...]:
     wanted = tuple(name.removeprefix(TYPE_PREFIX).rstrip(".*") for name in names if name)
     for name in wanted:
         if not any(is_wanted(known, (name,)) for known in MESSAGE_TYPES):
-            nearest = difflib.get_close_matches(name, MESSAGE_TYPES, n=1, cutoff=0.0)[0]
+            meant = nearest(name, MESSAGE_TYPES if "." in name else _NOUNS)
+            error = {"pointer": "types", "detail": f"no type {name}", "code": "types"}
             raise problems.InvalidRequestError(
-                f"There is no message type {name}; did you mean {nearest}?",
+                f"There is no message type {name}{did_you_mean(meant) or '.'}",
                 hint="Give whole types or their begin up to a dot, as release or build.failed.",
-                errors=[
-                    {"pointer": "types", "detail": f"no type {name}", "code": "types", "nearest": nearest}
-                ],
+                errors=[error | ({"nearest": meant} if meant else {})],
             )
     return wanted
 
 
-def _event(row: EventRow) -> CloudEvent:
-    return CloudEvent(
-        id=row.id,
-        type=TYPE_PREFIX + row.type,
-        source=row.source,
-        subject="/".join(part for part in (row.group, row.deployment) if part) or row.subject,
-        time=row.time,
-        sequence=str(row.sequence),
-        causationid=row.causation_id,
-        correlationid=row.correlation_id,
-        traceparent=row.traceparent,
-        data=row.body,
+def _filters(interest: PermittedInterest) -> EventFilters:
+    return EventFilters(
+        group=interest.group,
+        deployment=interest.deployment,
+        groups=interest.groups,
+        public=PUBLIC,
+        types=interest.types,
+        only_by_name=ONLY_BY_NAME,
     )

@@ -3,15 +3,16 @@
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from slipway_api.answers.installation_views import Gateway
 from slipway_api.answers.views import Page
 from slipway_api.refusing import lifecycle_problems, problems
 from slipway_api.routes.answers import responses
 from slipway_api.routes.parameters import Admin, Api, Caller, InEarnest
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1", tags=["installation"])
+router: Final = make_router("/v1", tags=("installation",))
 _Gateway = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9_-]+$", description="Name of the gateway.", examples=["edge-2"])
 ]

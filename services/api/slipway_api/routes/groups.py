@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Path
+from fastapi import Header, Path
 from slipway_contracts.names import GroupName
 from starlette.responses import Response
 
@@ -12,8 +12,9 @@ from slipway_api.bodies.installation_requests import GroupBody
 from slipway_api.refusing import problems
 from slipway_api.routes.answers import as_json, responses
 from slipway_api.routes.parameters import Api, Caller, InEarnest, sequence_of
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1/groups", tags=["groups"])
+router: Final = make_router("/v1/groups", tags=("groups",))
 _Name = Annotated[GroupName, Path(description="Name of the group.", examples=["default"])]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from slipway_contracts.lifecycle import BuildState, ReleaseState
 from starlette.responses import Response
 
@@ -32,8 +32,9 @@ from slipway_api.routes.parameters import (
     ReleasePath,
     VersionPath,
 )
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}")
+router: Final = make_router("/v1/groups/{group}/deployments/{deployment}")
 
 
 @router.post(

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from slipway_contracts.installation_events import RoleGrant
 from slipway_contracts.names import TargetName
 from starlette.responses import Response
@@ -14,8 +14,9 @@ from slipway_api.bodies.requests import KeyBody
 from slipway_api.refusing import problems
 from slipway_api.routes.answers import as_json, responses
 from slipway_api.routes.parameters import Admin, Api, Caller, InEarnest, KeyPath
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1", tags=["installation"])
+router: Final = make_router("/v1", tags=("installation",))
 _Target = Annotated[TargetName, Path(description="Name of the target.", examples=["local"])]
 
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Final
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from slipway_api.answers.views import Page
@@ -11,6 +10,7 @@ from slipway_api.answers.webhook_views import Webhook, WebhookPing
 from slipway_api.bodies.webhook_requests import RotateSecretBody, WebhookBody, WebhookPatch
 from slipway_api.refusing.webhook_problems import WebhookNotFoundError
 from slipway_api.routes.parameters import Admin, Api, InEarnest
+from slipway_api.routes.part import make_router
 from slipway_api.routes.webhooks import (
     CREATED,
     PINGED,
@@ -26,7 +26,7 @@ from slipway_api.routes.webhooks import (
     rotated,
 )
 
-router: Final = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router: Final = make_router("/v1/webhooks", tags=("webhooks",))
 
 
 @router.get("", responses=of_reads(), summary="List the webhooks of the installation")

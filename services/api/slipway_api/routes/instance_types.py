@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from slipway_contracts.names import InstanceTypeName
 
 from slipway_api.answers.installation_views import InstanceType
@@ -12,8 +12,9 @@ from slipway_api.bodies.installation_requests import InstanceTypeBody
 from slipway_api.refusing import problems
 from slipway_api.routes.answers import responses
 from slipway_api.routes.parameters import Admin, Api, InEarnest
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1/instance-types", tags=["instance-types"])
+router: Final = make_router("/v1/instance-types", tags=("instance-types",))
 _Name = Annotated[InstanceTypeName, Path(description="Name of the instance type.", examples=["small"])]
 
 

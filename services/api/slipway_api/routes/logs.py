@@ -8,20 +8,29 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Query
-from pydantic import AwareDatetime
+from fastapi import Depends, Header, Query
 from slipway_contracts import subjects
 from slipway_contracts.names import EndpointName, ReplicaId
 from starlette.responses import Response
 
 from slipway_api.refusing import problems, refusals
 from slipway_api.routes.answers import read_responses
-from slipway_api.routes.parameters import Api, BuildPath, DeploymentPath, Ends, Reached, ReadableGroup
+from slipway_api.routes.parameters import (
+    LARGEST_RELEASE,
+    Api,
+    BuildPath,
+    DeploymentPath,
+    Ends,
+    Reached,
+    ReadableGroup,
+    UtcTime,
+)
+from slipway_api.routes.part import make_router
 from slipway_api.services import Services
-from slipway_api.streams.log_reading import Wish
+from slipway_api.streams.log_reading import LineWish
 from slipway_api.streams.streaming import EVENT_STREAM, NDJSON, ByteStream
 
-router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}", tags=["logs"])
+router: Final = make_router("/v1/groups/{group}/deployments/{deployment}", tags=("logs",))
 _DEFAULT_TAIL: Final = 1000
 _LARGEST_TAIL: Final = 100_000
 _LINES: Final[dict[str, Any]] = {
@@ -40,9 +49,9 @@ class _Extent:
     follow: bool
     as_events: bool
 
-    def wish(self, subject: str, **more: Any) -> Wish:  # noqa: ANN401 - fields of Wish
+    def wish(self, subject: str, **more: Any) -> LineWish:  # noqa: ANN401 - fields of LineWish
         """Return what is to be read of a subject."""
-        return Wish(subject=subject, tail=self.tail, since=self.since, follow=self.follow, **more)
+        return LineWish(subject=subject, tail=self.tail, since=self.since, follow=self.follow, **more)
 
 
 async def _extent(
@@ -56,7 +65,7 @@ async def _extent(
             "earlier ones are left out for that, a first line of the stream `slipway` says so.",
         ),
     ] = _DEFAULT_TAIL,
-    since: Annotated[AwareDatetime | None, Query(description="None that were read before, RFC 3339.")] = None,
+    since: Annotated[UtcTime | None, Query(description="None that were read before, RFC 3339.")] = None,
     follow: Annotated[bool, Query(description="Go on with lines to come, until you leave.")] = False,
     accept: Annotated[str, Header()] = NDJSON,
 ) -> _Extent:
@@ -113,7 +122,12 @@ async def get_deployment_logs(
         ),
     ] = None,
     release: Annotated[
-        int | None, Query(ge=1, description="Only of this release's replicas, those it took over too.")
+        int | None,
+        Query(
+            ge=1,
+            le=LARGEST_RELEASE,
+            description="Only of this release's replicas, those it took over too.",
+        ),
     ] = None,
     endpoint: Annotated[EndpointName | None, Query(description="Only of this endpoint.")] = None,
     extent: Extent,
@@ -129,7 +143,7 @@ async def get_deployment_logs(
     return _answer(api, extent.wish(subject, endpoint=endpoint, release=release, slot=slot), extent, ends)
 
 
-def _answer(api: Services, wish: Wish, extent: _Extent, ends: Sequence[asyncio.Event]) -> Response:
+def _answer(api: Services, wish: LineWish, extent: _Extent, ends: Sequence[asyncio.Event]) -> Response:
     return ByteStream(
         partial(_chunks, api, wish, as_events=extent.as_events),
         media_type=EVENT_STREAM if extent.as_events else NDJSON,
@@ -137,7 +151,7 @@ def _answer(api: Services, wish: Wish, extent: _Extent, ends: Sequence[asyncio.E
     )
 
 
-async def _chunks(api: Services, wish: Wish, *, as_events: bool) -> AsyncGenerator[bytes]:
+async def _chunks(api: Services, wish: LineWish, *, as_events: bool) -> AsyncGenerator[bytes]:
     form = b"event: line\ndata: %s\n\n" if as_events else b"%s\n"
     async with aclosing(api.log_reading.read(wish)) as batches:
         async for lines in batches:

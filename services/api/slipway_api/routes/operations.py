@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from slipway_contracts.lifecycle import OperationState
 
 from slipway_api.answers import progress
@@ -21,8 +21,9 @@ from slipway_api.routes.parameters import (
     Reached,
     visible,
 )
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1", tags=["operations"])
+router: Final = make_router("/v1", tags=("operations",))
 
 
 @router.get("/operations", dependencies=[Reached], responses=read_responses(), summary="List operations")

@@ -9,10 +9,12 @@ from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Path, Query, Request
+from pydantic import AfterValidator, AwareDatetime
 from slipway_chassis.telemetry import current_traceparent
 from slipway_contracts.names import DeploymentId, Digest, GroupName, Label, OperationId
 
 from slipway_api.identity.access import ANY_GROUP, Principal, Role
+from slipway_api.reading.moments import in_utc
 from slipway_api.reading.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE, Cut
 from slipway_api.refusing import problems
 from slipway_api.services import Services
@@ -126,6 +128,10 @@ async def _filtered(
 
 
 DeploymentFilter = Annotated[str | None, Depends(_filtered)]
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(in_utc)]
+"""A time in UTC."""
 AtLeast = Annotated[
     int | None,
     Query(ge=0, le=2**63 - 1, description="Answer from this sequence of the log on; waits briefly for it."),

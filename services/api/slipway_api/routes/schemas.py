@@ -2,14 +2,15 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from slipway_api.answers.views import Page
 from slipway_api.refusing import problems
+from slipway_api.routes.part import make_router
 from slipway_api.streams import published
 
-router: Final = APIRouter(tags=["schemas"])
+router: Final = make_router(tags=("schemas",))
 SCHEMA: Final = "application/schema+json"
 _OPEN: Final[dict[str, Any]] = {"security": []}
 _Type = Annotated[

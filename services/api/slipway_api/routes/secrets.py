@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from slipway_contracts.names import SecretName
 from starlette.responses import Response
 
@@ -13,8 +13,9 @@ from slipway_api.bodies.installation_requests import SecretBody
 from slipway_api.refusing import problems
 from slipway_api.routes.answers import as_json, responses
 from slipway_api.routes.parameters import Api, Caller, InEarnest, ReadableGroup, WritableGroup
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1/groups/{group}/secrets", tags=["secrets"])
+router: Final = make_router("/v1/groups/{group}/secrets", tags=("secrets",))
 _Name = Annotated[SecretName, Path(description="Name of the secret.", examples=["database-url"])]
 
 

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from slipway_contracts.names import OperationId
 
 from slipway_api.answers.timeline_views import Timeline
 from slipway_api.refusing import problems
 from slipway_api.routes.answers import read_responses
 from slipway_api.routes.parameters import Api, DeploymentPath, Reached, ReadableGroup
+from slipway_api.routes.part import make_router
 
-router: Final = APIRouter(prefix="/v1/groups/{group}/deployments/{deployment}", tags=["operations"])
+router: Final = make_router("/v1/groups/{group}/deployments/{deployment}", tags=("operations",))
 
 
 @router.get(

@@ -4,7 +4,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from slipway_contracts.names import OperationId
 from starlette.responses import Response
 
@@ -19,9 +19,10 @@ from slipway_api.refusing.webhook_problems import (
 )
 from slipway_api.routes.answers import Responses, as_json, responses
 from slipway_api.routes.parameters import AdminGroup, Api, Caller, InEarnest
+from slipway_api.routes.part import make_router
 from slipway_api.services import Services
 
-router: Final = APIRouter(prefix="/v1/groups/{group}/webhooks", tags=["webhooks"])
+router: Final = make_router("/v1/groups/{group}/webhooks", tags=("webhooks",))
 Body = TypeVar("Body", WebhookBody, WebhookPatch)
 WebhookPath = Annotated[OperationId, Path(description="Id of the webhook.")]
 _WRITING: Final = (

@@ -50,7 +50,8 @@ class EventStreams:
         await self._feed.started.wait()
         position = self._feed.head if after is None else after
         if position > self._feed.head and position > (end := await self._log.end()):
-            yield _told(Gap(first=end + 1, last=end, reason="the log ends before this position"))
+            gap = Gap(first=end + 1, last=position, reason="the log ends before this position")
+            yield _told(gap, behind=end)
             position = end
         yield b"id: %d\n: connected\n\n" % position
         if format_ is Format.CDEVENTS:
@@ -89,11 +90,13 @@ _FORMS: Final[dict[Format, Form]] = {Format.CLOUDEVENTS: as_cloudevents, Format.
 
 
 def _without_events(batch: Batch) -> bytes:
-    return _told(batch.gap) if batch.gap else b"id: %d\n: heartbeat\n\n" % batch.position
+    if batch.gap is None:
+        return b"id: %d\n: heartbeat\n\n" % batch.position
+    return _told(batch.gap, behind=batch.gap.last)
 
 
-def _told(gap: Gap) -> bytes:
-    """Return the gap as the event stream tells it; the client goes on behind it."""
-    told = {"from": gap.first, "to": gap.last, "first_available": gap.last + 1, "reason": gap.reason}
+def _told(gap: Gap, *, behind: int) -> bytes:
+    """Return the gap as the event stream tells it; the client goes on behind a position."""
+    told = {"from": gap.first, "to": gap.last, "first_available": behind + 1, "reason": gap.reason}
     data = json.dumps(told)
-    return f"id: {gap.last}\nevent: gap\ndata: {data}\n\n".encode()
+    return f"id: {behind}\nevent: gap\ndata: {data}\n\n".encode()

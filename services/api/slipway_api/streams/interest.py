@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-from slipway_chassis.feed import Entry, Interest
+from slipway_chassis.feed import Entry, Interest, is_wanted
 
 FOR_ADMINS: Final = frozenset(
     {"request.refused.v1", "webhook.configured.v1", "webhook.pinged.v1", "webhook.answered.v1"}
 )
 """They name callers, URLs that may hold a secret, and what a receiver did at its test."""
+PUBLIC: Final = ("target",)
+"""Begin of the types that whoever has a key may see."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,4 +39,4 @@ class PermittedInterest(Interest):
 
 
 def _public(entry: Entry) -> bool:
-    return entry.type.startswith("target.")
+    return is_wanted(entry.type, PUBLIC)

@@ -19,7 +19,7 @@ _KNOWN_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
-class Origin:
+class LineOrigin:
     """What is known of a workload.
 
     Attributes:
@@ -42,7 +42,7 @@ class Origin:
         return any(each.number == release for each in self.releases)
 
 
-class Origins:
+class LineOrigins:
     """Remembers which workload is which, for one reader of a log.
 
     Another release may begin to share a workload, and a new replica's lines may come before the projection
@@ -56,10 +56,10 @@ class Origins:
     def __init__(self, *, reads: Reads, required: bool) -> None:
         self._reads = reads
         self._required = required
-        self._known: dict[str, Origin] = {}
+        self._known: dict[str, LineOrigin] = {}
         self._ask_at: dict[str, float] = {}
 
-    async def of(self, subject: str, workload: str) -> Origin:
+    async def of(self, subject: str, workload: str) -> LineOrigin:
         """Return what is known of the workload that a subject of the log stream names.
 
         Raises:
@@ -71,12 +71,12 @@ class Origins:
             except DatabaseUnavailableError:
                 if self._required:
                     raise
-            found = self._known.get(workload, Origin())
+            found = self._known.get(workload, LineOrigin())
             is_known = found.endpoint is not None and bool(found.releases)
             self._ask_at[workload] = time.monotonic() + (_KNOWN_SECONDS if is_known else _UNKNOWN_SECONDS)
-        return self._known.get(workload, Origin())
+        return self._known.get(workload, LineOrigin())
 
-    async def _load(self, subject: str, workload: str) -> Origin:
+    async def _load(self, subject: str, workload: str) -> LineOrigin:
         group, deployment = subjects.owner_of(subject)
         endpoint = await self._reads.endpoint_of(group, deployment, workload)
-        return Origin(endpoint, await self._reads.releases_sharing(group, deployment, workload))
+        return LineOrigin(endpoint, await self._reads.releases_sharing(group, deployment, workload))

@@ -5,19 +5,19 @@ as they come: what waits for a reader is bytes, and bounded.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from pydantic import ValidationError
 from slipway_chassis.event_log import After, CaughtUp, EventLog, Stored
-from slipway_contracts.log_lines import LogLine, LogLines, LogStream
+from slipway_chassis.log_lines import readable_lines
+from slipway_contracts.log_lines import LogStream
 from slipway_store.queries import Reads
 
 from slipway_api.answers.log_views import ReplicaLine
-from slipway_api.streams.line_origins import Origin, Origins
+from slipway_api.streams.line_origins import LineOrigin, LineOrigins
 from slipway_api.streams.log_tail import LARGEST_TAIL_BYTES, Tail, slices
 
 _FIRST_WINDOW: Final = 256
@@ -26,7 +26,7 @@ _WORKLOAD_SUBJECT: Final = 7
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class LineWish:
     """Which lines.
 
     Attributes:
@@ -60,7 +60,7 @@ class LogReading:
         self._lines = lines
         self._reads = reads
 
-    async def read(self, wish: Wish) -> AsyncGenerator[list[bytes]]:
+    async def read(self, wish: LineWish) -> AsyncGenerator[list[bytes]]:
         """Return lines, each a `ReplicaLine` as JSON, in the order in which they came, a few at once.
 
         Those that are followed come until this is cancelled.
@@ -78,7 +78,7 @@ class LogReading:
                     for some in slices(await authors.lines(item)):
                         yield some
 
-    async def _existing(self, wish: Wish, authors: "_Authors") -> tuple[Tail, int]:
+    async def _existing(self, wish: LineWish, authors: "_Authors") -> tuple[Tail, int]:
         """Return the last lines and the position behind them.
 
         The stream holds the lines of all deployments, so how far back to begin is found by widening.
@@ -105,17 +105,17 @@ class LogReading:
 class _Authors:
     """Turns messages into lines that name release, replica and endpoint, but for those nobody wished for."""
 
-    def __init__(self, *, reads: Reads, wish: Wish) -> None:
+    def __init__(self, *, reads: Reads, wish: LineWish) -> None:
         self.oldest: datetime | None = None
         self._wish = wish
         required = wish.endpoint is not None or wish.release is not None
-        self._origins = Origins(reads=reads, required=required)
+        self._origins = LineOrigins(reads=reads, required=required)
 
     async def lines(self, stored: Stored) -> list[bytes]:
         workload, replica = _author(stored.subject)
         if self._wish.slot is not None and (replica or "").partition("-")[0] != self._wish.slot:
             return []
-        origin = Origin() if workload is None else await self._origins.of(stored.subject, workload)
+        origin = LineOrigin() if workload is None else await self._origins.of(stored.subject, workload)
         if self._wish.endpoint is not None and origin.endpoint != self._wish.endpoint:
             return []
         if self._wish.release is not None and not origin.is_of(self._wish.release):
@@ -128,7 +128,7 @@ class _Authors:
                 endpoint=origin.endpoint,
                 release=self._wish.release or origin.release_at(line.at),
             )
-            for line in _lines(stored.data)
+            for line in readable_lines(stored.data)
         ]
         if found and (self.oldest is None or found[0].at < self.oldest):
             self.oldest = found[0].at
@@ -142,13 +142,6 @@ def _author(subject: str) -> tuple[str | None, str | None]:
     if len(tokens) < _WORKLOAD_SUBJECT:
         return None, None
     return tokens[5], tokens[6]
-
-
-def _lines(body: bytes) -> Iterable[LogLine]:
-    try:
-        return LogLines.model_validate_json(body).lines
-    except ValidationError:
-        return ()
 
 
 def _told(tail: Tail) -> Iterator[bytes]:

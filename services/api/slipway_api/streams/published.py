@@ -3,7 +3,6 @@
 Made when it is first asked for: a process that nobody asks does not pay for it.
 """
 
-import difflib
 import json
 from http import HTTPStatus
 from typing import Final
@@ -13,6 +12,7 @@ from slipway_contracts.codec import MESSAGE_TYPES
 from slipway_contracts.manifest import Manifest
 
 from slipway_api.answers.views import View
+from slipway_api.refusing.nearest import did_you_mean, nearest
 from slipway_api.refusing.problems import ProblemError
 
 MANIFEST: Final = "manifest"
@@ -50,19 +50,19 @@ def schema(type_name: str) -> str:
     """Return the JSON Schema of the bodies of this type, or that of `MANIFEST`.
 
     Raises:
-        SchemaNotFoundError: with the type that is most like it.
+        SchemaNotFoundError: with the type that is like it, if there is one.
     """
     from slipway_contracts.schemas import schema_of  # noqa: PLC0415 - as above
 
     if type_name == MANIFEST:
         return json.dumps(Manifest.model_json_schema(by_alias=True))
     if type_name not in MESSAGE_TYPES:
-        nearest = difflib.get_close_matches(type_name, MESSAGE_TYPES, n=1, cutoff=0.0)[0]
+        meant = nearest(type_name, MESSAGE_TYPES)
         raise SchemaNotFoundError(
-            f"There is no message type {type_name}; did you mean {nearest}?",
+            f"There is no message type {type_name}{did_you_mean(meant) or '.'}",
             hint="List the types with GET /v1/schemas.",
             type_name=type_name,
-            nearest=nearest,
+            nearest=meant,
         )
     return schema_of(type_name)
 

@@ -23,7 +23,7 @@ from slipway_store.connections import DatabaseUnavailableError
 from slipway_api.installation.directory import Directory, TargetKnown
 from slipway_api.refusing import problems
 from slipway_api.submitting.confirmations import Confirmations
-from slipway_api.submitting.reservations import Judge, Reservations, Use, Wish
+from slipway_api.submitting.reservations import Judge, Reservations, ReservationWish, Use
 from slipway_api.submitting.room import DIGITS, ROUNDING, allocatable, beyond, said
 from slipway_api.submitting.standing import Standing, load_standing
 
@@ -37,12 +37,10 @@ class Admitted:
     """A command that may be published.
 
     Attributes:
-        charge: what its deployment will hold; None: it lets nothing more run.
         reservations: ids of what was reserved, one of each target.
         notices: what the user should know: a target may have less than its replicas ask for.
     """
 
-    charge: Charge | None = None
     reservations: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -100,9 +98,9 @@ class Admission:
         )
         self._require_enabled(command)
         charge = asked_by(stands.desired, command, stands.pending) or Charge()
-        admitted = Admitted(charge=charge)
+        admitted = Admitted()
         for target in targets_of(command) or (None,):
-            wish = Wish(
+            wish = ReservationWish(
                 id=new_id(),
                 command=identifier,
                 group=command.group,
@@ -143,7 +141,7 @@ class Admission:
             await self._if_possible(self._reservations.drop(each))
 
     async def _reserve(
-        self, wish: Wish, most: Charge, *, keep: bool
+        self, wish: ReservationWish, most: Charge, *, keep: bool
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the id of what was reserved, if it was, and what the user should know.
 
@@ -168,7 +166,7 @@ class Admission:
             return (), ()
         return ((wish.id,) if keep else ()), notices
 
-    async def _counted(self, wish: Wish, judge: Judge, *, keep: bool) -> None:
+    async def _counted(self, wish: ReservationWish, judge: Judge, *, keep: bool) -> None:
         for left in reversed(range(_ATTEMPTS)):
             try:
                 return await self._reservations.reserve(wish, judge, keep=keep)
@@ -177,7 +175,7 @@ class Admission:
                     raise _unavailable(wish, error) from error
         return None
 
-    async def _counted_in_time(self, wish: Wish, judge: Judge, *, keep: bool) -> bool:
+    async def _counted_in_time(self, wish: ReservationWish, judge: Judge, *, keep: bool) -> bool:
         """Count where there is no limit, for the limits to come and the target's room; go on without."""
         try:
             async with asyncio.timeout(self._patience):
@@ -218,7 +216,7 @@ def _is_limited(quota: Quota) -> bool:
     return any(limit is not None for limit in quota.model_dump().values())
 
 
-def _check_quota(wish: Wish, quota: Quota, use: Use) -> None:
+def _check_quota(wish: ReservationWish, quota: Quota, use: Use) -> None:
     for resource, limit in quota.model_dump().items():
         used = getattr(use.all, resource)
         asked = round(getattr(wish.charge, resource) - getattr(use.own, resource), DIGITS)
@@ -237,7 +235,7 @@ def _check_quota(wish: Wish, quota: Quota, use: Use) -> None:
         )
 
 
-def _check_capacity(wish: Wish, target: TargetKnown, most: Charge, use: Use) -> None:
+def _check_capacity(wish: ReservationWish, target: TargetKnown, most: Charge, use: Use) -> None:
     for resource, whole in allocatable(target.announced).items():
         used, own = getattr(use.all, resource), getattr(use.own, resource)
         asked = round(getattr(most, resource) - own, DIGITS)
@@ -271,7 +269,7 @@ def _with(use: Use, wanted: Charge) -> Charge:
     )
 
 
-def _unavailable(wish: Wish, error: Exception) -> problems.AdmissionUnavailableError:
+def _unavailable(wish: ReservationWish, error: Exception) -> problems.AdmissionUnavailableError:
     return problems.AdmissionUnavailableError(
         f"Group {wish.group} has limits, and Postgres, where its use is counted, does not answer: {error}. "
         "Nothing was changed.",

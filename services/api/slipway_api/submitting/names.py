@@ -20,7 +20,7 @@ from slipway_api.refusing import problems
 from slipway_api.refusing.unreadable import read
 from slipway_api.submitting.idempotency import Ask
 from slipway_api.submitting.lanes import load_desired, load_lane
-from slipway_api.submitting.outgoing import asked
+from slipway_api.submitting.outgoing import outgoing_for
 
 
 class Holder(NamedTuple):
@@ -57,7 +57,7 @@ class Names:
             raise _taken(group, name, holder)
         claim = NameClaimed(group=group, name=name, deployment=deployment)
         expect = Expect(sequence=last.sequence if last else 0)
-        return asked(ask, claim, identifier=derived_id(ask.id, "claim", name), at=at, expect=expect)
+        return outgoing_for(ask, claim, identifier=derived_id(ask.id, "claim", name), at=at, expect=expect)
 
     async def _holder(
         self, group: str, deployment: str, name: str, last: Stored | None, at: datetime

@@ -88,6 +88,13 @@ def current_names() -> Mapping[tuple[str, str], str]:
     return names
 
 
+def note_owner(group: str, deployment: str) -> None:
+    """Note what the request in hand is about, where its path names neither; `_` stands for none."""
+    scope = _request.get()
+    if scope is not None:
+        scope["state"]["owner"] = group, deployment
+
+
 @contextmanager
 def confirming(message: str) -> Generator[None]:
     """Note that the request in hand may have done what this message tells of, unless an error denies it.

@@ -79,7 +79,7 @@ def outgoing(
     return Outgoing(subject=subjects.of(message), message=message, envelope=envelope, expect=expect)
 
 
-def asked(
+def outgoing_for(
     ask: Ask,
     message: OfDeployment,
     *,

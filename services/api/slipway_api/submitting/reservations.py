@@ -137,7 +137,7 @@ _COUNTED_AND_KEPT: Final = f"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class ReservationWish:
     """What a command wants to hold.
 
     Attributes:
@@ -192,7 +192,9 @@ class Reservations:
         self._ready = False
         self._making = asyncio.Lock()
 
-    async def reserve(self, wish: Wish, judge: Judge, *, keep: bool = True, durable: bool = True) -> None:
+    async def reserve(
+        self, wish: ReservationWish, judge: Judge, *, keep: bool = True, durable: bool = True
+    ) -> None:
         """Let `judge` see the use of group and target, and keep the wish unless it raises.
 
         Of all api processes one at a time does this for a group or a target: the locks end with the
@@ -242,7 +244,7 @@ class Reservations:
         """Return what deployments hold together of each of these targets."""
         return _by_owner(await self._fetch(_USE_OF_TARGETS, list(targets)))
 
-    async def _take_turn(self, connection: _Connection, wish: Wish, *, durable: bool) -> None:
+    async def _take_turn(self, connection: _Connection, wish: ReservationWish, *, durable: bool) -> None:
         names = [f"group/{wish.group}"] + ([f"target/{wish.target}"] if wish.target else [])
         await connection.execute(_TAKE_TURN, names, durable)
 

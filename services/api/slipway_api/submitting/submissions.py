@@ -29,7 +29,7 @@ from slipway_api.submitting.admission import Admission, Admitted
 from slipway_api.submitting.idempotency import Ask
 from slipway_api.submitting.lanes import Lane, load_lane
 from slipway_api.submitting.names import Names
-from slipway_api.submitting.outgoing import asked
+from slipway_api.submitting.outgoing import outgoing_for
 from slipway_api.submitting.plans import plan_of
 from slipway_api.submitting.present import present
 from slipway_api.submitting.standing import Standing
@@ -181,8 +181,11 @@ class Submissions:
             _require_readable(command)
         *before, last = commands
         at = now()
-        batch = [*others, *(asked(ask, command, identifier=build_id(ask), at=at) for command in before)]
-        batch.append(asked(ask, last, cause=cause, at=at, expect=expect))
+        batch = [
+            *others,
+            *(outgoing_for(ask, command, identifier=build_id(ask), at=at) for command in before),
+        ]
+        batch.append(outgoing_for(ask, last, cause=cause, at=at, expect=expect))
         try:
             receipt = await self._log.publish_batch(batch)
         except errors.LogUnavailableError as error:

@@ -5,7 +5,7 @@ from typing import Any
 from slipway_api.submitting.idempotency import Ask
 
 
-def asked(ask: Ask, group: str, deployment: str) -> dict[str, Any]:
+def command_members(ask: Ask, group: str, deployment: str) -> dict[str, Any]:
     """Return the members that all commands share."""
     return {
         "group": group,
