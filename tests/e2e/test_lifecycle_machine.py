@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 STEPS = 25
 REHEARSALS = 6
-SEEDS = range(int(os.environ.get("WALKS", "20")))
+SEEDS = range(int(os.environ.get("WALKS", "12")))
 
 
 @pytest.fixture(scope="module")

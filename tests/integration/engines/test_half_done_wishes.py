@@ -16,25 +16,17 @@ from contract.engines.local_target import CONFIG, LocalTarget
 from contract.engines.sightings import observing
 from contract.engines.target import begins, ref_of, shell_command, workload_of
 from eventually import eventually
+from integration.engines.written_wishes import written_down
 from pydantic import SecretStr
 from slipway_contracts.replica import ReplicaState
-from slipway_contracts.workload import Workload
 from slipway_engines.engine import START, WorkloadUnknown
 from slipway_engines.errors import EngineUnavailableError
 from slipway_engines.select import make_engine
 from slipway_engines.supervisor.adapter import SupervisorEngine
 from slipway_engines.supervisor.image_plan import plan_image
 from slipway_engines.supervisor.launcher.ports import any_free
-from slipway_engines.supervisor.program_files import Program, ProgramFiles
+from slipway_engines.supervisor.program_files import ProgramFiles
 from slipway_engines.supervisor.rpc import BAD_NAME, Call, Fault, SupervisorClient
-
-
-async def written_down(target: LocalTarget, workload: Workload) -> Program:
-    """Write a wish down as `apply` does, and crash before supervisord hears of it."""
-    files = ProgramFiles(target.settings)
-    async with files.lock():
-        (program,) = files.create(workload, ["0-1"], plan_image(workload.image, target.shelf.path_of))
-        return program
 
 
 async def test_a_wish_that_was_only_written_down_is_finished_by_a_repeat(target: LocalTarget) -> None:
@@ -122,11 +114,11 @@ async def test_a_process_that_somebody_stopped_by_hand_is_started_again_by_the_n
 ) -> None:
     workload = workload_of(target)
     engine = target.engine()
-    (name,) = [(await written_down(target, workload)).name]
+    program = await written_down(target, workload)
     async with observing(engine) as seen:
         await engine.apply(workload)
         await seen.ready(workload)
-        await target.client().call(Call("stopProcess", (name, True)))
+        await target.client().call(Call("stopProcess", (program.name, True)))
         await seen.until(workload, "0-1", ReplicaState.UNREADY)
 
         await engine.apply(workload)
@@ -195,7 +187,7 @@ async def test_a_program_of_ours_without_files_is_reported_and_left_alone(target
 
 async def test_supervisord_forgets_removed_programs_and_old_files_are_deleted(target: LocalTarget) -> None:
     workload = workload_of(target)
-    settings = target.settings.model_copy(update={"keep_ended": target.settings.keep_ended * 0})
+    settings = target.settings.model_copy(update={"keep_ended": timedelta(0)})
     engine = make_engine("supervisor", settings)
     client = target.client()
     files = ProgramFiles(settings)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from contract.engines.apps import ask
 from contract.engines.local_target import LocalTarget
 from contract.engines.sightings import Sightings, observing
 from contract.engines.target import workload_of
+from eventually import eventually
 from slipway_contracts.replica import ReplicaState
 from slipway_contracts.version import CommandSpec
 from slipway_contracts.workload import Workload
@@ -18,7 +20,7 @@ from slipway_engines.engine import ReplicaObserved
 
 SCRIPT = Path(__file__).parents[3] / "examples" / "misbehaving" / "misbehave.py"
 SINGLE_THREADED = {"SINGLE_THREADED": "1"}
-UNWATCHED_SECONDS = 6
+YOUNG = timedelta(seconds=5)
 
 
 def misbehaving(target: LocalTarget, **overrides: Any) -> Workload:
@@ -68,6 +70,13 @@ async def watched(target: LocalTarget, **overrides: Any) -> AsyncIterator[Watche
         await engine.apply(workload)
         (ready,) = (await seen.ready(workload)).values()
         yield Watched(seen=seen, workload=workload, ready=ready, until_ready=len(seen.of(workload, "0-1")))
+
+
+async def no_longer_young(replica: ReplicaObserved) -> None:
+    """Wait until who begins to watch it cannot take it for one that is still starting."""
+    started = replica.started_at
+    assert started is not None
+    await eventually(lambda: datetime.now(UTC) - started > YOUNG)
 
 
 async def test_a_replica_that_hangs_while_nobody_waits_is_unready_soon(target: LocalTarget) -> None:
@@ -138,7 +147,7 @@ async def test_without_a_health_path_one_slow_answer_is_no_sign_of_a_replica_tha
 async def test_who_begins_to_watch_a_busy_replica_does_not_call_it_unready(target: LocalTarget) -> None:
     async with watched(target, environment=SINGLE_THREADED, timeout_seconds=60.0) as before:
         pass
-    await asyncio.sleep(UNWATCHED_SECONDS)
+    await no_longer_young(before.ready)
 
     async with calling(before.ready.address, "/slow/12"), observing(target.engine()) as seen:
         await seen.ready(before.workload)

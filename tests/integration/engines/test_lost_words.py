@@ -13,21 +13,12 @@ from contract.engines.local_target import LocalTarget
 from contract.engines.sightings import observing
 from contract.engines.target import shell_command, workload_of
 from eventually import eventually
+from integration.engines.written_wishes import written_down
 from slipway_contracts.replica import ReplicaState
-from slipway_contracts.workload import Workload
-from slipway_engines.supervisor.image_plan import plan_image
 from slipway_engines.supervisor.program_files import Program, ProgramFiles
 from slipway_engines.supervisor.rpc import Call
 
 TWO_SLOTS = (1, 1)
-
-
-async def created(target: LocalTarget, workload: Workload) -> Program:
-    """Write a wish down as `apply` does, before supervisord hears of it."""
-    files = ProgramFiles(target.settings)
-    async with files.lock():
-        (program,) = files.create(workload, ["0-1"], plan_image(workload.image, target.shelf.path_of))
-        return program
 
 
 async def state_of(target: LocalTarget, program: Program) -> str:
@@ -58,7 +49,7 @@ async def test_a_launcher_that_was_killed_before_its_first_word_is_started_again
     target: LocalTarget,
 ) -> None:
     workload, engine = workload_of(target), target.engine()
-    program = await created(target, workload)
+    program = await written_down(target, workload)
     folder = Path(target.settings.folder) / "replicas" / program.name
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     # A launcher that finds the replica taken waits, and has written nothing.
@@ -77,7 +68,7 @@ async def test_a_launcher_that_was_killed_before_its_first_word_is_started_again
 
 async def test_a_wish_for_one_more_replica_brings_the_stopped_one_back_too(target: LocalTarget) -> None:
     workload, engine = workload_of(target), target.engine()
-    program = await created(target, workload)
+    program = await written_down(target, workload)
     async with observing(engine) as seen:
         await engine.apply(workload)
         await seen.ready(workload)
@@ -117,7 +108,7 @@ async def test_a_wish_whose_file_a_power_cut_emptied_is_written_down_anew(
     target: LocalTarget, damaged: str
 ) -> None:
     workload, engine = workload_of(target), target.engine()
-    program, layout = await created(target, workload), ProgramFiles(target.settings).layout
+    program, layout = await written_down(target, workload), ProgramFiles(target.settings).layout
     path = layout.config_file(program.name) if damaged == "launch.json" else layout.program_file(program.name)
     os.truncate(path, 0)
 

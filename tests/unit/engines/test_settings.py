@@ -20,7 +20,7 @@ def make_settings(**overrides: Any) -> SupervisorSettings:
 
 
 def test_a_path_with_spaces_is_fine() -> None:
-    assert make_settings().include_pattern == Path("/srv/with space/engine/programs/*.conf")
+    assert make_settings().folder == Path("/srv/with space/engine")
 
 
 def test_the_interpreter_is_that_outside_of_the_virtual_environment() -> None:

@@ -82,8 +82,3 @@ class SupervisorSettings(BaseModel):
     keep_images: timedelta = Field(
         default=timedelta(days=1), description="How long an unpacked image stays that no replica uses."
     )
-
-    @property
-    def include_pattern(self) -> Path:
-        """What supervisord's `[include] files` must name; a path with spaces, relative to its own file."""
-        return self.folder / "programs" / "*.conf"
