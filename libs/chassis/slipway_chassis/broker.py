@@ -200,8 +200,8 @@ async def running(broker: LogBroker) -> AsyncIterator[None]:
     """Handle messages while the body runs; waits at the start for the consumers to be provisioned."""
     for spec in broker.bound.values():
         await _await_consumer(broker.log_connection, spec)
-    await broker.start()
     try:
+        await broker.start()
         yield
     finally:
         await broker.stop()

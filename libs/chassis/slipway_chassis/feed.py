@@ -7,9 +7,10 @@ costs no memory and loses nothing. What the log no longer has is told.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
@@ -17,7 +18,7 @@ from weakref import WeakValueDictionary
 
 from pydantic_core import from_json
 from slipway_contracts import cdevents, subjects
-from slipway_contracts.envelope import TYPE_PREFIX, attribute_of
+from slipway_contracts.envelope import TYPE_PREFIX
 
 from slipway_chassis.errors import TransientError
 from slipway_chassis.event_log import CaughtUp, EventLog, New, Stored
@@ -26,14 +27,9 @@ from slipway_chassis.stored import NAMELESS, nameless_id
 from slipway_chassis.truncation import whole_from
 
 ONLY_BY_NAME: Final = frozenset(
-    {"desired.v1", "request.refused.v1", "webhook.configured.v1", "webhook.pinged.v1", "webhook.answered.v1"}
+    {"desired", "request.refused", "webhook.configured", "webhook.pinged", "webhook.answered"}
 )
-"""The types that come only when they are asked for."""
-_ATTRIBUTES: Final = (
-    *((name, f"ce-{name}") for name in ("id", "type", "source", "subject", "time")),
-    *(("causationid", "ce-causationid"), ("correlationid", "ce-correlationid")),
-    ("traceparent", "traceparent"),
-)
+"""What comes only when it is asked for: types of whatever version."""
 _BATCH: Final = 256
 _BATCH_BYTES: Final = 64 << 10
 _SHARED: Final = 32
@@ -83,16 +79,19 @@ class Entry:
         return b'{%s, "data": %s}' % (written.encode(), _json_or_text(self.stored.data))
 
     def _attributes(self) -> Mapping[str, str]:
-        stored = self.stored
-        if not stored.is_named:
-            return {
-                "id": self.id,
-                "type": f"{TYPE_PREFIX}{NAMELESS}",
-                "source": NAMELESS,
-                "time": stored.time.isoformat(),
-            }
-        found = ((name, stored.headers.get(header)) for name, header in _ATTRIBUTES)
-        return {name: attribute_of(value) for name, value in found if value}
+        told = {"id": self.id, "type": f"{TYPE_PREFIX}{self.type}"}
+        if not self.stored.is_named:
+            return {**told, "source": NAMELESS, "time": _rfc3339(self.stored.time)}
+        envelope = self.stored.envelope
+        known = {
+            "source": envelope.source,
+            "subject": envelope.subject,
+            "time": _rfc3339(envelope.time),
+            "causationid": envelope.causation_id,
+            "correlationid": envelope.correlation_id,
+            "traceparent": envelope.traceparent,
+        }
+        return told | {name: value for name, value in known.items() if value}
 
     @cached_property
     def cdevents(self) -> Sequence[Mapping[str, Any]]:
@@ -100,6 +99,10 @@ class Entry:
         message = self.stored.readable
         meant = () if message is None else cdevents.rendered(message, self.stored.envelope)
         return tuple(each.cloud_event(sequence=str(self.sequence)) for each in meant)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _json_or_text(body: bytes) -> bytes:
@@ -140,10 +143,10 @@ class Interest:
         return is_wanted(entry.type, self.types)
 
 
-def is_wanted(type_name: str, prefixes: Sequence[str]) -> bool:
+def is_wanted(type_name: str, prefixes: Collection[str]) -> bool:
     """Say whether a type begins, up to a dot, with one of these; without any: all but `ONLY_BY_NAME`."""
     if not prefixes:
-        return type_name not in ONLY_BY_NAME
+        return not is_wanted(type_name, ONLY_BY_NAME)
     return any(f"{type_name}.".startswith(f"{prefix}.") for prefix in prefixes)
 
 

@@ -23,7 +23,7 @@ _LARGEST_BODY: Final = 900_000
 _LONGEST_LINE: Final = 64_000
 _PAUSE_SECONDS: Final = 1.0
 _READ_SECONDS: Final = 5.0
-_FIRST_WINDOW: Final = 256
+_FIRST_WINDOW: Final = 32
 _GROWTH: Final = 16
 T = TypeVar("T")
 
@@ -86,12 +86,12 @@ async def last_lines(log_lines: EventLog, subject: str, *, most: int = 20) -> tu
     last = await log_lines.last(subject)
     if last is None:
         return ()
-    window = _FIRST_WINDOW
+    window, first = _FIRST_WINDOW, await log_lines.begin()
     while True:
-        begin = max(0, last.sequence - window)
-        bodies = await _last_bodies(log_lines, subject, after=begin, most=most)
+        begin = last.sequence - window
+        bodies = await _last_bodies(log_lines, subject, after=max(0, begin), most=most)
         texts = [line.text for body in bodies for line in readable_lines(body)]
-        if begin == 0 or len(texts) >= most or len(bodies) == most:
+        if begin < first or len(texts) >= most or len(bodies) == most:
             return tuple(texts[-most:])
         window *= _GROWTH
 

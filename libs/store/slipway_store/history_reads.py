@@ -174,7 +174,8 @@ class HistoryReads(Statements):
             _up_to_a_dot(filters.public),
         )
         wanted.add("(type || '.') ^@ any({}::text[])", _up_to_a_dot(types) or None)
-        wanted.add("type <> all({}::text[])", None if types else list(filters.only_by_name))
+        hidden = None if types else _up_to_a_dot(filters.only_by_name)
+        wanted.add("not (type || '.') ^@ any({}::text[])", hidden)
         return await self._page(EVENT, wanted, "sequence", limit)
 
 

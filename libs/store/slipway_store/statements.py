@@ -45,8 +45,9 @@ class Statements:
             except asyncpg.InvalidCachedStatementError:
                 if last:
                     raise
-            except asyncpg.UndefinedTableError as error:
-                raise DatabaseUnavailableError("the tables are not there yet; run the migrations") from error
+            except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+                problem = "the tables are not there yet, or older than this release; run the migrations"
+                raise DatabaseUnavailableError(problem) from error
             except UNAVAILABLE as error:
                 if is_refusal(error):
                     raise

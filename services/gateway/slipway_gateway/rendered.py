@@ -33,7 +33,7 @@ class Rendered:
 
     def serving(self, deployment: KnownDeployment, section: Section) -> Self:
         """Return it with this section; the texts are made only where it is another."""
-        if self.section == section:
+        if self.deployment is not None and self.section == section:
             return replace(self, deployment=deployment)
         return replace(
             self,

@@ -1,5 +1,6 @@
 """What event streams and webhooks send is a CloudEvent for the official parser, whatever the log holds."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,3 +76,19 @@ def test_a_message_without_usable_headers_is_sent_under_the_name_that_the_histor
 
 def test_a_version_of_the_standard_that_a_message_claims_is_not_repeated() -> None:
     assert sent(b"{}", **{"ce-specversion": "9.9"}).get_specversion() == "1.0"
+
+
+def test_times_are_sent_as_the_standard_writes_them_whatever_the_message_does() -> None:
+    entry = Entry(
+        Stored(
+            subject="slipway.default.digits.x",
+            sequence=7,
+            time=AT,
+            headers=NAMED | {"ce-time": "20260101T020000+0200", "ce-id": "%zz%20"},
+            data=b"{}",
+        )
+    )
+
+    told = json.loads(entry.cloud_event)
+
+    assert (told["time"], told["id"]) == ("2026-01-01T00:00:00Z", "%zz%20")

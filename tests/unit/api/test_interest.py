@@ -36,6 +36,8 @@ def make_entry(
     [
         ((), "release.live.v1", True),
         ((), "desired.v1", False),
+        ((), "desired.v2", False),
+        ((), "request.refused.v2", False),
         (("desired",), "desired.v1", True),
         (("desired.v1",), "desired.v1", True),
         (("release",), "release.live.v1", True),
@@ -59,6 +61,12 @@ def test_types_are_cut_at_dots(types: tuple[str, ...], type_name: str, wanted: b
             PermittedInterest(groups=frozenset({"g"})),
             "slipway._._.evt.key.configured",
             "key.configured.v1",
+            False,
+        ),
+        (
+            PermittedInterest(types=("request",)),
+            "slipway._._.evt.request.refused",
+            "request.refused.v2",
             False,
         ),
         (PermittedInterest(groups=frozenset({"g"})), "slipway._._.evt.target.lost", "target.lost.v1", True),

@@ -16,6 +16,7 @@ from slipway_contracts.commands import AnyDeployerCommand, Command, RemoveVersio
 from slipway_contracts.envelope import MalformedEnvelopeError
 from slipway_contracts.events import MessageDead, MessageDiscarded, MessageRetried, OperationFailed
 from slipway_contracts.failure import Reason
+from slipway_contracts.names import is_id
 from slipway_store.dead_reads import DeadState
 
 from slipway_api.answers.dead_views import DeadMessage, DeadMessageDetail
@@ -88,6 +89,8 @@ class DeadLetter:
             return str(error)
         if (message.group, message.deployment) != subjects.owner_of(self.stored.subject):
             return f"the body speaks of {message.group}/{message.deployment}, its subject does not"
+        if not is_id(self.dead.message_id):
+            return f"its id {self.dead.message_id} is none that an operation can have"
         return None
 
     @property

@@ -57,7 +57,8 @@ async def _interest(
     ] = None,
 ) -> PermittedInterest:
     groups, wanted = visible(caller, group), _types(types)
-    audits = bool(wanted) and any(is_wanted(each, wanted) for each in FOR_ADMINS)
+    audits = any(is_wanted(each, wanted) for each in FOR_ADMINS if wanted)
+    audits = audits or any(is_wanted(name, FOR_ADMINS) for name in wanted)
     if audits:
         caller.require(Role.ADMIN, group or ANY_GROUP)
     return PermittedInterest(

@@ -5,10 +5,8 @@ from typing import Final
 
 from slipway_chassis.feed import Entry, Interest, is_wanted
 
-FOR_ADMINS: Final = frozenset(
-    {"request.refused.v1", "webhook.configured.v1", "webhook.pinged.v1", "webhook.answered.v1"}
-)
-"""They name callers, URLs that may hold a secret, and what a receiver did at its test."""
+FOR_ADMINS: Final = frozenset({"request.refused", "webhook.configured", "webhook.pinged", "webhook.answered"})
+"""Types of any version: they name callers, URLs that may hold a secret, what a receiver did at its test."""
 PUBLIC: Final = ("target",)
 """Begin of the types that whoever has a key may see."""
 
@@ -31,7 +29,7 @@ class PermittedInterest(Interest):
         """Say whether the reader gets this message."""
         if self.groups is not None and entry.owner[0] not in self.groups and not _public(entry):
             return False
-        if entry.type in FOR_ADMINS and not self.audits:
+        if is_wanted(entry.type, FOR_ADMINS) and not self.audits:
             return False
         if self.among is not None and entry.type not in self.among:
             return False
