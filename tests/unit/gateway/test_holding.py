@@ -9,10 +9,14 @@ from gateway_world import AT, DeploymentStory, stored
 from slipway_contracts.access import AccessMode
 from slipway_contracts.deployment_settings import DeploymentSettings
 from slipway_contracts.desired import Desired
+from slipway_contracts.lifecycle import Wanted
 from slipway_contracts.replica import ReplicaFact
 from slipway_gateway.admin import Kind
 from slipway_gateway.configuration import Configuration
 from slipway_gateway.known import Known
+from slipway_gateway.known_deployment import KnownDeployment
+from slipway_gateway.model import Section
+from slipway_gateway.rendered import Rendered
 from slipway_gateway.writer import ConfigurationRefusedError, Target
 
 PREFIX = "/default/digits"
@@ -129,3 +133,12 @@ def test_a_closed_deployment_that_is_refused_even_so_has_no_routes() -> None:
     nothing = gateway.hold(closed.routes)
 
     assert nothing.routes == {}
+
+
+def test_what_was_found_in_envoys_files_goes_with_its_deployment() -> None:
+    found = Rendered(clusters={"cluster": "text"}, routes={PREFIX: "text"})
+    gone = KnownDeployment(group="default", deployment="digits", wanted=Wanted.DELETED, name="digits")
+
+    left = found.serving(gone, Section())
+
+    assert (left.clusters, left.routes, left.deployment) == ({}, {}, gone)
