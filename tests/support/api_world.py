@@ -303,6 +303,9 @@ async def running_api(
         probes=Probes(metrics=metrics),
         stopping=asyncio.Event(),
     )
+    platform = Platform(log=log)
+    # Before the api starts, so that it is past for whoever subscribes at its present.
+    await platform.announce()
     projector = ProjectorTask(log=log, database_url=database_url)
     projector.start()
     serving = asyncio.create_task(serve(service))
@@ -310,8 +313,6 @@ async def running_api(
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as http:
         await eventually(lambda: _answers(http))
-        platform = Platform(log=log)
-        await platform.announce()
         api = Api(url=url, key=key, http=http, service=service, platform=platform, projector=projector)
         try:
             yield api

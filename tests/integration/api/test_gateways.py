@@ -87,10 +87,11 @@ async def test_a_gateway_that_comes_back_while_it_is_removed_stays(
             while True:
                 record = GatewayRecord(gateway="edge-1", applied=len(beats), at=now())
                 beats[await heartbeats.beat("edge-1", record.model_dump_json().encode())] = record.applied
-                await asyncio.sleep(random.uniform(0, 0.02))  # noqa: S311 - no secret
+                await asyncio.sleep(random.uniform(0, 0.005))  # noqa: S311 - no secret
 
         coming = asyncio.create_task(come_and_go())
-        for _ in range(120):
+        # How often it comes between the look and the removal depends on the machine.
+        while answers.total() < 120 or (not {204, 409} <= set(answers) and answers.total() < 5000):
             answers[(await api.http.delete("/v1/gateways/edge-1")).status_code] += 1
         coming.cancel()
         await asyncio.gather(coming, return_exceptions=True)
